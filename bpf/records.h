@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Layout of what the recorder writes. src/killtrail/recorder/layout.py is the
+ * reader's copy; LAYOUT goes up with every change, and a reader refuses pins
+ * of another layout.
+ */
+#pragma once
+
+#define LAYOUT 1
+
+#define MAX_ANCESTORS 16
+#define STACK_FRAMES 12
+#define ARGV_LEN 256		/* sender's, and per exec in the store */
+#define TARGET_ARGV_LEN 128
+#define ANCESTOR_ARGV 8		/* so many ancestors with argv */
+#define ANCESTOR_ARGV_LEN 120
+#define EXE_LEN 256
+#define CGROUP_LEN 256
+#define COMPONENT_LEN 96
+
+/* any offset the verifier may believe in (12 bits), and one string more */
+#define BUF_LEN (4096 + 512)
+
+enum record_type { REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4 };
+
+/* ring sizes are powers of two: a slot is head & (size - 1) */
+#define KILLS_SLOTS 4096
+#define ASKS_SLOTS 512
+#define WILLS_SLOTS 1024
+#define DEATHS_SLOTS 4096
+#define EXITS_SLOTS 4096
+
+#define SLOT_HEAD 24
+/*
+ * A slot is whole when begin == end == sequence + 1: the writer sets begin
+ * first and end last, so a reader that raced with it sees the difference.
+ */
+struct big_slot { u64 begin, end; u32 size, flags; char d[2048 - SLOT_HEAD]; };
+struct will_slot { u64 begin, end; u32 size, flags; char d[1024 - SLOT_HEAD]; };
+struct small_slot { u64 begin, end; u32 size, flags; char d[320 - SLOT_HEAD]; };
+#define SLOT_TRUNCATED 1
+
+struct record_head { u16 type, flags; u32 size; u64 ts; };
+#define REC_PATH_CUT 1		/* an exe or cgroup component was longer than COMPONENT_LEN */
+
+struct who {			/* 64 bytes */
+	u64 start, cgroup;
+	u32 tgid, tid, uid, loginuid, session, pidns, nspid, flags;
+	char comm[16];
+};
+
+struct ancestor {		/* 40 bytes */
+	u64 start;
+	u32 tgid, uid, loginuid, session;
+	char comm[16];
+};
+
+/* who forked `index` of the chain (0 = the head itself), if that one had died before */
+struct orphan { u64 start; u32 tgid, index; };
+
+#define REL_SAME_TASK 1
+#define REL_SAME_GROUP 2
+#define REL_CHILD_OF_CURRENT 4
+#define REL_PDEATH_SIGNAL 8
+#define REL_CHILD_OF_GROUP 16
+
+#define ABI_UNKNOWN 0
+#define ABI_X86_64 1
+#define ABI_I386 2
+#define ABI_X32 3
+#define ABI_ARM64 4
+
+struct signal_record {
+	struct record_head h;
+	s32 sig, code, si_pid, si_uid;
+	u8 result, group, disposition, blocked, info_kind, rel, n_ancestors, n_stack;
+	s32 syscall;
+	u32 abi;
+	u64 args[3];
+	u32 after_flags;	/* signal_struct.flags and group_exit_code behind the send */
+	s32 after_code;
+	struct orphan orphan;
+	struct who target, sender;
+	char target_thread[16], sender_thread[16];
+	u64 stack[STACK_FRAMES];
+	u64 mem_max, mem_usage;	/* pages, of the memory cgroup that was full */
+	u16 argv_len, argv_total, target_argv_len, target_argv_total;
+	u16 exe_len, target_exe_len, cgroup_len, target_cgroup_len, mem_cgroup_len, ancestor_argv_len;
+	u8 target_argv_inherited, pad[3];
+	char buf[BUF_LEN];
+};
+
+struct exit_record {
+	struct record_head h;
+	s32 code, group_code, leader_code;
+	u32 signal_flags;
+	u8 seccomp_mode, ptraced, asked, argv_inherited;
+	u16 argv_len, argv_total;
+	struct who who;
+	struct ancestor parent, tracer;
+	char thread[16];
+	struct orphan creator;
+	char argv[80];
+};
+
+struct oom_record {
+	struct record_head h;
+	u32 victim, pad;
+	u64 victim_start;	/* 0 where the tracepoint gives a pid only (before 6.8) */
+	struct ancestor trigger;
+};
+
+struct will_record {
+	struct record_head h;
+	struct orphan orphan;
+	struct who who;
+	u16 n_ancestors, argv_len, argv_total, ancestor_argv_len;
+	char buf[BUF_LEN];
+};

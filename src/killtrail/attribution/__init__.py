@@ -1,0 +1,1 @@
+"""Events about one death in, a verdict out: pure functions, no files, no clock, no printing."""

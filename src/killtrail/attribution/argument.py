@@ -1,0 +1,170 @@
+"""What a rule works with: the case, the effective signal explained, and the brief."""
+
+from dataclasses import dataclass, field
+
+from killtrail.attribution import effective, lineage, sending, wording
+from killtrail.attribution.brief import Brief
+from killtrail.attribution.case import Case, Facts
+from killtrail.attribution.sending import Actor, Sending
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import Creator, ProcessExited, SignalSent
+from killtrail.model.process import Process
+from killtrail.model.verdict import Ancestor
+
+_DEEPEST = 6
+
+
+@dataclass(slots=True)
+class Argument:
+    """One attempt to explain one death."""
+
+    case: Case
+    brief: Brief
+    depth: int = 0
+    found: effective.Effective | None = None
+    sending: Sending | None = None
+    ancestry: tuple[Ancestor, ...] = field(default=())
+    head: Process | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """The death in question."""
+        return self.case.facts
+
+    @property
+    def victim(self) -> Process:
+        """Who died."""
+        return self.case.facts.process
+
+    @property
+    def signal(self) -> SignalSent | None:
+        """The effective signal."""
+        return self.found.signal if self.found else None
+
+    def certainty(self) -> Certainty:
+        """The join: exit truth, effective signal, how it came about; the weakest counts."""
+        if self.found is None or self.sending is None:
+            return Certainty.NOT_ESTABLISHED
+        parts = [self.found.certainty, self.sending.certainty]
+        if self.facts.exit is None or self.facts.exit.status is None:
+            parts.append(Certainty.LIKELY)
+        return min(parts)
+
+    def cite_end(self) -> tuple[int, ...]:
+        """The evidence of the death itself."""
+        end = self.facts.exit
+        if end is None:
+            self.brief.miss("the exit of the process", Why.NOT_RECORDED)
+            return ()
+        if end.status is None:
+            self.brief.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
+            return (self.brief.cite(end, f"{wording.name(end.process)} ended"),)
+        return (
+            self.brief.cite(end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"),
+        )
+
+    def cite_signal(self) -> tuple[int, ...]:
+        """The evidence of the effective signal and of how it came about."""
+        signal, how = self.signal, self.sending
+        if signal is None or how is None:
+            return ()
+        if self.found and self.found.limit:
+            self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
+        what = f"{sg.name(signal.sig)} to {wording.name(signal.target)} while {wording.name(signal.current)} ran"
+        return (self.brief.cite(signal, f"{what}: {how.shown_by}"),)
+
+    def launch(self, process: Process, signal: SignalSent) -> int | None:
+        """Adds the launch chain of the actor at `signal`; the number of its nearest launcher.
+
+        There is one chain to a verdict: that of the first actor asked about.
+        """
+        return self._launch(process, signal.lineage, signal.creator)
+
+    def launch_dead(self, end: ProcessExited) -> int | None:
+        """The same for a process that ended by itself, from the record of its end."""
+        parents = (end.parent,) if end.parent else ()
+        return self._launch(end.process, parents, end.creator)
+
+    def _launch(
+        self, head: Process, parents: tuple[Process, ...], creator: Creator | None
+    ) -> int | None:
+        if self.head is not None:
+            return None
+        self.head = head
+        self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
+        return self._launchers()
+
+    def _launchers(self) -> int | None:
+        launchers = [a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1]
+        above: int | None = None
+        for ancestor in reversed(launchers):
+            will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
+            evidence = ()
+            if will:
+                evidence = (self.brief.cite(will, f"{wording.name(will.process)} died before its children"),)
+            elif ancestor.process.comm is None:
+                self.brief.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
+            above = self.brief.link(
+                Role.LAUNCHER,
+                "started",
+                ancestor.certainty,
+                process=ancestor.process,
+                caused_by=above,
+                evidence=evidence,
+            )
+        return above
+
+    def related(self, process: Process) -> "Argument | None":
+        """The same explained for another death that this one hangs on, sharing the brief."""
+        case = self.case.for_related(process.key)
+        if case is None or self.depth >= _DEEPEST:
+            return None
+        return explained(case, self.brief, self.depth + 1)
+
+    def why_it_ended(self, actor: Process) -> int | None:
+        """Links for what ended `actor`, whose end set this death off; the last one's number.
+
+        A chain is only as long as the evidence: an actor that ended by itself adds nothing.
+        """
+        other = self.related(actor)
+        if other is None or other.signal is None or other.sending is None:
+            return None
+        deeper = None
+        if other.sending.actor is Actor.TRIGGER:
+            deeper = other.why_it_ended(other.signal.current)
+        if other.sending.actor not in (Actor.SENDER, Actor.TRIGGER):
+            return None
+        sender = other.sending.actor is Actor.SENDER
+        launcher = self.launch(other.signal.current, other.signal) if sender else deeper
+        mechanism = other.sending.mechanism
+        return self.brief.link(
+            Role.SENDER if sender else Role.TRIGGER,
+            mechanism.value if mechanism and sender else "exited",
+            other.certainty(),
+            process=other.signal.current,
+            signal=other.signal.sig,
+            target=other.victim,
+            time_ns=other.signal.time_ns,
+            caused_by=launcher,
+            evidence=other.cite_signal() + other.cite_end(),
+        )
+
+    def rule_out_memory(self) -> None:
+        """Says why it was not the OOM killer, where that was looked at."""
+        if self.facts.ooms or self.signal is None or self.signal.sig != sg.SIGKILL:
+            return
+        if self.sending and self.sending.mechanism and self.sending.certainty is Certainty.ESTABLISHED:
+            self.brief.rule_out(
+                Cause.OOM_KILLED,
+                "the kernel stack of the signal is not the OOM killer's, and no OOM victim was marked",
+            )
+
+
+def explained(case: Case, brief: Brief, depth: int = 0) -> Argument:
+    """An argument with its effective signal found and explained."""
+    found = effective.find(case.facts)
+    how = sending.explain(found.signal) if found else None
+    return Argument(case, brief, depth, found, how)

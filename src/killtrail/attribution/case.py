@@ -1,0 +1,52 @@
+"""Everything known about one death, as the rules get it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from killtrail.model.events import Loss, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.process import Key, Process
+from killtrail.model.verdict import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the sources hold about one life: how it ended and the signals it got, in time order."""
+
+    process: Process
+    exit: ProcessExited | None = None
+    signals: tuple[SignalSent, ...] = ()
+    ooms: tuple[OomVictimMarked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One death, the deaths it may hang on, and the wills of dead parents.
+
+    `exit_truth` says whether the source tells wait statuses at all (tracefs does not). `watched`
+    says that recording was on, and nothing lost, from before the first signal until the end.
+    """
+
+    facts: Facts
+    host: Host
+    loss: Loss
+    related: Mapping[Key, Facts] = field(default_factory=dict)
+    wills: Mapping[Key, ParentDied] = field(default_factory=dict)
+    armed_ns: int | None = None
+    exit_truth: bool = True
+    watched: bool = True
+
+    def for_related(self, key: Key) -> "Case | None":
+        """The same case seen from another death it hangs on; None where that one is not known."""
+        facts = self.related.get(key)
+        if facts is None:
+            return None
+        return Case(
+            facts=facts,
+            host=self.host,
+            loss=self.loss,
+            related={k: v for k, v in self.related.items() if k != key},
+            wills=self.wills,
+            armed_ns=self.armed_ns,
+            exit_truth=self.exit_truth,
+            watched=self.watched,
+        )

@@ -1,0 +1,162 @@
+"""One death in, one verdict out."""
+
+from dataclasses import replace
+
+from killtrail.attribution import origin, wording
+from killtrail.attribution.argument import Argument, explained
+from killtrail.attribution.brief import Brief, Conclusion
+from killtrail.attribution.case import Case
+from killtrail.attribution.rules import RULES
+from killtrail.attribution.sending import Actor, explain
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Ancestor, Death, Evidence, Link, Verdict
+
+
+def judge(case: Case) -> Verdict:
+    """The verdict on one death. Pure: the same case gives the same verdict."""
+    argument = explained(case, Brief())
+    conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
+    brief = argument.brief
+    _note_loss(argument)
+    ancestry: tuple[Ancestor, ...] = argument.ancestry
+    return Verdict(
+        death=_death(case, argument),
+        cause=conclusion.cause,
+        certainty=_held_down(conclusion),
+        summary=conclusion.summary,
+        host=case.host,
+        mechanism=conclusion.mechanism,
+        links=tuple(brief.links),
+        ancestry=ancestry,
+        origin=origin.of(argument.head, ancestry) if argument.head else None,
+        evidence=tuple(brief.evidence),
+        ruled_out=tuple(brief.ruled_out),
+        absent=tuple(brief.absent),
+        events_lost=case.loss.events,
+        problems=len(case.loss.problems),
+        attempts=_attempts(argument),
+    )
+
+
+def _held_down(conclusion: Conclusion) -> Certainty:
+    # not-established exactly when the cause is
+    if conclusion.cause is Cause.NOT_ESTABLISHED:
+        return Certainty.NOT_ESTABLISHED
+    return max(Certainty.POSSIBLE, conclusion.certainty)
+
+
+def _note_loss(argument: Argument) -> None:
+    if argument.signal is not None and argument.signal.truncated:
+        argument.brief.miss("the end of long command lines", Why.LOST)
+    head = argument.head
+    if head is not None and head.argv is None and not head.kthread:
+        argument.brief.miss(f"argv of {wording.name(head)}", Why.NOT_RECORDED, "sudo killtrail arm")
+
+
+def _death(case: Case, argument: Argument) -> Death:
+    end = case.facts.exit
+    if end is None:
+        sig = argument.signal
+        return Death(case.facts.process, Ended.UNKNOWN, sig.time_ns if sig else None)
+    ended = Ended.UNKNOWN
+    if end.status is not None:
+        ended = Ended.SIGNAL if end.signal else Ended.EXIT
+    elif argument.signal is not None:
+        ended = Ended.SIGNAL
+    last = end.process
+    thread = (last.tid, last.thread or "") if last.tid not in (None, last.pid) else None
+    status = end.status
+    if status is None and argument.signal is not None:
+        status = argument.signal.sig
+    return Death(
+        process=case.facts.process,
+        ended=ended,
+        time_ns=end.time_ns,
+        status=status,
+        thread=(thread[0] or 0, thread[1]) if thread else None,
+    )
+
+
+def _attempts(argument: Argument) -> tuple[Link, ...]:
+    """Signals on record that did not end it, so that a reader sees they were considered."""
+    used = {e.where for e in argument.brief.evidence}
+    rest = [s for s in argument.facts.signals if s.origin.where not in used]
+    return tuple(_attempt(i, s) for i, s in enumerate(rest[-20:], 1))
+
+
+def _attempt(number: int, signal: SignalSent) -> Link:
+    how = explain(signal)
+    by_process = how.actor in (Actor.SENDER, Actor.SELF)
+    return Link(
+        id=number,
+        role=Role.SENDER if by_process else Role.TRIGGER,
+        action=f"{sg.name(signal.sig)}: {_fate(signal)}",
+        certainty=how.certainty,
+        process=signal.current if by_process else None,
+        signal=signal.sig,
+        target=signal.target,
+        time_ns=signal.time_ns,
+    )
+
+
+def _fate(signal: SignalSent) -> str:
+    if signal.disposition == "handled":
+        return "it had a handler"
+    if signal.sig in sg.STOPS:
+        return "stopped it"
+    if signal.sig == sg.SIGCONT:
+        return "let it go on"
+    if signal.blocked:
+        return "it had it blocked"
+    return "not what ended it"
+
+
+def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
+    """The verdict on a number that is no death: alive, perhaps frozen, perhaps another life."""
+    brief = Brief()
+    process = replace(case.facts.process, alive=True)
+    brief.evidence.append(
+        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
+    )
+    cause = Cause.PID_REUSED if reused else Cause.ALIVE
+    summary = f"{wording.name(process)} is alive"
+    if reused:
+        summary = f"pid {process.pid} now belongs to another life: {wording.name(process)} is alive"
+    head, ancestry = None, ()
+    if stopped_by is not None:
+        argument = Argument(case, brief)
+        how = explain(stopped_by)
+        cited = brief.cite(stopped_by, f"{wording.delivery(stopped_by)}: {how.shown_by}")
+        if how.actor in (Actor.SENDER, Actor.SELF):
+            launcher = argument.launch(stopped_by.current, stopped_by)
+            brief.link(
+                Role.SENDER, "stopped it", how.certainty, process=stopped_by.current,
+                signal=stopped_by.sig, target=process, time_ns=stopped_by.time_ns,
+                caused_by=launcher, evidence=(cited,),
+            )  # fmt: skip
+            summary += (
+                f", frozen with {sg.name(stopped_by.sig)} by {wording.name(stopped_by.current)}:"
+                f" {wording.command(stopped_by.current)}"
+            )
+            head, ancestry = argument.head, argument.ancestry
+        else:
+            summary += f", frozen with {sg.name(stopped_by.sig)} ({how.shown_by})"
+    return Verdict(
+        death=Death(process, Ended.RUNNING),
+        cause=cause,
+        certainty=Certainty.ESTABLISHED,
+        summary=summary,
+        host=case.host,
+        links=tuple(brief.links),
+        ancestry=ancestry,
+        origin=origin.of(head, ancestry) if head else None,
+        evidence=tuple(brief.evidence),
+        ruled_out=(),
+        absent=tuple(brief.absent),
+        events_lost=case.loss.events,
+        problems=len(case.loss.problems),
+    )

@@ -1,0 +1,61 @@
+"""The launch chain: through dead parents and double forks to where it began.
+
+`real_parent` names whoever holds a process now; after a parent's death that is init or a
+subreaper, who launched nothing. The recorder keeps, for every child of a dead parent, who that
+parent was (its will); the chain jumps there.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import Creator, ParentDied
+from killtrail.model.process import Key, Process
+from killtrail.model.verdict import Ancestor
+
+_MOST: Final = 64
+
+
+def chain(
+    head: Process,
+    lineage: tuple[Process, ...],
+    creator: Creator | None,
+    wills: Mapping[Key, ParentDied],
+    armed_ns: int | None,
+) -> tuple[Ancestor, ...]:
+    """Ancestors of `head`, nearest first, the dead included."""
+    result: list[Ancestor] = []
+    seen: set[Key] = {head.key}
+    while len(result) < _MOST:
+        true_parents = lineage if creator is None else lineage[: creator.index]
+        for process in true_parents:
+            result.append(_parent(result, head, process, armed_ns))
+            seen.add(process.key)
+        if creator is None or creator.key in seen:
+            break
+        seen.add(creator.key)
+        will = wills.get(creator.key)
+        if will is None:
+            result.append(Ancestor(Process(creator.key), "creator", Certainty.ESTABLISHED))
+            result.extend(
+                Ancestor(p, "reaper", Certainty.ESTABLISHED) for p in lineage[creator.index :][:1]
+            )
+            break
+        result.append(Ancestor(will.process, "creator", Certainty.ESTABLISHED))
+        lineage, creator = will.lineage, will.creator
+    return tuple(result)
+
+
+# A child older than the recorder may have been orphaned before anyone kept wills: then its parent
+# is perhaps only a reaper, and only init and subreapers can be that. Which process is a subreaper
+# is not recorded, so any parent younger than its child is the one sure sign; the rest stays likely.
+def _parent(
+    before: list[Ancestor], head: Process, process: Process, armed_ns: int | None
+) -> Ancestor:
+    child = before[-1].process if before else head
+    start = child.key.start_ns
+    if armed_ns is not None and start is not None and start >= armed_ns:
+        return Ancestor(process, "parent", Certainty.ESTABLISHED)
+    if process.pid == 1:
+        return Ancestor(process, "seen", Certainty.POSSIBLE)
+    return Ancestor(process, "parent", Certainty.LIKELY)

@@ -1,0 +1,56 @@
+"""One small pure function per way to die.
+
+Each takes the case, the effective signal explained, and the brief to write into; it gives a
+conclusion, or None where the case is not of its kind. The docstring states its claim, the evidence
+it needs, and what would refute it.
+"""
+
+from collections.abc import Callable
+
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.rules import (
+    asked,
+    cgroup,
+    crash,
+    exits,
+    injected,
+    limits,
+    memory,
+    namespaces,
+    parents,
+    processes,
+    terminals,
+    unknown,
+    wakeups,
+)
+
+Rule = Callable[[Argument], Conclusion | None]
+
+RULES: tuple[Rule, ...] = (
+    asked.reraised,
+    memory.oom_killed,
+    cgroup.cgroup_killed,
+    parents.parent_died,
+    namespaces.namespace_ended,
+    terminals.terminal,
+    injected.traced_to_death,
+    injected.bpf_killed,
+    limits.seccomp_killed,
+    limits.limit_exceeded,
+    limits.timer_expired,
+    limits.broken_pipe,
+    wakeups.requested_notification,
+    processes.kernel_operator,
+    crash.hardware_error,
+    crash.crashed,
+    crash.aborted,
+    processes.killed_by_self,
+    processes.killed_by_process,
+    limits.seccomp_strict,
+    injected.injected,
+    asked.asked_to_stop,
+    exits.exited,
+    unknown.not_established,
+)
+"""Asked in this order; the last always answers."""

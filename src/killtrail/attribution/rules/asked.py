@@ -1,0 +1,148 @@
+"""Asked to stop, and complying."""
+
+from typing import Final
+
+from killtrail.attribution import effective, sending, wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.sending import Actor
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Subject
+
+_STOPPING: Final = frozenset({sg.SIGTERM, sg.SIGINT, sg.SIGQUIT})
+_PATIENCE_NS: Final = 900 * NS
+"""How long an orderly stop may take: ten times systemd's default DefaultTimeoutStopSec."""
+_RELOAD_NS: Final = 10 * NS
+"""HUP mostly means reload: only an exit right behind it looks like compliance."""
+
+
+def requests(a: Argument) -> list[SignalSent]:
+    """Signals of the asking kind that it handled, or had blocked, before it ended; latest last."""
+    end = a.facts.exit.time_ns if a.facts.exit else None
+    return [
+        s
+        for s in a.facts.signals
+        if s.sig in sg.ASKS
+        and effective.deliverable(s)
+        and (s.disposition == "handled" or s.blocked)
+        and (end is None or s.time_ns <= end)
+    ]
+
+
+def asked_to_stop(a: Argument) -> Conclusion | None:
+    """Claim: it was asked to go by a signal it handled, and went by exiting.
+
+    Needs: an exit, no fatal signal, and an asking signal that it handled before. Exit code
+    128 + signal says that it complied: established. Otherwise likely for TERM, INT and QUIT within
+    15 minutes and for HUP within 10 seconds; longer ago it counts as an exit of its own. Refuted
+    by: an exit status that is a signal's.
+    """
+    end = a.facts.exit
+    if end is None or a.signal is not None or end.signal:
+        return None
+    asked = requests(a)
+    for request in reversed(asked):
+        certainty = _complied(request, end.exit_code, end.time_ns)
+        if certainty is not None:
+            return _conclude(a, request, certainty, reraise=None)
+    if end.asked and not asked:
+        a.brief.miss(f"who sent it the {sg.name(end.asked)} that it handled", Why.LOST)
+    return None
+
+
+def reraised(a: Argument) -> Conclusion | None:
+    """Claim: it handled a request to stop and then sent itself the same signal, to die of it.
+
+    Needs: an asking signal that it handled, then a signal call on itself of the same number that
+    ended it. That is how shells and many runtimes comply, so the first sender is who asked.
+    Refuted by: another number, or no handled request before.
+    """
+    if a.signal is None or a.sending is None or a.sending.actor is not Actor.SELF:
+        return None
+    same = [
+        s
+        for s in requests(a)
+        if s.sig == a.signal.sig and not s.same_group and s.time_ns < a.signal.time_ns
+    ]
+    if not same or a.signal.time_ns - same[-1].time_ns > _PATIENCE_NS:
+        return None
+    return _conclude(a, same[-1], a.certainty(), reraise=a.signal)
+
+
+def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certainty | None:
+    if exit_code == 128 + request.sig:
+        return Certainty.ESTABLISHED
+    waited = end_ns - request.time_ns
+    if request.sig in _STOPPING and waited <= _PATIENCE_NS:
+        return Certainty.LIKELY
+    if request.sig == sg.SIGHUP and waited <= _RELOAD_NS:
+        return Certainty.LIKELY
+    return None
+
+
+def _conclude(
+    a: Argument, request: SignalSent, certainty: Certainty, reraise: SignalSent | None
+) -> Conclusion:
+    how = sending.explain(request)
+    certainty = min(certainty, how.certainty)
+    name = sg.name(request.sig)
+    evidence = (a.brief.cite(request, f"{wording.delivery(request)}: {how.shown_by}"), *a.cite_end())
+    who = _actor(a, request, how, certainty, evidence)
+    if reraise:
+        a.brief.link(
+            Role.SENDER,
+            "re-raised it on itself",
+            certainty,
+            process=reraise.current,
+            signal=reraise.sig,
+            target=a.victim,
+            time_ns=reraise.time_ns,
+            caused_by=len(a.brief.links),
+            evidence=a.cite_signal(),
+        )
+        a.brief.rule_out(Cause.KILLED_BY_SELF, "it only passed on a request that it had handled")
+    else:
+        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "no signal ended it: it handled one and exited")
+    if certainty is Certainty.NOT_ESTABLISHED:
+        certainty = Certainty.POSSIBLE
+    summary = f"{wording.name(a.victim)} was asked to stop with {name} {who}, and complied"
+    return Conclusion(Cause.ASKED_TO_STOP, certainty, summary, how.mechanism)
+
+
+def _actor(
+    a: Argument,
+    request: SignalSent,
+    how: sending.Sending,
+    certainty: Certainty,
+    evidence: tuple[int, ...],
+) -> str:
+    by_process = how.actor in (Actor.SENDER, Actor.SELF, Actor.TRIGGER)
+    if not by_process:
+        what = how.mechanism.value if how.mechanism else "kernel"
+        a.brief.miss("who asked", Why.NOT_RECORDED)
+        a.brief.link(
+            Role.TRIGGER, "signalled it", certainty, subject=Subject("kernel", what),
+            signal=request.sig, target=a.victim, time_ns=request.time_ns, evidence=evidence,
+        )  # fmt: skip
+        return f"by the kernel ({what})"
+    launcher = a.launch(request.current, request)
+    trigger = how.actor is Actor.TRIGGER
+    a.brief.link(
+        Role.TRIGGER if trigger else Role.SENDER,
+        how.mechanism.value if how.mechanism else "signal",
+        certainty,
+        process=request.current,
+        signal=request.sig,
+        target=a.victim,
+        time_ns=request.time_ns,
+        caused_by=launcher,
+        evidence=evidence,
+    )
+    if trigger:
+        return f"when {wording.name(request.current)} ended ({how.mechanism})"
+    return f"by {wording.name(request.current)}: {wording.command(request.current)}"

@@ -1,0 +1,51 @@
+"""A write to cgroup.kill."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.sending import Actor
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.verdict import Subject
+
+
+def cgroup_killed(a: Argument) -> Conclusion | None:
+    """Claim: somebody wrote 1 to cgroup.kill of a cgroup the process was in.
+
+    Needs: cgroup_kill_write on the kernel stack of the send; then `current` is the writer, or its
+    io_uring worker. Refuted by: any other stack: siginfo looks like a plain kill.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.CGROUP_KILL:
+        return None
+    certainty = a.certainty()
+    evidence = a.cite_signal() + a.cite_end()
+    if a.sending.actor is Actor.SENDER:
+        writer = a.signal.current
+        launcher = a.launch(writer, a.signal)
+        a.brief.link(
+            Role.SENDER,
+            "wrote cgroup.kill",
+            certainty,
+            process=writer,
+            signal=a.signal.sig,
+            target=a.victim,
+            time_ns=a.signal.time_ns,
+            caused_by=launcher,
+            evidence=evidence,
+        )
+        who = f"by {wording.name(writer)}, which wrote cgroup.kill"
+    else:
+        certainty = min(certainty, Certainty.LIKELY)
+        a.brief.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
+        who = "because it was forked into a cgroup being killed"
+    a.brief.link(
+        Role.POLICY_OWNER,
+        "was killed as a whole",
+        certainty,
+        subject=Subject("cgroup", a.signal.target.cgroup or "?"),
+        evidence=evidence,
+    )
+    a.rule_out_memory()
+    summary = f"{wording.name(a.victim)} was killed with its cgroup {a.signal.target.cgroup} {who}"
+    return Conclusion(Cause.CGROUP_KILLED, certainty, summary, Mechanism.CGROUP_KILL)

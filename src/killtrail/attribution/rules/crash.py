@@ -1,0 +1,117 @@
+"""Faults, aborts, broken memory."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.sending import Actor
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Subject
+
+_FAULTS = frozenset({Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN})
+_MECHANISM_SAYS = {
+    Mechanism.PAGE_FAULT: "touched memory it may not",
+    Mechanism.TRAP: "ran into a trap",
+    Mechanism.SIGRETURN: "returned from a signal handler through a bad frame",
+}
+
+
+def crashed(a: Argument) -> Conclusion | None:
+    """Claim: an instruction of its own faulted.
+
+    Needs: a fault signal forced on its own thread with a fault code, and a matching exit status.
+    Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then somebody sent the number of a crash.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism not in _FAULTS:
+        return None
+    mechanism, certainty = a.sending.mechanism, a.certainty()
+    code = sg.code_name(a.signal.sig, a.signal.code)
+    evidence = a.cite_signal() + a.cite_end()
+    launcher = a.launch(a.victim, a.signal)
+    a.brief.link(
+        Role.SENDER,
+        f"faulted: {sg.name(a.signal.sig)} {code}",
+        certainty,
+        process=a.signal.current,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=launcher,
+        evidence=evidence,
+    )
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} is a fault's, no call sent it")
+    a.brief.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
+    thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
+    summary = (
+        f"{wording.name(a.victim)} crashed{thread}: it {_MECHANISM_SAYS[mechanism]}"
+        f" ({sg.name(a.signal.sig)}, {code}{_address(a.signal)})"
+    )
+    return Conclusion(Cause.CRASHED, certainty, summary, mechanism)
+
+
+def _other_thread(signal: SignalSent) -> bool:
+    return signal.current.tid != signal.current.pid and bool(signal.current.thread)
+
+
+# siginfo_t is a union: for faults si_pid and si_uid are the two halves of si_addr.
+def _address(signal: SignalSent) -> str:
+    if signal.info != "user" or signal.si_pid is None or signal.si_uid is None:
+        return ""
+    if signal.sig not in (sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE) or signal.code == sg.SI_KERNEL:
+        return ""
+    return f", address {(signal.si_uid << 32) | (signal.si_pid & 0xFFFFFFFF):#x}"
+
+
+def aborted(a: Argument) -> Conclusion | None:
+    """Claim: it gave up by itself: abort(), a failed assertion, a detected corruption.
+
+    Needs: SIGABRT sent to its own thread by a call of its own. Refuted by: SIGABRT from another
+    process (a watchdog's): then that one killed it.
+    """
+    if a.signal is None or a.sending is None:
+        return None
+    if a.signal.sig != sg.SIGABRT or a.sending.actor is not Actor.SELF:
+        return None
+    certainty = a.certainty()
+    evidence = a.cite_signal() + a.cite_end()
+    launcher = a.launch(a.victim, a.signal)
+    a.brief.link(
+        Role.SENDER,
+        "aborted",
+        certainty,
+        process=a.signal.current,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=launcher,
+        evidence=evidence,
+    )
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
+    a.brief.miss("why it aborted", Why.NOT_RECORDED, "its standard error, or its core file")
+    summary = f"{wording.name(a.victim)} aborted itself (SIGABRT): {wording.command(a.victim)}"
+    return Conclusion(Cause.ABORTED, certainty, summary, a.sending.mechanism)
+
+
+def hardware_error(a: Argument) -> Conclusion | None:
+    """Claim: it touched memory that the hardware reports as broken.
+
+    Needs: SIGBUS with BUS_MCEERR_AR or _AO forced on it. Refuted by: the same sent by a call.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.HWPOISON:
+        return None
+    certainty: Certainty = a.certainty()
+    a.brief.link(
+        Role.TRIGGER,
+        "reported broken memory",
+        certainty,
+        subject=Subject("hardware", "memory"),
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    summary = f"{wording.name(a.victim)} touched memory that the hardware reports as broken"
+    return Conclusion(Cause.HARDWARE_ERROR, certainty, summary, Mechanism.HWPOISON)

@@ -1,0 +1,90 @@
+"""Tracers and BPF programs."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+
+
+def traced_to_death(a: Argument) -> Conclusion | None:
+    """Claim: its tracer killed it (PTRACE_KILL) or left with PTRACE_O_EXITKILL set.
+
+    Needs: ptrace_request or exit_ptrace on the kernel stack of the SIGKILL; `current` is the
+    tracer. Refuted by: a signal call of the tracer.
+    """
+    if a.signal is None or a.sending is None:
+        return None
+    mechanism = a.sending.mechanism
+    if mechanism not in (Mechanism.PTRACE, Mechanism.EXITKILL):
+        return None
+    tracer, certainty = a.signal.current, a.certainty()
+    left = mechanism is Mechanism.EXITKILL
+    above = a.why_it_ended(tracer) if left else a.launch(tracer, a.signal)
+    a.brief.link(
+        Role.TRIGGER if left else Role.SENDER,
+        "exited" if left else "ptrace",
+        certainty,
+        process=tracer,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=above,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    a.launch(tracer, a.signal)
+    a.rule_out_memory()
+    how = "exited and took it along (PTRACE_O_EXITKILL)" if left else "killed it (PTRACE_KILL)"
+    summary = f"{wording.name(a.victim)} was traced by {wording.name(tracer)}, which {how}"
+    return Conclusion(Cause.TRACED, certainty, summary, mechanism)
+
+
+def bpf_killed(a: Argument) -> Conclusion | None:
+    """Claim: a BPF program sent the signal (bpf_send_signal); nobody's task is the sender.
+
+    Needs: bpf_send_signal on the kernel stack. Who loaded the program is not in the record, so
+    the verdict stops at likely. Refuted by: any other stack.
+    """
+    if a.signal is None or a.sending is None:
+        return None
+    if a.sending.mechanism is not Mechanism.BPF_SEND_SIGNAL:
+        return None
+    certainty = min(a.certainty(), Certainty.LIKELY)
+    a.brief.miss("who loaded the BPF program", Why.NOT_RECORDED, "sudo bpftool prog list")
+    a.cite_signal()
+    a.cite_end()
+    a.brief.rule_out(Cause.KILLED_BY_SELF, "the running task is where the program hit, not who sent")
+    summary = f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by a BPF program"
+    return Conclusion(Cause.BPF_KILLED, certainty, summary, Mechanism.BPF_SEND_SIGNAL)
+
+
+def injected(a: Argument) -> Conclusion | None:
+    """Claim: its tracer put the signal in at a stop; the kernel's signal path never saw it.
+
+    Needs: death by a signal that no send on record explains, while recording was complete, and a
+    tracer attached at the end. Never more than likely: it is an inference from absence. Refuted
+    by: any lost record, a send of that signal.
+    """
+    end = a.facts.exit
+    if a.signal is not None or end is None or not end.signal or end.tracer is None or not a.case.watched:
+        return None
+    evidence = a.cite_end()
+    a.brief.link(
+        Role.SENDER,
+        "injected a signal",
+        Certainty.LIKELY,
+        process=end.tracer,
+        signal=end.signal,
+        target=a.victim,
+        time_ns=end.time_ns,
+        evidence=evidence,
+    )
+    a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded")
+    summary = (
+        f"{wording.name(a.victim)} died of {sg.name(end.signal)} that nobody sent;"
+        f" {wording.name(end.tracer)} was tracing it"
+    )
+    return Conclusion(Cause.TRACED, Certainty.LIKELY, summary, Mechanism.PTRACE_INJECT)

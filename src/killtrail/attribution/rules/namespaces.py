@@ -1,0 +1,39 @@
+"""The end of a pid namespace."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.model.causes import Cause, Mechanism, Role
+
+
+def namespace_ended(a: Argument) -> Conclusion | None:
+    """Claim: the init of its pid namespace ended, so the kernel killed all the rest.
+
+    Needs: zap_pid_ns_processes on the kernel stack of the SIGKILL. The init is the trigger; what
+    ended the init is further up. Refuted by: any other stack.
+    """
+    if a.signal is None or a.sending is None:
+        return None
+    if a.sending.mechanism is not Mechanism.PID_NAMESPACE_EXIT:
+        return None
+    init, certainty = a.signal.current, a.certainty()
+    above = a.why_it_ended(init)
+    a.brief.link(
+        Role.TRIGGER,
+        "exited",
+        certainty,
+        process=init,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=above,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    a.rule_out_memory()
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting")
+    a.launch(init, a.signal)
+    summary = (
+        f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its pid"
+        " namespace, ended"
+    )
+    return Conclusion(Cause.NAMESPACE_ENDED, certainty, summary, Mechanism.PID_NAMESPACE_EXIT)

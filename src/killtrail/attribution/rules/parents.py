@@ -1,0 +1,38 @@
+"""The end of a parent, by the child's own wish."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.model import signals as sg
+from killtrail.model.causes import Cause, Mechanism, Role
+
+
+def parent_died(a: Argument) -> Conclusion | None:
+    """Claim: it had asked to get this signal when its parent ends (PR_SET_PDEATHSIG), and it did.
+
+    Needs: the sending task exiting, being the very thread that created it, no signal call, and
+    the target's pdeath_signal equal to the signal. The parent is a trigger: it killed nobody; who
+    ended the parent is the sender further up. Refuted by: a signal call on the kernel stack.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.PDEATHSIG:
+        return None
+    parent, certainty = a.signal.current, a.certainty()
+    above = a.why_it_ended(parent)
+    a.brief.link(
+        Role.TRIGGER,
+        "exited",
+        certainty,
+        process=parent,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=above,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
+    a.launch(parent, a.signal)
+    summary = (
+        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} because its parent"
+        f" {wording.name(parent)} ended, as it had asked for"
+    )
+    return Conclusion(Cause.PARENT_DIED, certainty, summary, Mechanism.PDEATHSIG)

@@ -1,0 +1,41 @@
+"""Notifications that a process had asked for with a deadly number."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.model import signals as sg
+from killtrail.model.causes import Cause, Mechanism, Role
+
+_SAYS = {
+    Mechanism.SIGIO: "made a descriptor ready that it watches (O_ASYNC, F_SETSIG)",
+    Mechanism.MQ_NOTIFY: "posted to a message queue that it watches (mq_notify)",
+}
+
+
+def requested_notification(a: Argument) -> Conclusion | None:
+    """Claim: it had asked to be signalled when a descriptor or queue becomes ready, and it did.
+
+    Needs: send_sigio or the message queue's notify on the kernel stack. Whoever made it ready is
+    the trigger, not a sender. Refuted by: the same number sent by a call.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism not in _SAYS:
+        return None
+    mechanism, certainty, poster = a.sending.mechanism, a.certainty(), a.signal.current
+    launcher = a.launch(poster, a.signal)
+    a.brief.link(
+        Role.TRIGGER,
+        "made it ready",
+        certainty,
+        process=poster,
+        signal=a.signal.sig,
+        target=a.victim,
+        time_ns=a.signal.time_ns,
+        caused_by=launcher,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "it had asked for this signal itself")
+    summary = (
+        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} as it had asked for:"
+        f" {wording.name(poster)} {_SAYS[mechanism]}"
+    )
+    return Conclusion(Cause.REQUESTED_NOTIFICATION, certainty, summary, mechanism)

@@ -1,0 +1,40 @@
+"""How processes and signals are named in sentences; escaping is the renderer's business."""
+
+from killtrail.model import signals as sg
+from killtrail.model.events import SignalSent
+from killtrail.model.process import Process
+
+_MOST = 60
+
+
+def name(process: Process) -> str:
+    """`sleep (pid 42)`; `a process (pid 42)` where the name was not kept."""
+    return f"{process.comm or 'a process'} (pid {process.pid})"
+
+
+def command(process: Process) -> str:
+    """The command line on one line, shortened; the comm where no argv was kept."""
+    if process.argv is None:
+        return process.comm or "?"
+    text = " ".join(process.argv.words)
+    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+
+
+def delivery(signal: SignalSent) -> str:
+    """`SIGTERM to sleep (pid 42)`, with whatever kept it from acting at once."""
+    state = ""
+    if signal.disposition == "handled":
+        state = ", which had a handler for it"
+    elif signal.blocked:
+        state = ", which had it blocked"
+    return f"{sg.name(signal.sig)} to {name(signal.target)}{state}"
+
+
+def status(wait_status: int) -> str:
+    """A wait status in both forms people meet."""
+    sig = wait_status & 0x7F
+    if sig:
+        core = ", core dumped" if wait_status & 0x80 else ""
+        return f"{sg.name(sig)} ({sig}), which a shell shows as {128 + sig}{core}"
+    code = (wait_status >> 8) & 0xFF
+    return f"exit code {code}"

@@ -1,0 +1,58 @@
+"""killtrail arm."""
+
+import sys
+
+from killtrail.cli import options
+
+_EXAMPLES = """  sudo killtrail arm
+  sudo killtrail arm --argv off        do not record command lines
+  sudo killtrail arm --backend tracefs
+"""
+
+
+def build() -> options.Parser:
+    """The command's options."""
+    p = options.parser(
+        "arm",
+        "Start the flight recorder: from now on every fatal signal is on record with its sender\n"
+        "and the sender's ancestors. No process stays behind; 'killtrail disarm' ends it.",
+        _EXAMPLES,
+    )
+    p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
+    p.add_argument(
+        "--argv",
+        choices=("redacted", "full", "off"),
+        default="redacted",
+        help="command lines: passwords and tokens masked when read (default), as they are, or not recorded",
+    )
+    p.add_argument("--replace", action="store_true", help="replace what is armed (its box is lost)")
+    return p
+
+
+def main(words: list[str]) -> int:
+    """Runs the command."""
+    args = build().parse_args(words)
+    if args.backend == "tracefs":
+        return _tracefs(args.argv, replace=args.replace)
+    from killtrail.recorder import armer  # noqa: PLC0415
+
+    armed = armer.arm(args.argv, replace=args.replace)
+    if armed.mounted:
+        sys.stderr.write("mounted bpffs at /sys/fs/bpf\n")
+    if not armed.symbols:
+        sys.stderr.write(
+            "kernel symbols are hidden: kills are told by si_code only, less surely\n"
+            "  try: sudo sysctl kernel.kptr_restrict=1, then sudo killtrail arm --replace\n"
+        )
+    sys.stderr.write("already armed\n" if armed.already else f"armed; {armed.swept} processes were here before\n")
+    return 0
+
+
+def _tracefs(argv: str, *, replace: bool) -> int:
+    from killtrail.recorder.tracefs import instance  # noqa: PLC0415
+
+    armed = instance.arm(argv, replace=replace)
+    sys.stderr.write("already armed (tracefs)\n" if armed.already else "armed (tracefs)\n")
+    for limit in armed.limits:
+        sys.stderr.write(f"  {limit}\n")
+    return 0

@@ -1,0 +1,23 @@
+"""killtrail disarm."""
+
+import sys
+
+from killtrail.cli import options
+
+
+def build() -> options.Parser:
+    """The command's options."""
+    return options.parser(
+        "disarm", "Stop the flight recorder and forget the box; history on disk stays."
+    )
+
+
+def main(words: list[str]) -> int:
+    """Runs the command."""
+    build().parse_args(words)
+    from killtrail.recorder import armer  # noqa: PLC0415
+    from killtrail.recorder.tracefs import instance  # noqa: PLC0415
+
+    gone = [armer.disarm(), instance.disarm()]
+    sys.stderr.write("disarmed\n" if any(gone) else "nothing was armed\n")
+    return 0

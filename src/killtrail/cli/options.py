@@ -1,0 +1,121 @@
+"""Argument parsing that commands share."""
+
+import argparse
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, NoReturn
+
+from killtrail.errors import UsageError
+from killtrail.inquiry.ask import Filter
+from killtrail.model.clock import NS, Boot
+
+_UNITS: Final = {
+    "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
+    "d": 86400, "day": 86400, "w": 604800, "week": 604800,
+}  # fmt: skip
+_SPAN: Final = re.compile(r"(\d+)\s*([a-z]+)")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose usage errors are ours: exit code 2, one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing and exiting."""
+        raise UsageError(message, f"{self.prog} --help")
+
+
+def parser(command: str, description: str, examples: str = "") -> Parser:
+    """A command's parser; the description's first line is its one-line help."""
+    return Parser(
+        prog=f"killtrail {command}",
+        description=description,
+        epilog=f"examples:\n{examples}" if examples else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_filters(p: argparse.ArgumentParser) -> None:
+    """-n, --since, --until, --boot, as journalctl has them."""
+    p.add_argument("-n", type=positive, metavar="N", help="only the newest N")
+    p.add_argument("--since", metavar="WHEN", help="'1 h ago', 'today', '13:30', '2026-11-20 13:30', '@EPOCH'")
+    p.add_argument("--until", metavar="WHEN", help="likewise")
+    p.add_argument("--boot", metavar="ID|-N", help="one boot: its id, 0 (this one), -1 (the one before)")
+
+
+def add_output(p: argparse.ArgumentParser) -> None:
+    """--json and --evidence."""
+    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
+    p.add_argument("--evidence", action="store_true", help="the raw records behind each verdict")
+
+
+def positive(text: str) -> int:
+    """A whole number over 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number over 0")
+    return int(text)
+
+
+def narrow(args: argparse.Namespace, boot: Boot, now_wall_ns: int) -> Filter:
+    """The filter that the options ask for, on one boot's clock."""
+    return Filter(
+        since_ns=_boot_ns(args.since, boot, now_wall_ns),
+        until_ns=_boot_ns(args.until, boot, now_wall_ns),
+        most=args.n,
+    )
+
+
+def _boot_ns(text: str | None, boot: Boot, now_wall_ns: int) -> int | None:
+    return None if text is None else parse_time(text, now_wall_ns) - boot.offset_ns
+
+
+def parse_time(text: str, now_wall_ns: int) -> int:
+    """Nanoseconds since the epoch of a moment as people write it; local time without an offset."""
+    words = text.strip().lower()
+    now = datetime.fromtimestamp(now_wall_ns / NS).astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    known = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if words in known:
+        return _ns(known[words])
+    back = _ago(words)
+    if back is not None:
+        return now_wall_ns - back * NS
+    if words.startswith("@") and words[1:].isdecimal():
+        return int(words[1:]) * NS
+    return _ns(_absolute(text, midnight))
+
+
+def _ago(words: str) -> int | None:
+    ago = words.endswith(" ago") or words.endswith("ago") or words.startswith("-")
+    if not ago:
+        return None
+    body = words.removesuffix("ago").lstrip("-").strip()
+    parts = _SPAN.findall(body)
+    if not parts or _SPAN.sub("", body).strip():
+        return None
+    seconds = 0
+    for count, unit in parts:
+        size = _UNITS.get(unit) or _UNITS.get(unit.rstrip("s"))
+        if size is None:
+            return None
+        seconds += int(count) * size
+    return seconds
+
+
+def _absolute(text: str, midnight: datetime) -> datetime:
+    forms: tuple[Callable[[], datetime], ...] = (
+        lambda: datetime.fromisoformat(text.strip()),
+        lambda: datetime.combine(
+            midnight.date(), datetime.fromisoformat(f"2000-01-01 {text.strip()}").time()
+        ),
+    )
+    for form in forms:
+        try:
+            return form().astimezone()
+        except (ValueError, OverflowError, OSError):
+            continue
+    raise UsageError(f"{text!r} is no time", "--since '1 h ago', --since '2026-11-20 13:30'")
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000) * 1000

@@ -1,0 +1,141 @@
+"""What /proc says of a living process (proc(5)). Every reader gives None for what is gone or hidden."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from killtrail.model.process import Argv, Key, Process
+from killtrail.model.redact import redact
+
+PROC: Final = Path("/proc")
+_ARGV_MOST: Final = 4096
+_PF_EXITING, _PF_KTHREAD = 0x4, 0x200000
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The fields of /proc/PID/stat that identify a life."""
+
+    comm: str
+    state: str
+    ppid: int
+    flags: int
+    start_ns: int
+
+
+@cache
+def _tick_ns() -> int:
+    return 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def read_bytes(path: Path, most: int = 65536) -> bytes | None:
+    """At most `most` bytes of a small file; None where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError:
+        return None
+
+
+def read_stat(pid: int, root: Path = PROC) -> Stat | None:
+    """comm may hold anything, spaces and brackets too, so fields count from the last `)`."""
+    raw = read_bytes(root / str(pid) / "stat")
+    if raw is None or b")" not in raw:
+        return None
+    head, _, tail = raw.rpartition(b")")
+    fields = tail.split()
+    try:
+        comm = head.split(b"(", 1)[1].decode("utf-8", "backslashreplace")
+        return Stat(
+            comm=comm,
+            state=fields[0].decode("ascii", "replace"),
+            ppid=int(fields[1]),
+            flags=int(fields[6]),
+            start_ns=int(fields[19]) * _tick_ns(),
+        )
+    except (IndexError, ValueError):
+        return None
+
+
+def read_argv(pid: int, root: Path = PROC) -> Argv | None:
+    """cmdline with secrets masked; None for kernel threads, zombies and the gone."""
+    raw = read_bytes(root / str(pid) / "cmdline", _ARGV_MOST)
+    if not raw:
+        return None
+    words = tuple(w.decode("utf-8", "backslashreplace") for w in raw.rstrip(b"\0").split(b"\0"))
+    clean, redacted = redact(words)
+    return Argv(clean, cut=len(raw) == _ARGV_MOST, redacted=redacted)
+
+
+def _status_fields(pid: int, root: Path) -> dict[str, str]:
+    raw = read_bytes(root / str(pid) / "status") or b""
+    rows = (line.partition(":") for line in raw.decode("utf-8", "backslashreplace").splitlines())
+    return {key: value.strip() for key, _, value in rows}
+
+
+def _number(path: Path) -> int | None:
+    raw = read_bytes(path, 32)
+    try:
+        return None if raw is None else int(raw)
+    except ValueError:
+        return None
+
+
+def read_cgroup(pid: int, root: Path = PROC) -> str | None:
+    """Path in the unified hierarchy; where that is empty, systemd's own or the memory controller's."""
+    raw = read_bytes(root / str(pid) / "cgroup")
+    if raw is None:
+        return None
+    paths: dict[str, str] = {}
+    for line in raw.decode("utf-8", "backslashreplace").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        paths[controllers] = path
+    unified = paths.get("", "/")
+    if unified != "/":
+        return unified
+    return paths.get("name=systemd", unified) or unified
+
+
+def read_exe(pid: int, root: Path = PROC) -> str | None:
+    """Path of the executable as the kernel knows it."""
+    try:
+        return os.fsencode((root / str(pid) / "exe").readlink()).decode("utf-8", "backslashreplace")
+    except OSError:
+        return None
+
+
+def read_process(pid: int, root: Path = PROC) -> Process | None:
+    """A living (or zombie) process; None where there is none of that number."""
+    stat = read_stat(pid, root)
+    if stat is None:
+        return None
+    fields = _status_fields(pid, root)
+    uids = fields.get("Uid", "").split()
+    ns_pids = fields.get("NSpid", "").split()
+    return Process(
+        key=Key(pid, stat.start_ns),
+        comm=stat.comm,
+        exe=read_exe(pid, root),
+        argv=read_argv(pid, root),
+        uid=int(uids[0]) if uids else None,
+        loginuid=_number(root / str(pid) / "loginuid"),
+        session=_number(root / str(pid) / "sessionid"),
+        cgroup=read_cgroup(pid, root),
+        ns_pid=int(ns_pids[-1]) if ns_pids else None,
+        ppid=stat.ppid,
+        kthread=bool(stat.flags & _PF_KTHREAD),
+        exiting=bool(stat.flags & _PF_EXITING) or stat.state in "ZX",
+        alive=stat.state not in "ZX",
+    )
+
+
+def pids(root: Path = PROC) -> Iterator[int]:
+    """Numbers of all processes that readdir shows."""
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return
+    yield from sorted(int(name) for name in names if name.isdecimal())

@@ -1,0 +1,91 @@
+"""The questions the command line asks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from killtrail.attribution.case import Case, Facts
+from killtrail.attribution.engine import alive, judge
+from killtrail.host import boot, procfs
+from killtrail.inquiry import investigate
+from killtrail.inquiry.fusion import Fusion
+from killtrail.inquiry.target import Target
+from killtrail.model.events import Loss, ProcessExited
+from killtrail.model.process import Key, Process
+from killtrail.model.verdict import Verdict
+from killtrail.sources.base import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What narrows a question; times on the boot clock."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    most: int | None = None
+
+
+def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> list[Verdict]:
+    """Verdicts on every death that TARGET names, oldest first, and on the living of that name."""
+    ends = _ends(fusion, target, narrow)
+    verdicts = [judge(investigate.case_of(fusion, e.process.key, e)) for e in ends]
+    if target.pid is not None:
+        for key in investigate.unended(fusion, target.pid, ends):
+            if not (this_host and _lives(key)):
+                verdicts.append(judge(investigate.case_of(fusion, key, None)))
+    if this_host:
+        reused = bool(verdicts) and target.pid is not None
+        verdicts.extend(_alive(fusion, p, reused=reused) for p in _living(target))
+    return verdicts[-narrow.most :] if narrow.most else verdicts
+
+
+def deaths(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> Iterator[Verdict]:
+    """Verdicts on recent deaths, oldest first."""
+    wanted = Wanted(
+        since_ns=narrow.since_ns, until_ns=narrow.until_ns, ordinary=ordinary, most=narrow.most
+    )
+    for end in fusion.exits(wanted):
+        yield judge(investigate.case_of(fusion, end.process.key, end))
+
+
+def _ends(fusion: Fusion, target: Target, narrow: Filter) -> list[ProcessExited]:
+    wanted = Wanted(pid=target.pid, since_ns=narrow.since_ns, until_ns=narrow.until_ns)
+    found = []
+    for end in fusion.exits(wanted):
+        if target.pid is not None or target.matches(_known(fusion, end)):
+            found.append(end)
+    return found[-narrow.most :] if narrow.most else found
+
+
+# An exit record has no exe and no cgroup: a name may only be matched by what a signal recorded.
+def _known(fusion: Fusion, end: ProcessExited) -> Process:
+    if not end.signal and not end.asked:
+        return end.process
+    return investigate.facts_of(fusion, end.process.key, end).process
+
+
+def _lives(key: Key) -> bool:
+    process = procfs.read_process(key.tgid)
+    return process is not None and bool(process.alive) and process.key.same_life(key)
+
+
+def living(target: Target, *, reused: bool) -> list[Verdict]:
+    """Verdicts on the living of that name where no recorder can be asked."""
+    nothing = Loss(events=None)
+    return [
+        alive(Case(Facts(p), boot.this_host(), nothing), None, reused=reused)
+        for p in _living(target)
+    ]
+
+
+def _living(target: Target) -> list[Process]:
+    numbers = [target.pid] if target.pid is not None else procfs.pids()
+    found = (procfs.read_process(n) for n in numbers)
+    return [p for p in found if p is not None and p.alive and target.matches(p)]
+
+
+def _alive(fusion: Fusion, process: Process, *, reused: bool) -> Verdict:
+    case = investigate.case_of(fusion, process.key, None)
+    stat = procfs.read_stat(process.pid)
+    stopped = investigate.frozen_by(case.facts.signals) if stat and stat.state in "Tt" else None
+    case = replace(case, facts=replace(case.facts, process=process))
+    return alive(case, stopped, reused=reused)

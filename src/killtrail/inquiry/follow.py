@@ -1,0 +1,73 @@
+"""Following the box: what is new since the last look."""
+
+from killtrail.attribution.engine import judge
+from killtrail.errors import UnavailableError
+from killtrail.host import boot
+from killtrail.inquiry import investigate
+from killtrail.inquiry.fusion import Fusion
+from killtrail.model.clock import Boot
+from killtrail.model.events import ProcessExited, SignalSent
+from killtrail.model.verdict import Verdict
+from killtrail.recorder import layout as L  # noqa: N812
+from killtrail.recorder.box import Slot
+from killtrail.recorder.pins import Pins
+from killtrail.recorder.private import PrivateBox
+from killtrail.sources.box import BoxSource
+from killtrail.sources.catalogue import CATALOGUE
+
+
+class BoxFollower:
+    """New deaths in the armed box. Raises `UnavailableError` where none is armed or readable."""
+
+    def __init__(self, *, ordinary: bool) -> None:
+        usable = CATALOGUE[0].probe()
+        if not usable.usable:
+            raise UnavailableError(f"can't follow deaths: {usable.says}", usable.remedy)
+        self._rings = (L.DEATHS, L.EXITS) if ordinary else (L.DEATHS,)
+        self._source = BoxSource(Pins())
+        self._next = {r.name: self._source.box.state(r).written for r in self._rings}
+
+    def new(self) -> list[Verdict]:
+        """Verdicts on the deaths since the last call, oldest first."""
+        slots = [s for ring in self._rings for s in self._fresh(ring)]
+        if not slots:
+            return []
+        self._source.forget()
+        fusion = Fusion([self._source])
+        slots.sort(key=lambda s: s.time_ns)
+        ends = (self._source.event(s) for s in slots)
+        return [
+            judge(investigate.case_of(fusion, end.process.key, end))
+            for end in ends
+            if isinstance(end, ProcessExited)
+        ]
+
+    def _fresh(self, ring: L.Ring) -> list[Slot]:
+        if self._source.box.state(ring).written == self._next[ring.name]:
+            return []
+        slots = list(self._source.box.slots(ring, self._next[ring.name]))
+        if slots:
+            self._next[ring.name] = slots[-1].seq + 1
+        return slots
+
+
+class SignalFollower:
+    """Every signal from now on, ignored ones too, from a private copy of the recorder.
+
+    The armed box keeps only what can end, stop or ask a process; floods of handled signals would
+    wipe it. The copy lives as long as this object. Raises `UnavailableError`.
+    """
+
+    def __init__(self) -> None:
+        self._box = PrivateBox({"cfg_all": 1})
+        self.boot: Boot = boot.this_boot()
+        self.lost = 0
+
+    def new(self) -> list[SignalSent]:
+        """The signals since the last call, in kernel time order."""
+        events = [e for e in self._box.new(L.KILLS) if isinstance(e, SignalSent)]
+        return sorted(events, key=lambda e: e.time_ns)
+
+    def close(self) -> None:
+        """Unloads the copy."""
+        self._box.close()

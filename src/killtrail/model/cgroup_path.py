@@ -1,0 +1,45 @@
+"""Units, sessions and containers, read off a cgroup path.
+
+systemd names the folders: cgroup path = unit (systemd.resource-control(5), the documentation of
+control group APIs); container runtimes put the container's id (64 hex digits) into theirs.
+"""
+
+import re
+from typing import Final
+
+_CONTAINER: Final = re.compile(
+    r"(?:(?P<runtime>docker|libpod|crio|cri-containerd|containerd|nerdctl)[-/:])?(?P<id>[0-9a-f]{64})(?:\.scope)?$"
+)
+_UNIT: Final = re.compile(r"\.(?:service|scope|slice|mount|socket|swap)$")
+_SESSION: Final = re.compile(r"^session-(?P<id>[^.]+)\.scope$")
+_ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})")
+
+
+def unit_of(cgroup: str | None) -> str | None:
+    """The innermost service or scope of a path; None where there is none.
+
+    A slice is a unit too, but says nothing about who runs in it.
+    """
+    for part in reversed((cgroup or "").split("/")):
+        if part.endswith((".service", ".scope")) and _UNIT.search(part):
+            return _ESCAPE.sub(lambda m: chr(int(m[1], 16)), part)
+    return None
+
+
+def container_of(cgroup: str | None) -> str | None:
+    """The container's id, with the runtime where the path tells it: `docker:0123...`."""
+    for part in reversed((cgroup or "").split("/")):
+        found = _CONTAINER.search(part)
+        if found:
+            runtime = found["runtime"]
+            return f"{runtime}:{found['id']}" if runtime else found["id"]
+    return None
+
+
+def login_session_of(cgroup: str | None) -> str | None:
+    """The logind session id in `session-N.scope`."""
+    for part in (cgroup or "").split("/"):
+        found = _SESSION.match(part)
+        if found:
+            return found["id"]
+    return None

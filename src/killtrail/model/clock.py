@@ -1,0 +1,34 @@
+"""Two clocks: boot time inside (nanoseconds since boot, suspend included), RFC 3339 outside."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of a host and the wall clock's offset to its boot clock.
+
+    `offset_ns` is CLOCK_REALTIME minus CLOCK_BOOTTIME as read at one moment; a later step of the
+    wall clock moves every printed time with it, never the order of events.
+    """
+
+    boot_id: str
+    offset_ns: int
+
+    def wall(self, boot_ns: int) -> int:
+        """Nanoseconds since the epoch of a moment on the boot clock."""
+        return boot_ns + self.offset_ns
+
+
+def rfc3339(wall_ns: int) -> str:
+    """Local time with offset and nanoseconds; UTC where the platform can't convert the moment."""
+    seconds, nanos = divmod(wall_ns, NS)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return f"@{seconds}.{nanos:09d}"
+    offset = moment.strftime("%z")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanos:09d}{offset[:3]}:{offset[3:]}"

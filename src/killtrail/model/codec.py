@@ -1,0 +1,76 @@
+"""Events as compact JSON and back, for keeping them on disk.
+
+Field names are the format: a field that a reader does not know is ignored, one that a writer did
+not have gets its default. Decoding arbitrary JSON gives an event or ValueError.
+"""
+
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from killtrail.model import events as ev
+
+_KINDS: Final = {
+    "signal": ev.SignalSent,
+    "exit": ev.ProcessExited,
+    "will": ev.ParentDied,
+    "oom": ev.OomVictimMarked,
+}
+_NAMES: Final = {cls: name for name, cls in _KINDS.items()}
+_hints: dict[type, dict[str, Any]] = {}
+
+
+def encode(event: ev.Event) -> str:
+    """One event as JSON text; fields that hold their default are left out."""
+    return json.dumps([_NAMES[type(event)], _plain(event)], separators=(",", ":"))
+
+
+def decode(text: str) -> ev.Event:
+    """The event in `text`; ValueError for anything else."""
+    try:
+        kind, data = json.loads(text)
+        event: ev.Event = _build(_KINDS[kind], data)
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+        raise ValueError(f"not an event: {error}") from error
+    return event
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 -- a walk over any field
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: _plain(getattr(value, f.name))
+            for f in fields(value)
+            if f.default is MISSING or getattr(value, f.name) != f.default
+        }
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(cls: type, data: Any) -> Any:  # noqa: ANN401
+    if not isinstance(data, dict):
+        raise TypeError(f"{cls.__name__} wants an object")
+    hints = _hints.get(cls) or _hints.setdefault(cls, get_type_hints(cls))
+    known = {name: _value(hints[name], data[name]) for name in hints if name in data}
+    return cls(**known)
+
+
+def _value(hint: Any, data: Any) -> Any:  # noqa: ANN401
+    if data is None:
+        if hint is type(None) or type(None) in get_args(hint):
+            return None
+        raise TypeError("a value is missing")
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        inner = next(a for a in get_args(hint) if a is not type(None))
+        return _value(inner, data)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise TypeError("a list is wanted")
+        return tuple(_value(get_args(hint)[0], item) for item in data)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, data)
+    if hint in (int, str, bool) and type(data) is not hint:
+        raise TypeError(f"{hint.__name__} wanted")
+    return data

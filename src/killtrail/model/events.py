@@ -1,0 +1,182 @@
+"""Observations: typed, immutable, each with the record it came from. Times are boot-clock ns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from killtrail.model.process import Key, Process
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an observation can be looked up again: source id and a place within it."""
+
+    source: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Creator:
+    """Who had forked entry `index` of a lineage (0 = its head) and died before it."""
+
+    index: int
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class SystemCall:
+    """The system call that was in flight: number, ABI (`x86_64`, `i386`, ...), name, arguments."""
+
+    number: int
+    abi: str
+    name: str | None
+    args: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """The memory cgroup that was full: path, limit and use in bytes."""
+
+    cgroup: str
+    max_bytes: int
+    used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSent:
+    """The kernel put a signal on a process (tracepoint signal:signal_generate, result 0 or 4).
+
+    `current` is the task that ran at that moment. It is *not* "the sender" until the kernel stack
+    and the system call say so. `stack` holds names of kernel functions, innermost first, None for
+    a frame without a known name. `doomed` says that the target's group was already bound to exit
+    with this very signal when the send returned, None where the source can't see it.
+    """
+
+    time_ns: int
+    origin: Provenance
+    sig: int
+    code: int
+    result: int
+    group: bool
+    target: Process
+    current: Process
+    info: str = "unknown"
+    """`none` (SEND_SIG_NOINFO), `kernel` (SEND_SIG_PRIV), `user` (a real siginfo), `unknown`."""
+    si_pid: int | None = None
+    si_uid: int | None = None
+    disposition: str | None = None
+    """`default`, `ignored` or `handled` at that moment; None = not recorded."""
+    blocked: bool | None = None
+    doomed: bool | None = None
+    same_task: bool = False
+    same_group: bool = False
+    target_is_child: bool | None = None
+    """Whether a thread of `current`'s group had created the target."""
+    pdeath_match: bool | None = None
+    """Whether the target's parent-death signal is this signal."""
+    syscall: SystemCall | None = None
+    stack: tuple[str | None, ...] | None = None
+    """None = this source takes no stack."""
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+    memory: MemoryLimit | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExited:
+    """The last thread of a process went (tracepoint sched:sched_process_exit).
+
+    `status` is a wait status (signal in the low seven bits, 0x80 = core dumped, exit code above),
+    None where the source does not tell it.
+    """
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    status: int | None
+    parent: Process | None = None
+    """Whoever held it at its end: its creator, or a reaper if `creator` is set."""
+    creator: Creator | None = None
+    tracer: Process | None = None
+    asked: int | None = None
+    """The last signal of the asking kind that it handled or had blocked; 0 = none, None = unknown."""
+    seccomp_mode: int | None = None
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ended it; 0 for an exit, None where the status is unknown."""
+        return None if self.status is None else self.status & 0x7F
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code it passed to exit, None for a death by signal."""
+        if self.status is None or self.status & 0x7F:
+            return None
+        return (self.status >> 8) & 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class ParentDied:
+    """A process died before its children: who it was and where it came from (its will)."""
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OomVictimMarked:
+    """The OOM killer chose a process (tracepoint oom:mark_victim)."""
+
+    time_ns: int
+    origin: Provenance
+    victim: Key
+    trigger: Process
+
+
+@dataclass(frozen=True, slots=True)
+class ParseProblem:
+    """Something in a source that could not be read; counted, shown, never fatal."""
+
+    source: str
+    where: str
+    what: str
+
+
+Event = SignalSent | ProcessExited | ParentDied | OomVictimMarked
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a source is known to have lost; None = it can't tell.
+
+    `complete_from_ns`: from this moment on (boot clock) every event of interest is still there.
+    """
+
+    events: int | None = 0
+    complete_from_ns: int | None = None
+    problems: tuple[ParseProblem, ...] = field(default=())
+
+
+def described(event: Event) -> tuple[tuple[str, str], ...]:
+    """An observation as (field, text) rows; nested records flattened, empty fields left out."""
+    return tuple(_rows("", event))
+
+
+def _rows(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    for each in fields(value):  # type: ignore[arg-type]
+        item = getattr(value, each.name)
+        name = f"{prefix}{each.name}"
+        if item is None or item == () or each.name == "origin":
+            continue
+        if is_dataclass(item):
+            yield from _rows(f"{name}.", item)
+        elif isinstance(item, tuple) and is_dataclass(item[0]):
+            for number, part in enumerate(item):
+                yield from _rows(f"{name}[{number}].", part)
+        elif isinstance(item, tuple):
+            yield name, " ".join("?" if part is None else str(part) for part in item)
+        else:
+            yield name, str(item)

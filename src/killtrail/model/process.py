@@ -1,0 +1,77 @@
+"""A process is one life of a pid."""
+
+from dataclasses import dataclass, replace
+
+NO_ID = 0xFFFFFFFF
+"""What the kernel calls an unset loginuid or audit session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argv:
+    """A command line as far as it was kept.
+
+    `cut` says that the process had more than was recorded; `inherited` that the process never
+    exec'd, so this is the command line of the parent it was forked from; `redacted` that a value
+    which looked like a secret was replaced.
+    """
+
+    words: tuple[str, ...]
+    cut: bool = False
+    inherited: bool = False
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Identity within a boot: thread group id and start of its leader on the boot clock (ns).
+
+    `start_ns` is None where a source knows only the number; such a key matches nothing for sure.
+    """
+
+    tgid: int
+    start_ns: int | None
+
+    def same_life(self, other: "Key") -> bool:
+        """Whether both are one life. procfs gives start times in ticks of 10 ms, hence the slack."""
+        if self.tgid != other.tgid or self.start_ns is None or other.start_ns is None:
+            return False
+        return abs(self.start_ns - other.start_ns) <= TICK_NS
+
+
+TICK_NS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a source knew of a process at one moment; None is "this source does not tell"."""
+
+    key: Key
+    comm: str | None = None
+    tid: int | None = None
+    thread: str | None = None
+    exe: str | None = None
+    argv: Argv | None = None
+    uid: int | None = None
+    loginuid: int | None = None
+    session: int | None = None
+    cgroup: str | None = None
+    pidns: int | None = None
+    ns_pid: int | None = None
+    ppid: int | None = None
+    kthread: bool = False
+    exiting: bool = False
+    alive: bool | None = None
+
+    @property
+    def pid(self) -> int:
+        """The number people know it by: the thread group id in the initial pid namespace."""
+        return self.key.tgid
+
+    def merged(self, other: "Process") -> "Process":
+        """This process with gaps filled from another sighting of the same life."""
+        gaps = {
+            field: getattr(other, field)
+            for field in ("comm", "exe", "argv", "uid", "loginuid", "session", "cgroup", "ppid", "pidns", "ns_pid")
+            if getattr(self, field) is None and getattr(other, field) is not None
+        }
+        return replace(self, **gaps) if gaps else self

@@ -1,0 +1,120 @@
+"""The answer about one death: a graph of links, each with its own evidence and certainty."""
+
+from dataclasses import dataclass
+
+from killtrail.model.absence import Absence
+from killtrail.model.causes import Cause, Ended, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.clock import Boot
+from killtrail.model.process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One line of why: a record and what it says."""
+
+    id: int
+    source: str
+    where: str
+    says: str
+    time_ns: int | None = None
+    record: tuple[tuple[str, str], ...] = ()
+    """The observation's own fields, for a reader who wants to judge for himself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An actor that is no process: a cgroup, a limit, a timer, a terminal, the kernel."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step of a death. `caused_by` is the id of the link that made this one happen."""
+
+    id: int
+    role: Role
+    action: str
+    certainty: Certainty
+    process: Process | None = None
+    subject: Subject | None = None
+    signal: int | None = None
+    target: Process | None = None
+    time_ns: int | None = None
+    caused_by: int | None = None
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A step of the launch chain; `edge` says how it is known.
+
+    `parent`: parent at the time of the act. `creator`: had forked it and died before. `reaper`:
+    took it over, never launched it.
+    """
+
+    process: Process
+    edge: str
+    certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the launch chain begins."""
+
+    kind: str
+    name: str | None = None
+    uid: int | None = None
+    came_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A cause that was considered, and the reason it is not this one."""
+
+    cause: Cause
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where it happened: one boot of one machine."""
+
+    boot: Boot
+    name: str | None = None
+    kernel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The end of a process."""
+
+    process: Process
+    ended: Ended
+    time_ns: int | None = None
+    status: int | None = None
+    thread: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What died, how, by whom, who started that, why we say so, how sure, what was ruled out."""
+
+    death: Death
+    cause: Cause
+    certainty: Certainty
+    summary: str
+    host: Host
+    mechanism: Mechanism | None = None
+    links: tuple[Link, ...] = ()
+    ancestry: tuple[Ancestor, ...] = ()
+    origin: Origin | None = None
+    evidence: tuple[Evidence, ...] = ()
+    ruled_out: tuple[RuledOut, ...] = ()
+    absent: tuple[Absence, ...] = ()
+    events_lost: int | None = 0
+    problems: int = 0
+    attempts: tuple[Link, ...] = ()
+    """Signals that did not end it: too late, handled without consequence, other numbers."""

@@ -1,0 +1,1 @@
+"""The black box: armed once, it needs no process to keep recording."""

@@ -1,0 +1,1 @@
+"""History on disk: the box, drained before it is overwritten."""

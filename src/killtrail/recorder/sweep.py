@@ -1,0 +1,43 @@
+"""One walk over /proc when arming: processes older than the recorder get their argv kept too.
+
+A task storage takes a pidfd as key, so the entry sits on the process itself and dies with it.
+Races: the programs already run, so a process that execs meanwhile has a fresher entry; NOEXIST
+leaves that alone. A number reused between readdir and pidfd_open is a live process all the same,
+and its cmdline is read behind the pidfd.
+"""
+
+import os
+import struct
+
+from killtrail.host import procfs
+from killtrail.recorder import bpf
+
+_ARGV = 256
+
+
+def sweep(images: int, now_ns: int, *, with_argv: bool) -> int:
+    """Stores the argv of every process without an entry; gives how many it stored."""
+    stored = 0
+    for pid in procfs.pids():
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            continue
+        try:
+            stored += _store(images, pidfd, pid, now_ns, with_argv=with_argv)
+        finally:
+            os.close(pidfd)
+    return stored
+
+
+def _store(images: int, pidfd: int, pid: int, now_ns: int, *, with_argv: bool) -> bool:
+    raw = procfs.read_bytes(procfs.PROC / str(pid) / "cmdline", 65535) if with_argv else b""
+    if raw is None or (with_argv and not raw):
+        return False
+    kept = raw[: _ARGV - 1]
+    value = struct.pack("<QIIII", now_ns, len(kept), len(raw), 0, 0) + kept.ljust(_ARGV, b"\0")
+    try:
+        bpf.update(images, struct.pack("<i", pidfd), value, bpf.NOEXIST)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Renderers: finished verdicts in, text out. No questions are asked here."""

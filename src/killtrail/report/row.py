@@ -1,0 +1,41 @@
+"""One death on one line, for lists and following."""
+
+from typing import Final
+
+from killtrail.attribution.sending import Actor, explain
+from killtrail.model import signals as sg
+from killtrail.model.clock import Boot, rfc3339
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Verdict
+from killtrail.report.escape import visible
+
+
+def line(verdict: Verdict) -> str:
+    """Time, certainty, cause, sentence."""
+    boot = verdict.host.boot
+    when = rfc3339(boot.wall(verdict.death.time_ns)) if verdict.death.time_ns is not None else "-"
+    short = f"{when[:10]} {when[11:23]}" if len(when) > 23 else when  # noqa: PLR2004
+    return f"{short}  {verdict.certainty.label:<15}  {verdict.cause:<17}  {visible(verdict.summary)}"
+
+
+SIGNAL_HEAD: Final = (
+    f"{'TIME':<15} {'SPID':>7} {'SNAME':<15} {'RPID':>7} {'RNAME':<15} {'SIGNAL':<10} HOW"
+)
+
+
+def signal_line(signal: SignalSent, boot: Boot) -> str:
+    """One signal: sender (or who merely ran), receiver, what, and how it came about."""
+    how = explain(signal)
+    by = signal.current
+    sender = (str(by.pid), by.comm or "?")
+    if how.actor not in (Actor.SENDER, Actor.SELF, Actor.TRIGGER):
+        sender = ("-", "kernel")
+    when = rfc3339(boot.wall(signal.time_ns))[11:26]
+    cells = (
+        f"{when:<15} {sender[0]:>7} {visible(sender[1]):<15} {signal.target.pid:>7}"
+        f" {visible(signal.target.comm or '?'):<15} {sg.name(signal.sig):<10}"
+    )
+    mechanism = how.mechanism.value if how.mechanism else "?"
+    fate = "" if signal.result in (0, 4) or signal.sig == sg.SIGCONT else " (had no effect)"
+    command = f": {visible(' '.join(by.argv.words))}" if by.argv and sender[0] != "-" else ""
+    return f"{cells} {mechanism}{fate}{command}"

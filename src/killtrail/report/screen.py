@@ -1,0 +1,240 @@
+"""The one screen: what, how, by whom, who started that, why, how sure, ruled out, next.
+
+Built once as rows of (label, paragraphs); `plain` and `colour` only lay it out.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from killtrail.host.users import user_name
+from killtrail.model import signals as sg
+from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.cgroup_path import container_of, unit_of
+from killtrail.model.clock import NS, Boot, rfc3339
+from killtrail.model.process import NO_ID, Process
+from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
+from killtrail.report.escape import shell_words, visible
+
+_WHY_MOST: Final = 5
+_SURE: Final = {
+    Certainty.ESTABLISHED: "established",
+    Certainty.LIKELY: "likely",
+    Certainty.POSSIBLE: "possible, no more",
+    Certainty.NOT_ESTABLISHED: "not established",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One part of the screen; each paragraph wraps by itself."""
+
+    label: str
+    paragraphs: tuple[str, ...]
+
+
+def rows(v: Verdict) -> list[Row]:
+    """Everything a person is told, in the fixed order; all of it safe to print."""
+    parts = [
+        Row("what", _what(v)),
+        Row("how", (_how(v),)),
+        Row("by whom", _by_whom(v)),
+        Row("started by", _started_by(v)),
+        Row("why", tuple(_evidence(e, v.host.boot) for e in v.evidence[:_WHY_MOST])),
+        Row("how sure", _how_sure(v)),
+        Row("ruled out", tuple(f"{r.cause}: {r.because}" for r in v.ruled_out)),
+        Row("also seen", tuple(_attempt(a, v.host.boot) for a in v.attempts[-3:])),
+        Row("next", (_next(v),)),
+    ]
+    return [Row(p.label, tuple(visible(t) for t in p.paragraphs)) for p in parts if p.paragraphs]
+
+
+def headline(v: Verdict) -> str:
+    """The sentence for a ticket."""
+    return visible(v.summary)
+
+
+def who(p: Process, *, command: bool = True) -> str:
+    """`sh (pid 7, root): sh -c 'kill 9'`, with the human behind it where that is another."""
+    notes = [f"pid {p.pid}"]
+    if p.uid is not None:
+        notes.append(account(p.uid))
+    if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
+        notes.append(f"logged in as {account(p.loginuid)}")
+    if p.ns_pid not in (None, p.pid):
+        notes.append(f"pid {p.ns_pid} in its namespace")
+    text = f"{p.comm or 'a process'} ({', '.join(notes)})"
+    if command and p.argv:
+        text += f": {argv(p)}"
+    elif command and p.exe:
+        text += f": {p.exe}"
+    return text
+
+
+def account(uid: int) -> str:
+    """`root (0)`: a name beside its number."""
+    name = user_name(uid)
+    return f"{name} ({uid})" if name else f"uid {uid}"
+
+
+def argv(p: Process) -> str:
+    """The command line, and what is not quite true about it."""
+    if p.argv is None:
+        return "?"
+    text = shell_words(p.argv.words) + ("…" if p.argv.cut else "")
+    return text + ("  [its parent's: it never exec'd]" if p.argv.inherited else "")
+
+
+def clock(boot_ns: int | None, boot: Boot) -> str:
+    """Time of day with offset; the full form is in JSON."""
+    if boot_ns is None:
+        return "at an unknown time"
+    text = rfc3339(boot.wall(boot_ns))
+    return f"{text[:10]} {text[11:23]}{text[29:]}"
+
+
+def _what(v: Verdict) -> tuple[str, ...]:
+    p = v.death.process
+    lines = [who(p)]
+    if p.exe and p.argv:
+        lines.append(f"program {p.exe}")
+    place = _place(p)
+    if place:
+        lines.append(place)
+    if v.death.time_ns is not None:
+        start = p.key.start_ns
+        lived = f", {_span(v.death.time_ns - start)} after its start" if start is not None else ""
+        lines.append(f"{clock(v.death.time_ns, v.host.boot)}{lived}")
+    elif v.death.ended is Ended.RUNNING and p.key.start_ns is not None:
+        lines.append(f"running since {clock(p.key.start_ns, v.host.boot)}")
+    return tuple(lines)
+
+
+def _place(p: Process) -> str | None:
+    unit, container = unit_of(p.cgroup), container_of(p.cgroup)
+    if container:
+        return f"in container {container}"
+    if unit:
+        return f"in unit {unit}"
+    return None
+
+
+def _span(ns: int) -> str:
+    seconds = max(0, ns) / NS
+    if seconds < 120:  # noqa: PLR2004 -- two minutes
+        return f"{seconds:.3g} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    if hours < 2:  # noqa: PLR2004
+        return f"{minutes:.0f} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"  # noqa: PLR2004
+
+
+def _how(v: Verdict) -> str:
+    status = v.death.status
+    by = f", by {v.mechanism}" if v.mechanism else ""
+    if v.death.ended is Ended.RUNNING:
+        return "it is alive"
+    if status is None:
+        return f"its end is on record, its status is not{by}"
+    sig = status & 0x7F
+    if sig:
+        core = ", core dumped" if status & 0x80 else ""
+        return f"{v.cause}: {sg.name(sig)} ({sig}; a shell shows {128 + sig}){by}{core}"
+    return f"{v.cause}: exit code {(status >> 8) & 0xFF}{by}"
+
+
+_ROLE_WORDS: Final = {
+    Role.SENDER: "sender",
+    Role.REQUESTER: "requester",
+    Role.TRIGGER: "set off by",
+    Role.POLICY_OWNER: "decided by",
+}
+
+
+def _by_whom(v: Verdict) -> tuple[str, ...]:
+    lines = [_actor(link) for link in v.links if link.role in _ROLE_WORDS]
+    if lines:
+        return tuple(lines)
+    if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
+        return ()
+    return ("not established",)
+
+
+def _actor(link: Link) -> str:
+    name = who(link.process) if link.process else ""
+    if link.subject:
+        subject = f"{link.subject.kind} {link.subject.name}"
+        name = f"{subject}, armed by {name}" if name else subject
+    sure = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
+    return f"{_ROLE_WORDS[link.role]} ({link.action}): {name}{sure}"
+
+
+def _started_by(v: Verdict) -> tuple[str, ...]:
+    lines = [_ancestor(a) for a in v.ancestry]
+    if v.origin:
+        lines.append(_origin(v))
+    return tuple(lines)
+
+
+_EDGE: Final = {
+    "creator": "dead by then",
+    "reaper": "took it over, did not start it",
+    "seen": "holds it; who started it is not known",
+}
+
+
+def _ancestor(a: Ancestor) -> str:
+    notes = [_EDGE[a.edge]] if a.edge in _EDGE else []
+    if a.certainty is not Certainty.ESTABLISHED and a.edge == "parent":
+        notes.append(a.certainty.label)
+    note = f"  [{', '.join(notes)}]" if notes else ""
+    return f"<- {who(a.process)}{note}"
+
+
+_ORIGIN: Final = {
+    "cron": "cron job",
+    "at": "at job",
+    "login-session": "login session",
+    "systemd-unit": "systemd unit",
+    "container": "container",
+    "kernel": "the kernel",
+    "init": "init",
+}
+
+
+def _origin(v: Verdict) -> str:
+    o = v.origin
+    if o is None:
+        return ""
+    name = f" {o.name}" if o.name else ""
+    user = f" of {account(o.uid)}" if o.uid is not None else ""
+    return f"origin: {_ORIGIN.get(o.kind, o.kind)}{user}{':' if o.kind in ('cron', 'at') else ''}{name}"
+
+
+def _evidence(e: Evidence, boot: Boot) -> str:
+    when = f" at {rfc3339(boot.wall(e.time_ns))[11:26]}" if e.time_ns is not None else ""
+    return f"{e.says}  [{e.source} {e.where}{when}]"
+
+
+def _how_sure(v: Verdict) -> tuple[str, ...]:
+    lines = [_SURE[v.certainty]]
+    lines.extend(f"missing: {a.what} ({a.why})" for a in v.absent)
+    if v.events_lost:
+        lines.append(f"{v.events_lost} records were lost or overwritten")
+    if v.problems:
+        lines.append(f"{v.problems} records could not be read")
+    return tuple(lines)
+
+
+def _attempt(link: Link, boot: Boot) -> str:
+    by = f" from {who(link.process, command=False)}" if link.process else ""
+    return f"{link.action}{by}, {clock(link.time_ns, boot)}"
+
+
+def _next(v: Verdict) -> str:
+    remedy = next((a.remedy for a in v.absent if a.remedy), None)
+    if v.certainty < Certainty.LIKELY and remedy:
+        return remedy
+    if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
+        return f"killtrail watch {v.death.process.pid}"
+    return f"killtrail explain {v.cause}"

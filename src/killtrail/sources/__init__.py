@@ -1,0 +1,1 @@
+"""Where evidence comes from: one descriptor per source, in one explicit tuple (`catalogue`)."""

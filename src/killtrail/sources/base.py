@@ -1,0 +1,74 @@
+"""What every source can be asked, and how it describes itself."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from killtrail.model.events import Loss, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.process import Key
+from killtrail.model.verdict import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question about deaths: any field None = no restriction. Times are boot-clock ns."""
+
+    pid: int | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    ordinary: bool = True
+    """Whether exits without a signal and without a request count."""
+    most: int | None = None
+    """Only so many, the newest."""
+
+
+class Source(Protocol):
+    """Evidence of one boot of one host."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def host(self) -> Host: ...
+    @property
+    def armed_ns(self) -> int | None:
+        """Since when it watches without a gap, None if unknown."""
+    @property
+    def tells_status(self) -> bool:
+        """Whether its exits carry wait statuses."""
+    def exits(self, wanted: Wanted) -> Iterable[ProcessExited]:
+        """Ends of processes, oldest first."""
+    def signals(self, pid: int | None) -> Iterable[SignalSent]:
+        """Signals sent to a process number (None: to all), oldest first."""
+    def ooms(self, pid: int) -> Iterable[OomVictimMarked]:
+        """OOM marks on a process number."""
+    def will(self, key: Key) -> ParentDied | None:
+        """What a dead parent left."""
+    def loss(self) -> Loss:
+        """What is known to be lost."""
+    def complete_since(self) -> int:
+        """Boot-clock ns from which no death or fatal signal is missing."""
+    def close(self) -> None:
+        """Lets go of descriptors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """Whether a source can be asked here: a reason and a remedy where not."""
+
+    usable: bool
+    says: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A source's self-description; doctor, docs and the absent part of verdicts are made from it."""
+
+    id: str
+    what: str
+    needs: str
+    yields: str
+    clock: str
+    completeness: str
+    probe: Callable[[], Usable]
+    open: Callable[[], list[Source]]

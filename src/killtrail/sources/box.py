@@ -1,0 +1,171 @@
+"""The armed BPF box. Slots are indexed by their fixed offsets; only what is asked gets decoded."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
+
+from killtrail.host import boot
+from killtrail.model.events import (
+    Loss,
+    OomVictimMarked,
+    ParentDied,
+    ParseProblem,
+    ProcessExited,
+    SignalSent,
+)
+from killtrail.model.process import Key
+from killtrail.model.verdict import Host
+from killtrail.recorder import layout as L  # noqa: N812
+from killtrail.recorder.box import Box, Slot
+from killtrail.recorder.pins import Pins
+from killtrail.sources.base import Wanted
+
+_TGID_IN_WHO: Final = 16
+_SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
+_EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
+_WILL_KEY: Final = L.WILL_WHO
+_PROBLEMS_KEPT: Final = 100
+
+
+class BoxSource:
+    """Reads the box when first asked and answers from that one reading."""
+
+    id = "bpf"
+    tells_status = True
+
+    def __init__(self, pins: Pins | None = None) -> None:
+        self.box = Box(pins or Pins())
+        self._decoder = self.box.decoder()
+        self._problems: list[ParseProblem] = []
+        self.host: Host = boot.this_host()
+
+    @property
+    def armed_ns(self) -> int | None:
+        """When the recorder was armed."""
+        return self.box.meta.armed_ns
+
+    @cached_property
+    def _signals(self) -> dict[int, list[Slot]]:
+        return self._by_number((L.KILLS, L.ASKS), L.REC_SIGNAL, _SIGNAL_TGID)
+
+    @cached_property
+    def _exits(self) -> dict[int, list[Slot]]:
+        return self._by_number((L.DEATHS, L.EXITS), L.REC_DEATH, _EXIT_TGID)
+
+    @cached_property
+    def _ooms(self) -> dict[int, list[Slot]]:
+        return self._by_number((L.DEATHS,), L.REC_OOM, 16)
+
+    @cached_property
+    def _wills(self) -> dict[Key, Slot]:
+        found: dict[Key, Slot] = {}
+        for slot in self.box.slots(L.WILLS):
+            if len(slot.record) >= L.WILL_LENGTHS:
+                start, _, tgid = struct.unpack_from("<QQI", slot.record, _WILL_KEY)
+                found[Key(tgid, start)] = slot
+        return found
+
+    def _by_number(self, rings: tuple[L.Ring, ...], kind: int, at: int) -> dict[int, list[Slot]]:
+        found: defaultdict[int, list[Slot]] = defaultdict(list)
+        for ring in rings:
+            for slot in self.box.slots(ring):
+                record = slot.record
+                if len(record) >= at + 4 and record[0] == kind:
+                    found[int.from_bytes(record[at : at + 4], "little")].append(slot)
+        for slots in found.values():
+            slots.sort(key=lambda s: s.time_ns)
+        return found
+
+    def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
+        """Ends of processes, oldest first."""
+        if wanted.pid is not None:
+            slots = self._exits.get(wanted.pid, [])
+        else:
+            slots = sorted(
+                (s for many in self._exits.values() for s in many), key=lambda s: s.time_ns
+            )
+        slots = [s for s in slots if _in_time(s, wanted) and (wanted.ordinary or s.ring is L.DEATHS)]
+        for slot in slots[-wanted.most :] if wanted.most else slots:
+            event = self.event(slot)
+            if isinstance(event, ProcessExited):
+                yield event
+
+    def signals(self, pid: int | None) -> Iterator[SignalSent]:
+        """Signals sent to a process number, oldest first."""
+        if pid is not None:
+            slots = self._signals.get(pid, [])
+        else:
+            slots = sorted(
+                (s for many in self._signals.values() for s in many), key=lambda s: s.time_ns
+            )
+        for slot in slots:
+            event = self.event(slot)
+            if isinstance(event, SignalSent):
+                yield event
+
+    def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
+        """OOM marks on a process number."""
+        for slot in self._ooms.get(pid, []):
+            event = self.event(slot)
+            if isinstance(event, OomVictimMarked):
+                yield event
+
+    def will(self, key: Key) -> ParentDied | None:
+        """What a dead parent left."""
+        slot = self._wills.get(key)
+        event = self.event(slot) if slot else None
+        return event if isinstance(event, ParentDied) else None
+
+    def loss(self) -> Loss:
+        """Overwritten and failed records of the rings that matter for senders."""
+        states = {s.ring.name: s for s in self.box.states()}
+        overwritten = sum(states[name].overwritten for name in ("kills", "deaths"))
+        stats = self.box.stats()
+        missed = sum(misses for _, misses, _ in self._programs())
+        return Loss(
+            events=overwritten + stats["failed"] + missed,
+            complete_from_ns=self.complete_since(),
+            problems=tuple(self._problems),
+        )
+
+    def _programs(self) -> list[tuple[int, int, int]]:
+        try:
+            return list(self.box.pins.programs().values())
+        except OSError:
+            # A reader in group adm may open maps, not programs.
+            return []
+
+    def complete_since(self) -> int:
+        """From the oldest record of each ring that has wrapped, else from arming."""
+        since = self.box.meta.armed_ns
+        for state in self.box.states():
+            if state.ring in (L.KILLS, L.DEATHS) and state.overwritten:
+                oldest = next(iter(self.box.slots(state.ring)), None)
+                if oldest is not None:
+                    since = max(since, oldest.time_ns)
+        return since
+
+    def forget(self) -> None:
+        """Drops what was read, so that the next question reads the box anew."""
+        for name in ("_signals", "_exits", "_ooms", "_wills"):
+            self.__dict__.pop(name, None)
+
+    def close(self) -> None:
+        """Closes the pins."""
+        self.box.close()
+
+    def event(self, slot: Slot) -> object:
+        """The event in a slot; a problem is counted and gives None."""
+        try:
+            return self._decoder.decode(slot.record, slot.where, truncated=slot.truncated)
+        except ValueError as error:
+            if len(self._problems) < _PROBLEMS_KEPT:
+                self._problems.append(ParseProblem(self.id, slot.where, str(error)))
+            return None
+
+
+def _in_time(slot: Slot, wanted: Wanted) -> bool:
+    after = wanted.since_ns is None or slot.time_ns >= wanted.since_ns
+    return after and (wanted.until_ns is None or slot.time_ns <= wanted.until_ns)

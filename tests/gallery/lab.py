@@ -1,0 +1,171 @@
+"""Makes real deaths and knows the truth about each."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ACTIONS = Path(__file__).with_name("actions.py")
+PYTHON = "/usr/bin/python3"
+ACTING = ("sender", "requester", "trigger", "policy-owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is true of one death.
+
+    `actors`: pid -> roles in which it may be named; `must`: the actor without whom the answer is
+    only half (None: there is none to name). `launchers`: pids that may be called launchers, on top
+    of the test run's own ancestors; `argv`: words that must stand in some launcher's command line.
+    """
+
+    victim: int
+    causes: tuple[str, ...]
+    must: int | None = None
+    actors: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    subject: str | None = None
+    launchers: frozenset[int] = frozenset()
+    argv: tuple[str, ...] = ()
+    mechanism: str | None = None
+
+
+class NotHere(Exception):
+    """This machine can't make that death; the reason."""
+
+
+class Lab:
+    """Processes of one death; all of them are gone when it closes."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kt-lab-")))
+        self.folder.chmod(0o777)
+        self.spawned: list[int] = []
+
+    def __enter__(self) -> "Lab":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, *argv: str, prefix: tuple[str, ...] = (), **kw: object) -> subprocess.Popen[str]:
+        """Any program, with its output on a pipe."""
+        process = subprocess.Popen(
+            [*prefix, *argv], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **kw
+        )
+        self.spawned.append(process.pid)
+        self._stack.callback(self._end, process)
+        return process
+
+    def action(self, *words: object, prefix: tuple[str, ...] = (), **kw: object) -> subprocess.Popen[str]:
+        """One of actions.py, running."""
+        return self.start(PYTHON, str(ACTIONS), *map(str, words), prefix=prefix, **kw)
+
+    def victim(self, *words: object, **kw: object) -> subprocess.Popen[str]:
+        """An action that has said it is set; `sleep`-like without words."""
+        process = self.action(*(words or ("wait",)), **kw)
+        self.facts(process, 1)
+        return process
+
+    def facts(self, process: subprocess.Popen[str], lines: int, until: str | None = None) -> dict[str, int]:
+        """`word number` lines that an action has said."""
+        found: dict[str, int] = {}
+        for _ in range(lines):
+            words = process.stdout.readline().split()
+            if not words:
+                break
+            if words[0] == "skip":
+                raise NotHere(" ".join(words[1:]))
+            found[words[0]] = int(words[1]) if len(words) > 1 else 0
+            if words[0] == until:
+                break
+        return found
+
+    def run(self, *words: object, **kw: object) -> int:
+        """Runs an action to its end; gives its pid."""
+        process = self.action(*words, **kw)
+        process.wait(20)
+        return process.pid
+
+    def shell(self, script: str, shell: str = "sh") -> subprocess.Popen[str]:
+        """A shell with a script; never a lone command, so that it stays a process of its own."""
+        return self.start(shell, "-c", script + "\n:")
+
+    @staticmethod
+    def _end(process: subprocess.Popen[str]) -> None:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def sent_by(victim: int, sender: int, **more: object) -> Truth:
+    """The plain case: one process sent it."""
+    kw = {"causes": ("killed-by-process",), "must": sender, "actors": {sender: ("sender",)}}
+    return Truth(victim, **{**kw, **more})
+
+
+def own_ancestors() -> frozenset[int]:
+    """The test run and what started it."""
+    found, pid = set(), os.getpid()
+    while pid:
+        found.add(pid)
+        with open(f"/proc/{pid}/stat") as file:
+            pid = int(file.read().rsplit(")", 1)[1].split()[1])
+    return frozenset(found)
+
+
+def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, str]:
+    """(right | partly | silent | misnamed, why)."""
+    wrong = _misnamed(truth, verdict, ancestors)
+    if wrong:
+        return "misnamed", wrong
+    if verdict["cause"] == "not-established":
+        return "silent", verdict["summary"]
+    if verdict["cause"] not in truth.causes:
+        return "silent", f"cause {verdict['cause']}, true {truth.causes}"
+    sure = [link for link in verdict["links"] if link["certainty"] in ("established", "likely")]
+    if truth.must is not None and not any(
+        link["process"] and link["process"]["pid"] == truth.must and link["role"] in truth.actors[truth.must]
+        for link in sure
+    ):
+        return "partly", f"actor {truth.must} not named: {verdict['summary']}"
+    if truth.subject and not any(link["subject"] and link["subject"]["kind"] == truth.subject for link in sure):
+        return "partly", f"no {truth.subject} named"
+    if truth.mechanism and verdict["mechanism"] != truth.mechanism:
+        return "partly", f"mechanism {verdict['mechanism']}, true {truth.mechanism}"
+    lines = [" ".join(a["argv"] or ()) for a in verdict["ancestry"]]
+    for words in truth.argv:
+        if not any(words in line for line in lines):
+            return "partly", f"no launcher's argv has {words!r}: {lines}"
+    return "right", verdict["summary"]
+
+
+def _misnamed(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> str | None:
+    for link in verdict["links"]:
+        process = link["process"]
+        if process is None or link["certainty"] not in ("established", "likely"):
+            continue
+        pid, role = process["pid"], link["role"]
+        if role in ACTING and role not in truth.actors.get(pid, ()):
+            return f"pid {pid} ({process['comm']}) named as {role} by mistake"
+        if role == "launcher" and pid not in truth.launchers | ancestors | set(truth.actors):
+            return f"pid {pid} ({process['comm']}) named as launcher by mistake"
+    return None
+
+
+def wait_for(check, seconds: float = 5.0):
+    """Polls until `check()` gives something true; gives that."""
+    until = time.monotonic() + seconds
+    while not (found := check()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit("a library")
