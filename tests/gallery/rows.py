@@ -395,7 +395,7 @@ def interrupt_key_handled(lab: Lab) -> Truth:
     said = lab.facts(owner, 2)
     owner.wait(10)
     victim = said["victim"]
-    return Truth(victim, ("asked-to-stop",), None, {victim: ("sender",)}, subject="kernel")
+    return Truth(victim, ("asked-to-stop",), None, {victim: ("sender",)}, subject="terminal")
 
 
 @row("48")

@@ -31,6 +31,8 @@ def find(facts: Facts) -> Effective | None:
         if deliverable(s) and (facts.exit is None or s.time_ns <= facts.exit.time_ns)
     ]
     if status is None:
+        if facts.exit is not None and facts.exit.fatal is False:
+            return None
         return _without_status(before, exited=facts.exit is not None)
     same = [s for s in before if s.sig == status]
     return _matching(same) if status else None

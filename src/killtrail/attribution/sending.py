@@ -115,11 +115,13 @@ def _oom(signal: SignalSent, names: frozenset[str]) -> Sending | None:
 def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     # do_exit is on the stack of every exiting task; the relation and the target's own setting
     # decide. A thread's exit is enough: the parent process may live on.
-    relation = signal.target_is_child and signal.pdeath_match and signal.current.exiting
-    if not relation or names & _SEND_PATH:
+    relation = signal.target_is_child and signal.pdeath_match is not False
+    if not relation or not signal.current.exiting or names & _SEND_PATH:
+        return None
+    if signal.code != sg.SI_USER or not signal.group:
         return None
     return Sending(
-        Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE,
+        Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE if signal.pdeath_match else Certainty.LIKELY,
         "its parent exited and it had asked for this signal then (PR_SET_PDEATHSIG)",
     )  # fmt: skip
 
@@ -208,7 +210,8 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Sending | None:
     # and is neither the kernel nor idle. SI_USER is also what cgroup.kill, PTRACE_KILL and
     # PDEATHSIG show, hence no more than likely; a negative code can be chosen freely.
     current = signal.current
-    if current.kthread or current.exiting or current.pid == 0:
+    # A call always has a stack: an empty one, where stacks are taken, is an interrupt's.
+    if signal.stack == () or current.kthread or current.exiting or current.pid == 0:
         return None
     if signal.code == sg.SI_TKILL:
         mechanism: Mechanism | None = Mechanism.TGKILL
@@ -221,6 +224,21 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Sending | None:
     actor = Actor.SELF if signal.same_group else Actor.SENDER
     code = sg.code_name(signal.sig, signal.code)
     return Sending(mechanism, actor, Certainty.LIKELY, f"si_code {code} is that of a signal call")
+
+
+def _timer_code(signal: SignalSent, _: frozenset[str]) -> Sending | None:
+    # An interrupt has no task's stack. Whoever may send with rt_sigqueueinfo can claim SI_TIMER,
+    # but not without a stack; where no stacks are taken it stays possible at best.
+    if not signal.group:
+        return None
+    posix = signal.code == sg.SI_TIMER
+    alarm = signal.code == sg.SI_KERNEL and signal.sig == sg.SIGALRM
+    if not posix and not alarm:
+        return None
+    certainty = Certainty.LIKELY if alarm or signal.stack == () else Certainty.POSSIBLE
+    mechanism = Mechanism.POSIX_TIMER if posix else Mechanism.ITIMER
+    code = sg.code_name(signal.sig, signal.code)
+    return Sending(mechanism, Actor.BYSTANDER, certainty, f"si_code {code} is that of a timer")
 
 
 _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
@@ -265,5 +283,6 @@ _WITHOUT_STACK: Final[tuple[_Recogniser, ...]] = (
     _pdeathsig,
     _fault,
     _own_write,
+    _timer_code,
     _code_of_a_call,
 )

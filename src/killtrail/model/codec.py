@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from killtrail.model import events as ev
+from killtrail.model.process import Process
 
 _KINDS: Final = {
     "signal": ev.SignalSent,
@@ -34,6 +35,21 @@ def decode(text: str) -> ev.Event:
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
         raise ValueError(f"not an event: {error}") from error
     return event
+
+
+def process_to_plain(process: Process) -> dict[str, Any]:
+    """A process as a JSON object."""
+    plain: dict[str, Any] = _plain(process)
+    return plain
+
+
+def process_from_plain(data: object) -> Process:
+    """The process in a JSON object; ValueError for anything else."""
+    try:
+        process: Process = _build(Process, data)
+    except (KeyError, TypeError, RecursionError, AttributeError) as error:
+        raise ValueError(f"not a process: {error}") from error
+    return process
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 -- a walk over any field

@@ -98,6 +98,8 @@ class ProcessExited:
     """Whoever held it at its end: its creator, or a reaper if `creator` is set."""
     creator: Creator | None = None
     tracer: Process | None = None
+    fatal: bool | None = None
+    """Where `status` is unknown: whether a signal's default action was under way at its end."""
     asked: int | None = None
     """The last signal of the asking kind that it handled or had blocked; 0 = none, None = unknown."""
     seccomp_mode: int | None = None

@@ -51,6 +51,8 @@ OF_INTEREST: Final = frozenset(
     __handle_sysrq sysrq_handle_term sysrq_handle_kill send_sig_all sysrq_handle_moom
     write_sysrq_trigger
     begin_new_exec load_elf_binary bprm_execve de_thread do_coredump vfs_coredump
+    __x64_sys_exit_group __ia32_sys_exit_group __arm64_sys_exit_group
+    __x64_sys_exit __ia32_sys_exit __arm64_sys_exit __secure_computing make_task_dead oops_end
     watchdog_overflow_callback arch_do_signal_or_restart get_signal
     """.split()
 )

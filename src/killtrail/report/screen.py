@@ -17,6 +17,7 @@ from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
 from killtrail.report.escape import shell_words, visible
 
 _WHY_MOST: Final = 5
+_ARGV_MOST: Final = 240
 _SURE: Final = {
     Certainty.ESTABLISHED: "established",
     Certainty.LIKELY: "likely",
@@ -82,6 +83,8 @@ def argv(p: Process) -> str:
     if p.argv is None:
         return "?"
     text = shell_words(p.argv.words) + ("…" if p.argv.cut else "")
+    if len(text) > _ARGV_MOST:
+        text = text[: _ARGV_MOST - 1] + "…"
     return text + ("  [its parent's: it never exec'd]" if p.argv.inherited else "")
 
 

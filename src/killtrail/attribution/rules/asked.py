@@ -8,7 +8,7 @@ from killtrail.attribution.brief import Conclusion
 from killtrail.attribution.sending import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
-from killtrail.model.causes import Cause, Role
+from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
@@ -43,7 +43,7 @@ def asked_to_stop(a: Argument) -> Conclusion | None:
     by: an exit status that is a signal's.
     """
     end = a.facts.exit
-    if end is None or a.signal is not None or end.signal:
+    if end is None or a.signal is not None or end.signal or (end.status is None and end.fatal):
         return None
     asked = requests(a)
     for request in reversed(asked):
@@ -92,6 +92,8 @@ def _conclude(
     certainty = min(certainty, how.certainty)
     name = sg.name(request.sig)
     evidence = (a.brief.cite(request, f"{wording.delivery(request)}: {how.shown_by}"), *a.cite_end())
+    if how.actor is Actor.BYSTANDER:
+        certainty = min(certainty, Certainty.LIKELY)
     who = _actor(a, request, how, certainty, evidence)
     if reraise:
         a.brief.link(
@@ -123,13 +125,15 @@ def _actor(
 ) -> str:
     by_process = how.actor in (Actor.SENDER, Actor.SELF, Actor.TRIGGER)
     if not by_process:
+        key = how.mechanism is Mechanism.TTY_SIGNAL
         what = how.mechanism.value if how.mechanism else "kernel"
-        a.brief.miss("who asked", Why.NOT_RECORDED)
+        a.brief.miss("who typed or wrote the key" if key else "who asked", Why.NOT_RECORDED)
+        subject = Subject("terminal", "its controlling terminal") if key else Subject("kernel", what)
         a.brief.link(
-            Role.TRIGGER, "signalled it", certainty, subject=Subject("kernel", what),
+            Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY), subject=subject,
             signal=request.sig, target=a.victim, time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
-        return f"by the kernel ({what})"
+        return "by a key on its terminal" if key else f"by the kernel ({what})"
     launcher = a.launch(request.current, request)
     trigger = how.actor is Actor.TRIGGER
     a.brief.link(

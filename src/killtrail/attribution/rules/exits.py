@@ -21,8 +21,10 @@ def exited(a: Argument) -> Conclusion | None:
     the status; a handled request right before (then it was asked to stop).
     """
     end = a.facts.exit
-    if end is None or end.exit_code is None:
+    if end is None or (end.exit_code is None and (end.status is not None or end.fatal is not False)):
         return None
+    if end.exit_code is None:
+        return _without_code(a)
     evidence = a.cite_end()
     launcher = a.launch_dead(end)
     a.brief.link(
@@ -45,3 +47,24 @@ def exited(a: Argument) -> Conclusion | None:
         a.brief.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
     summary = f"{wording.name(a.victim)} ended by itself with exit code {end.exit_code}{look}"
     return Conclusion(Cause.EXITED, Certainty.ESTABLISHED, summary, Mechanism.EXIT_GROUP)
+
+
+# tracefs tells no status, but the kernel stack of the exit: exit_group was in flight.
+def _without_code(a: Argument) -> Conclusion | None:
+    end = a.facts.exit
+    if end is None or not a.case.watched:
+        return None
+    launcher = a.launch_dead(end)
+    a.brief.link(
+        Role.SENDER,
+        "exited",
+        Certainty.LIKELY,
+        process=end.process,
+        target=a.victim,
+        time_ns=end.time_ns,
+        caused_by=launcher,
+        evidence=a.cite_end(),
+    )
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action")
+    summary = f"{wording.name(a.victim)} ended by itself; its exit code was not recorded"
+    return Conclusion(Cause.EXITED, Certainty.LIKELY, summary, Mechanism.EXIT_GROUP)

@@ -1,0 +1,1 @@
+"""The fallback recorder: a private tracefs instance in overwrite mode, no BPF, no BTF."""
