@@ -18,11 +18,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BLOB = HERE.parent / "src/killtrail/recorder/recorder.blob"
-CLANG = "clang-14 -g -O2 -target bpf -mcpu=v3 -I. -fdebug-prefix-map={here}=. -fdebug-compilation-dir=."
+CLANG = (
+    "clang-14 -g -O2 -target bpf -mcpu=v3 -I. -fdebug-prefix-map={here}=. -fdebug-compilation-dir=."
+)
 
 
 def c_string(text: str) -> bytes:
-    """The bytes of a C string literal as bpftool writes them (\\xNN escapes, continued lines)."""
+    r"""The bytes of a C string literal as bpftool writes them (\\xNN escapes, continued lines)."""
     return text.replace("\\\n", "").encode("latin1").decode("unicode_escape").encode("latin1")
 
 
@@ -82,8 +84,8 @@ def build() -> bytes:
         obj = Path(folder) / "recorder.bpf.o"
         clang = CLANG.format(here=HERE).split()
         subprocess.run([*clang, "-c", "recorder.bpf.c", "-o", obj], cwd=HERE, check=True)  # noqa: S603
-        skeleton = subprocess.run(
-            ["bpftool", "gen", "skeleton", "-L", obj],  # noqa: S607
+        skeleton = subprocess.run(  # noqa: S603
+            ["bpftool", "gen", "skeleton", "-L", obj],
             check=True,
             capture_output=True,
             text=True,
@@ -102,7 +104,11 @@ def main() -> int:
         print(f"{BLOB.name}: {len(blob)} bytes")
         return 0
     same = BLOB.exists() and BLOB.read_bytes() == blob
-    print("recorder.blob is what its source gives" if same else "recorder.blob DIFFERS from its source")
+    print(
+        "recorder.blob is what its source gives"
+        if same
+        else "recorder.blob DIFFERS from its source"
+    )
     return 0 if same else 1
 
 

@@ -26,7 +26,11 @@ class Command:
     """`killtrail ...` in a process of its own, as users run it."""
 
     def __call__(
-        self, *words: str, env: dict[str, str] | None = None, user: int | None = None, wait: float = 60
+        self,
+        *words: str,
+        env: dict[str, str] | None = None,
+        user: int | None = None,
+        wait: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command line; `user` runs it as that uid without groups."""
         more = {"user": user, "group": user, "extra_groups": []} if user is not None else {}

@@ -1,0 +1,1 @@
+"""Real deaths with their true answers."""

@@ -43,7 +43,7 @@ def forever():
 
 
 def syscall(number, *args):
-    """syscall(2); raises on failure."""
+    """A raw system call; raises on failure."""
     result = LIBC.syscall(ctypes.c_long(number), *(ctypes.c_long(a) for a in args))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -153,8 +153,7 @@ def act_rlimit_fsize(path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
     ready()
     with open(path, "wb", buffering=0) as file:
-        for _ in range(10):
-            file.write(b"x" * 64)
+        file.writelines(b"x" * 64 for _ in range(10))
 
 
 def act_sigpipe():
@@ -269,7 +268,7 @@ def act_pidfd(pid, sig):
 
 
 def act_kill_i386(pid, sig):
-    """push rbx; mov eax,37; mov ebx,PID; mov ecx,SIG; int 0x80; pop rbx; ret."""
+    """Push rbx; mov eax,37; mov ebx,PID; mov ecx,SIG; int 0x80; pop rbx; ret."""
     code = b"\x53\xb8" + struct.pack("<I", 37) + b"\xbb" + struct.pack("<I", int(pid))
     code += b"\xb9" + struct.pack("<I", int(sig)) + b"\xcd\x80\x5b\xc3"
     machine_code(code)
@@ -289,7 +288,7 @@ def act_cgroup_kill(path):
 
 
 def act_own_group():
-    """kill(0, KILL) by a leader that has a child: both die."""
+    """A leader with a child kills its own group with kill(0): both die."""
     child = os.fork()
     if not child:
         forever()

@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 ACTIONS = Path(__file__).with_name("actions.py")
 PYTHON = "/usr/bin/python3"
@@ -46,13 +47,15 @@ class Lab:
         self.folder.chmod(0o777)
         self.spawned: list[int] = []
 
-    def __enter__(self) -> "Lab":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start(self, *argv: str, prefix: tuple[str, ...] = (), **kw: object) -> subprocess.Popen[str]:
+    def start(
+        self, *argv: str, prefix: tuple[str, ...] = (), **kw: object
+    ) -> subprocess.Popen[str]:
         """Any program, with its output on a pipe."""
         process = subprocess.Popen(
             [*prefix, *argv], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **kw
@@ -61,7 +64,9 @@ class Lab:
         self._stack.callback(self._end, process)
         return process
 
-    def action(self, *words: object, prefix: tuple[str, ...] = (), **kw: object) -> subprocess.Popen[str]:
+    def action(
+        self, *words: object, prefix: tuple[str, ...] = (), **kw: object
+    ) -> subprocess.Popen[str]:
         """One of actions.py, running."""
         return self.start(PYTHON, str(ACTIONS), *map(str, words), prefix=prefix, **kw)
 
@@ -71,7 +76,9 @@ class Lab:
         self.facts(process, 1)
         return process
 
-    def facts(self, process: subprocess.Popen[str], lines: int, until: str | None = None) -> dict[str, int]:
+    def facts(
+        self, process: subprocess.Popen[str], lines: int, until: str | None = None
+    ) -> dict[str, int]:
         """`word number` lines that an action has said."""
         found: dict[str, int] = {}
         for _ in range(lines):
@@ -120,7 +127,7 @@ def own_ancestors() -> frozenset[int]:
     return frozenset(found)
 
 
-def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, str]:
+def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, str]:  # noqa: PLR0911 -- one question after the other
     """(right | partly | silent | misnamed, why)."""
     wrong = _misnamed(truth, verdict, ancestors)
     if wrong:
@@ -131,11 +138,15 @@ def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, 
         return "silent", f"cause {verdict['cause']}, true {truth.causes}"
     sure = [link for link in verdict["links"] if link["certainty"] in ("established", "likely")]
     if truth.must is not None and not any(
-        link["process"] and link["process"]["pid"] == truth.must and link["role"] in truth.actors[truth.must]
+        link["process"]
+        and link["process"]["pid"] == truth.must
+        and link["role"] in truth.actors[truth.must]
         for link in sure
     ):
         return "partly", f"actor {truth.must} not named: {verdict['summary']}"
-    if truth.subject and not any(link["subject"] and link["subject"]["kind"] == truth.subject for link in sure):
+    if truth.subject and not any(
+        link["subject"] and link["subject"]["kind"] == truth.subject for link in sure
+    ):
         return "partly", f"no {truth.subject} named"
     if truth.mechanism and verdict["mechanism"] != truth.mechanism:
         return "partly", f"mechanism {verdict['mechanism']}, true {truth.mechanism}"

@@ -112,7 +112,9 @@ def own_group_itself(lab: Lab) -> Truth:
     return own_doing(script.pid, "killed-by-self")
 
 
-def in_namespace(lab: Lab, action: str, lines: int, **kw: object) -> tuple[subprocess.Popen[str], dict[str, int]]:
+def in_namespace(
+    lab: Lab, action: str, lines: int, **kw: object
+) -> tuple[subprocess.Popen[str], dict[str, int]]:
     """An action as init of a new pid namespace, with the facts it told."""
     process = lab.action(action, prefix=("unshare", "--pid", "--fork"), **kw)
     return process, lab.facts(process, lines)
@@ -123,7 +125,11 @@ def broadcast(lab: Lab) -> Truth:
     process, said = in_namespace(lab, "broadcast", 2)
     process.wait(10)
     init = children_now(process.pid)
-    return sent_by(said["victim"], said["killer"], launchers=frozenset({process.pid, *init, *range_between(process.pid, said["victim"])}))
+    return sent_by(
+        said["victim"],
+        said["killer"],
+        launchers=frozenset({process.pid, *init, *range_between(process.pid, said["victim"])}),
+    )
 
 
 def children_now(pid: int) -> set[int]:
@@ -135,7 +141,7 @@ def children_now(pid: int) -> set[int]:
 
 
 def range_between(low: int, high: int) -> range:
-    """pids given out between two of ours: the namespace's init is one of them."""
+    """Pids given out between two of ours: the namespace's init is one of them."""
     return range(low, high) if low <= high else range(0)
 
 
@@ -144,7 +150,9 @@ def broadcast_by_buggy_kill(lab: Lab) -> Truth:
     process, said = in_namespace(lab, "broadcast_by_kill", 2)
     process.wait(10)
     return sent_by(
-        said["victim"], said["killer"], launchers=frozenset({process.pid, *range_between(process.pid, said["victim"])})
+        said["victim"],
+        said["killer"],
+        launchers=frozenset({process.pid, *range_between(process.pid, said["victim"])}),
     )
 
 
@@ -166,7 +174,9 @@ def inside_the_namespace(lab: Lab) -> Truth:
     process, said = in_namespace(lab, "ns_kill_two", 2)
     process.wait(10)
     return sent_by(
-        said["victim"], said["killer"], launchers=frozenset({process.pid, *range_between(process.pid, said["victim"])})
+        said["victim"],
+        said["killer"],
+        launchers=frozenset({process.pid, *range_between(process.pid, said["victim"])}),
     )
 
 
@@ -212,7 +222,13 @@ def at_job(lab: Lab) -> Truth:
 
 @row("19")
 def timeout_wrapper(lab: Lab) -> Truth:
-    wrapper = lab.start("timeout", "0.4", PYTHON, "-c", "import os,signal;print('victim',os.getpid(),flush=True);signal.pause()")
+    wrapper = lab.start(
+        "timeout",
+        "0.4",
+        PYTHON,
+        "-c",
+        "import os,signal;print('victim',os.getpid(),flush=True);signal.pause()",
+    )
     said = lab.facts(wrapper, 1)
     wrapper.wait(10)
     return sent_by(said["victim"], wrapper.pid, launchers=frozenset({wrapper.pid}))
@@ -232,7 +248,9 @@ def first_of_three(lab: Lab) -> Truth:
 
 @row("22")
 def handled_and_143(lab: Lab) -> Truth:
-    victim = lab.start("bash", "-c", 'trap "exit 143" TERM; echo ready 1; while :; do sleep 0.05; done')
+    victim = lab.start(
+        "bash", "-c", 'trap "exit 143" TERM; echo ready 1; while :; do sleep 0.05; done'
+    )
     lab.facts(victim, 1)
     killer = lab.run("kill", victim.pid, 15)
     victim.wait(10)
@@ -241,7 +259,9 @@ def handled_and_143(lab: Lab) -> Truth:
 
 @row("23")
 def handled_and_late(lab: Lab) -> Truth:
-    script = 'trap "stop=1" TERM; echo ready 1; until [ "$stop" ]; do sleep 0.05; done; sleep 1; exit 0'
+    script = (
+        'trap "stop=1" TERM; echo ready 1; until [ "$stop" ]; do sleep 0.05; done; sleep 1; exit 0'
+    )
     victim = lab.start("bash", "-c", script)
     lab.facts(victim, 1)
     killer = lab.run("kill", victim.pid, 15)
@@ -251,7 +271,9 @@ def handled_and_late(lab: Lab) -> Truth:
 
 @row("23r")
 def handled_and_reraised(lab: Lab) -> Truth:
-    script = 'trap "trap - TERM; kill -TERM \\$\\$" TERM; echo ready 1; while :; do sleep 0.05; done'
+    script = (
+        'trap "trap - TERM; kill -TERM \\$\\$" TERM; echo ready 1; while :; do sleep 0.05; done'
+    )
     victim = lab.start("bash", "-c", script)
     lab.facts(victim, 1)
     killer = lab.run("kill", victim.pid, 15)
@@ -337,13 +359,18 @@ def cgroup_kill(lab: Lab) -> Truth:
     (group / "cgroup.procs").write_text(str(victim.pid))
     killer = lab.run("cgroup_kill", group / "cgroup.kill")
     victim.wait(10)
-    return sent_by(victim.pid, killer, causes=("cgroup-killed",), subject="cgroup", mechanism="cgroup.kill")
+    return sent_by(
+        victim.pid, killer, causes=("cgroup-killed",), subject="cgroup", mechanism="cgroup.kill"
+    )
 
 
 def memory_group(lab: Lab, megabytes: int) -> Path:
     """A memory cgroup with a limit."""
     if (MEMORY_V1 / "memory.limit_in_bytes").exists():
-        group, limit = MEMORY_V1 / f"kt-{os.getpid()}-{time.monotonic_ns()}", "memory.limit_in_bytes"
+        group, limit = (
+            MEMORY_V1 / f"kt-{os.getpid()}-{time.monotonic_ns()}",
+            "memory.limit_in_bytes",
+        )
     elif "memory" in Path("/sys/fs/cgroup/cgroup.subtree_control").read_text():
         group, limit = Path(f"/sys/fs/cgroup/kt-{os.getpid()}-{time.monotonic_ns()}"), "memory.max"
     else:
@@ -378,7 +405,9 @@ def memory_limit_neighbour(lab: Lab) -> Truth:
     trigger = lab.action("eat", group / "cgroup.procs", 50, "wait")
     lab.facts(trigger, 1)
     victim.wait(30)
-    return Truth(victim.pid, ("oom-killed",), trigger.pid, {trigger.pid: ("trigger",)}, subject="cgroup")
+    return Truth(
+        victim.pid, ("oom-killed",), trigger.pid, {trigger.pid: ("trigger",)}, subject="cgroup"
+    )
 
 
 @row("47")
@@ -386,7 +415,12 @@ def interrupt_key(lab: Lab) -> Truth:
     owner = lab.action("terminal", "key")
     said = lab.facts(owner, 2)
     owner.wait(10)
-    return Truth(said["victim"], ("terminal",), subject="terminal", actors={owner.pid: ("requester", "trigger")})
+    return Truth(
+        said["victim"],
+        ("terminal",),
+        subject="terminal",
+        actors={owner.pid: ("requester", "trigger")},
+    )
 
 
 @row("47h")
@@ -412,7 +446,13 @@ def session_leader_exits(lab: Lab) -> Truth:
     said = lab.facts(owner, 3)
     owner.wait(10)
     leader = said["leader"]
-    return Truth(said["victim"], ("terminal",), leader, {leader: ("trigger",)}, launchers=frozenset({owner.pid}))
+    return Truth(
+        said["victim"],
+        ("terminal",),
+        leader,
+        {leader: ("trigger",)},
+        launchers=frozenset({owner.pid}),
+    )
 
 
 @row("51")
@@ -456,7 +496,13 @@ def namespace_init_exits(lab: Lab) -> Truth:
     process, said = in_namespace(lab, "ns_init_exits", 2)
     process.wait(10)
     init = said["init"]
-    return Truth(said["victim"], ("namespace-ended",), init, {init: ("trigger",)}, launchers=frozenset({process.pid}))
+    return Truth(
+        said["victim"],
+        ("namespace-ended",),
+        init,
+        {init: ("trigger",)},
+        launchers=frozenset({process.pid}),
+    )
 
 
 @row("56k")
@@ -466,7 +512,9 @@ def namespace_init_killed(lab: Lab) -> Truth:
     killer = lab.run("kill", init, 9)
     process.wait(10)
     actors = {init: ("trigger",), killer: ("sender",)}
-    return Truth(said["victim"], ("namespace-ended",), killer, actors, launchers=frozenset({process.pid}))
+    return Truth(
+        said["victim"], ("namespace-ended",), killer, actors, launchers=frozenset({process.pid})
+    )
 
 
 @row("59")
@@ -500,7 +548,11 @@ def descriptor_ready(lab: Lab) -> Truth:
     victim.wait(10)
     poster = said["poster"]
     return Truth(
-        victim.pid, ("requested-notification",), poster, {poster: ("trigger",)}, launchers=frozenset({victim.pid})
+        victim.pid,
+        ("requested-notification",),
+        poster,
+        {poster: ("trigger",)},
+        launchers=frozenset({victim.pid}),
     )
 
 
@@ -511,7 +563,11 @@ def message_queue(lab: Lab) -> Truth:
     victim.wait(10)
     poster = said["poster"]
     return Truth(
-        victim.pid, ("requested-notification",), poster, {poster: ("trigger",)}, launchers=frozenset({victim.pid})
+        victim.pid,
+        ("requested-notification",),
+        poster,
+        {poster: ("trigger",)},
+        launchers=frozenset({victim.pid}),
     )
 
 

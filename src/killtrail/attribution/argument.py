@@ -63,7 +63,9 @@ class Argument:
             self.brief.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
             return (self.brief.cite(end, f"{wording.name(end.process)} ended"),)
         return (
-            self.brief.cite(end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"),
+            self.brief.cite(
+                end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"
+            ),
         )
 
     def cite_signal(self) -> tuple[int, ...]:
@@ -98,13 +100,17 @@ class Argument:
         return self._launchers()
 
     def _launchers(self) -> int | None:
-        launchers = [a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1]
+        launchers = [
+            a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1
+        ]
         above: int | None = None
         for ancestor in reversed(launchers):
             will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
-            evidence = ()
+            evidence: tuple[int, ...] = ()
             if will:
-                evidence = (self.brief.cite(will, f"{wording.name(will.process)} died before its children"),)
+                evidence = (
+                    self.brief.cite(will, f"{wording.name(will.process)} died before its children"),
+                )
             elif ancestor.process.comm is None:
                 self.brief.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
             above = self.brief.link(
@@ -156,7 +162,11 @@ class Argument:
         """Says why it was not the OOM killer, where that was looked at."""
         if self.facts.ooms or self.signal is None or self.signal.sig != sg.SIGKILL:
             return
-        if self.sending and self.sending.mechanism and self.sending.certainty is Certainty.ESTABLISHED:
+        if (
+            self.sending
+            and self.sending.mechanism
+            and self.sending.certainty is Certainty.ESTABLISHED
+        ):
             self.brief.rule_out(
                 Cause.OOM_KILLED,
                 "the kernel stack of the signal is not the OOM killer's, and no OOM victim was marked",

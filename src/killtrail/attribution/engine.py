@@ -1,7 +1,5 @@
 """One death in, one verdict out."""
 
-from dataclasses import replace
-
 from killtrail.attribution import origin, wording
 from killtrail.attribution.argument import Argument, explained
 from killtrail.attribution.brief import Brief, Conclusion
@@ -13,7 +11,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Ancestor, Death, Evidence, Link, Verdict
+from killtrail.model.verdict import Ancestor, Death, Link, Verdict
 
 
 def judge(case: Case) -> Verdict:
@@ -113,50 +111,3 @@ def _fate(signal: SignalSent) -> str:
     if signal.blocked:
         return "it had it blocked"
     return "not what ended it"
-
-
-def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
-    """The verdict on a number that is no death: alive, perhaps frozen, perhaps another life."""
-    brief = Brief()
-    process = replace(case.facts.process, alive=True)
-    brief.evidence.append(
-        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
-    )
-    cause = Cause.PID_REUSED if reused else Cause.ALIVE
-    summary = f"{wording.name(process)} is alive"
-    if reused:
-        summary = f"pid {process.pid} now belongs to another life: {wording.name(process)} is alive"
-    head, ancestry = None, ()
-    if stopped_by is not None:
-        argument = Argument(case, brief)
-        how = explain(stopped_by)
-        cited = brief.cite(stopped_by, f"{wording.delivery(stopped_by)}: {how.shown_by}")
-        if how.actor in (Actor.SENDER, Actor.SELF):
-            launcher = argument.launch(stopped_by.current, stopped_by)
-            brief.link(
-                Role.SENDER, "stopped it", how.certainty, process=stopped_by.current,
-                signal=stopped_by.sig, target=process, time_ns=stopped_by.time_ns,
-                caused_by=launcher, evidence=(cited,),
-            )  # fmt: skip
-            summary += (
-                f", frozen with {sg.name(stopped_by.sig)} by {wording.name(stopped_by.current)}:"
-                f" {wording.command(stopped_by.current)}"
-            )
-            head, ancestry = argument.head, argument.ancestry
-        else:
-            summary += f", frozen with {sg.name(stopped_by.sig)} ({how.shown_by})"
-    return Verdict(
-        death=Death(process, Ended.RUNNING),
-        cause=cause,
-        certainty=Certainty.ESTABLISHED,
-        summary=summary,
-        host=case.host,
-        links=tuple(brief.links),
-        ancestry=ancestry,
-        origin=origin.of(head, ancestry) if head else None,
-        evidence=tuple(brief.evidence),
-        ruled_out=(),
-        absent=tuple(brief.absent),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-    )

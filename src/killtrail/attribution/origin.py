@@ -8,7 +8,9 @@ from killtrail.model.verdict import Ancestor, Origin
 
 _CRON: Final = frozenset({"cron", "crond", "CRON", "fcron", "anacron", "busybox-cron"})
 _AT: Final = frozenset({"atd"})
-_LOGIN: Final = frozenset({"sshd", "sshd-session", "login", "agetty", "gdm-session-wor", "lightdm", "su"})
+_LOGIN: Final = frozenset(
+    {"sshd", "sshd-session", "login", "agetty", "gdm-session-wor", "lightdm", "su"}
+)
 
 
 def of(head: Process, ancestry: tuple[Ancestor, ...]) -> Origin | None:

@@ -80,9 +80,7 @@ def explain(signal: SignalSent) -> Sending:
     return Sending(None, Actor.BYSTANDER, Certainty.NOT_ESTABLISHED, "the way it came is not known")
 
 
-def _stack(
-    functions: str, mechanism: Mechanism, actor: Actor, phrase: str
-) -> _Recogniser:
+def _stack(functions: str, mechanism: Mechanism, actor: Actor, phrase: str) -> _Recogniser:
     wanted = frozenset(functions.split())
 
     def recognise(_: SignalSent, names: frozenset[str]) -> Sending | None:
@@ -109,7 +107,9 @@ def _oom(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     else:
         mechanism = Mechanism.OOM_HOST
     actor = Actor.BYSTANDER if signal.current.kthread else Actor.TRIGGER
-    return Sending(mechanism, actor, _SURE, "the OOM killer sent it (kernel stack: oom_kill_process)")
+    return Sending(
+        mechanism, actor, _SURE, "the OOM killer sent it (kernel stack: oom_kill_process)"
+    )
 
 
 def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Sending | None:
@@ -162,14 +162,12 @@ def _fault(signal: SignalSent, names: frozenset[str]) -> Sending | None:
 
 
 def _own_write(signal: SignalSent, _: frozenset[str]) -> Sending | None:
-    if not signal.same_task or signal.group or signal.info == "user" and signal.code != 0:
+    if not signal.same_task or signal.group or (signal.info == "user" and signal.code != 0):
         return None
     if signal.code not in (0, sg.SI_KERNEL):
         return None
     if signal.sig == sg.SIGPIPE:
-        return Sending(
-            Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote where nobody reads any more"
-        )
+        return Sending(Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote where nobody reads any more")
     if signal.sig == sg.SIGXFSZ:
         return Sending(
             Mechanism.RLIMIT_FSIZE, Actor.SELF, _SURE, "it wrote beyond its file size limit"
@@ -186,7 +184,10 @@ def _ptrace(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     call = signal.syscall.name if signal.syscall else None
     if names & {"ptrace_request", "__x64_sys_ptrace", "__arm64_sys_ptrace"} or call == "ptrace":
         return Sending(
-            Mechanism.PTRACE, Actor.SENDER, _SURE, "its tracer sent it (kernel stack: ptrace_request)"
+            Mechanism.PTRACE,
+            Actor.SENDER,
+            _SURE,
+            "its tracer sent it (kernel stack: ptrace_request)",
         )
     return None
 

@@ -44,7 +44,9 @@ def main(words: list[str]) -> int:
             "kernel symbols are hidden: kills are told by si_code only, less surely\n"
             "  try: sudo sysctl kernel.kptr_restrict=1, then sudo killtrail arm --replace\n"
         )
-    sys.stderr.write("already armed\n" if armed.already else f"armed; {armed.swept} processes were here before\n")
+    sys.stderr.write(
+        "already armed\n" if armed.already else f"armed; {armed.swept} processes were here before\n"
+    )
     return 0
 
 

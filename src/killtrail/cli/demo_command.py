@@ -16,6 +16,7 @@ from killtrail.errors import KilltrailError, UnavailableError
 from killtrail.host import boot, procfs
 from killtrail.inquiry import ask, choose, target
 from killtrail.model.causes import Cause
+from killtrail.model.process import Process
 from killtrail.model.verdict import Verdict
 
 _SCRIPTS: Final = {
@@ -71,7 +72,7 @@ def _arm(stack: contextlib.ExitStack, backend: str) -> KilltrailError | None:
     return None
 
 
-def _kill_one(stack: contextlib.ExitStack) -> tuple[procfs.Process, int]:
+def _kill_one(stack: contextlib.ExitStack) -> tuple[Process, int]:
     folder = Path(stack.enter_context(_scratch()))
     for name, text in _SCRIPTS.items():
         (folder / name).write_text(text, encoding="ascii")
@@ -97,7 +98,7 @@ def _scratch() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ask(victim: procfs.Process) -> list[Verdict]:
+def _ask(victim: Process) -> list[Verdict]:
     fusion = choose.choose("0").fusions[0]
     wanted = target.parse(str(victim.pid))
     until = time.monotonic() + _PATIENCE
@@ -110,7 +111,7 @@ def _ask(victim: procfs.Process) -> list[Verdict]:
 
 
 # What an unprivileged parent knows of its child's death: waitpid's status, and no more.
-def _unwatched(victim: procfs.Process, returncode: int) -> Verdict:
+def _unwatched(victim: Process, returncode: int) -> Verdict:
     from killtrail.attribution.case import Case, Facts  # noqa: PLC0415
     from killtrail.attribution.engine import judge  # noqa: PLC0415
     from killtrail.model.events import Loss, ProcessExited, Provenance  # noqa: PLC0415

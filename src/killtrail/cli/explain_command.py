@@ -27,7 +27,9 @@ _CODES: Final = {
 
 def build() -> options.Parser:
     """The command's options."""
-    p = options.parser("explain", "Exit codes, signals, causes and mechanisms in plain words.", _EXAMPLES)
+    p = options.parser(
+        "explain", "Exit codes, signals, causes and mechanisms in plain words.", _EXAMPLES
+    )
     p.add_argument("word", nargs="?", metavar="WORD", help="without: all causes and mechanisms")
     return p
 
@@ -60,7 +62,9 @@ def _about(word: str) -> Iterator[str]:
     if lowered in set(Mechanism) and not (number and lowered.startswith("sig")):
         return iter((f"{lowered}: {explanations.MECHANISMS[Mechanism(lowered)]}",))
     if number is not None:
-        return iter((explanations.signal_text(number), f"A shell shows {128 + number} for a death by it."))
+        return iter(
+            (explanations.signal_text(number), f"A shell shows {128 + number} for a death by it.")
+        )
     raise UsageError(f"{word!r} is no exit code, signal, cause or mechanism", "killtrail explain")
 
 

@@ -2,13 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from killtrail.errors import UsageError
 from killtrail.inquiry.ask import Filter
 from killtrail.model.clock import NS, Boot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
@@ -38,9 +40,13 @@ def parser(command: str, description: str, examples: str = "") -> Parser:
 def add_filters(p: argparse.ArgumentParser) -> None:
     """-n, --since, --until, --boot, as journalctl has them."""
     p.add_argument("-n", type=positive, metavar="N", help="only the newest N")
-    p.add_argument("--since", metavar="WHEN", help="'1 h ago', 'today', '13:30', '2026-11-20 13:30', '@EPOCH'")
+    p.add_argument(
+        "--since", metavar="WHEN", help="'1 h ago', 'today', '13:30', '2026-11-20 13:30', '@EPOCH'"
+    )
     p.add_argument("--until", metavar="WHEN", help="likewise")
-    p.add_argument("--boot", metavar="ID|-N", help="one boot: its id, 0 (this one), -1 (the one before)")
+    p.add_argument(
+        "--boot", metavar="ID|-N", help="one boot: its id, 0 (this one), -1 (the one before)"
+    )
 
 
 def add_output(p: argparse.ArgumentParser) -> None:
@@ -86,7 +92,7 @@ def parse_time(text: str, now_wall_ns: int) -> int:
 
 
 def _ago(words: str) -> int | None:
-    ago = words.endswith(" ago") or words.endswith("ago") or words.startswith("-")
+    ago = words.endswith((" ago", "ago")) or words.startswith("-")
     if not ago:
         return None
     body = words.removesuffix("ago").lstrip("-").strip()

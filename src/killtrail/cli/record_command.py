@@ -29,9 +29,13 @@ def build() -> options.Parser:
         _EXAMPLES,
     )
     p.add_argument("--once", action="store_true", help="drain what is there and leave")
-    p.add_argument("--journal", action="store_true", help="write each death by signal to the journal or syslog")
+    p.add_argument(
+        "--journal", action="store_true", help="write each death by signal to the journal or syslog"
+    )
     p.add_argument("--max-size", type=options.positive, default=64, metavar="MB", help="default 64")
-    p.add_argument("--max-age", type=options.positive, default=30, metavar="DAYS", help="default 30")
+    p.add_argument(
+        "--max-age", type=options.positive, default=30, metavar="DAYS", help="default 30"
+    )
     return p
 
 
@@ -39,7 +43,9 @@ def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
     if not privilege.is_root():
-        raise UnavailableError("record needs root: it writes below /var/lib", "sudo killtrail record")
+        raise UnavailableError(
+            "record needs root: it writes below /var/lib", "sudo killtrail record"
+        )
     limits = Limits(args.max_size * _MB, args.max_age * 86400)
     if args.once:
         try:
@@ -49,7 +55,9 @@ def main(words: list[str]) -> int:
     else:
         armer.arm()
         report = daemon.run(limits, _to_journal if args.journal else None, _complain)
-    sys.stderr.write(f"{report.events} records kept, {report.lost} lost, {report.problems} unreadable\n")
+    sys.stderr.write(
+        f"{report.events} records kept, {report.lost} lost, {report.problems} unreadable\n"
+    )
     return 0
 
 

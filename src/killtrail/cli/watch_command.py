@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
@@ -22,13 +22,25 @@ _TICK = 0.2
 
 def build() -> options.Parser:
     """The command's options."""
-    p = options.parser("watch", "Follow deaths as they happen, or (--signals) every signal.", _EXAMPLES)
+    p = options.parser(
+        "watch", "Follow deaths as they happen, or (--signals) every signal.", _EXAMPLES
+    )
     p.add_argument("target", nargs="?", metavar="TARGET", help="only this one, as for why")
-    p.add_argument("--signals", action="store_true", help="follow signals, not deaths; stops included (CHLD, URG and WINCH only by --signal)")
+    p.add_argument(
+        "--signals",
+        action="store_true",
+        help="follow signals, not deaths; stops included (CHLD, URG and WINCH only by --signal)",
+    )
     p.add_argument("--signal", metavar="NAME", help="only this signal (with --signals)")
     p.add_argument("--all", action="store_true", help="ordinary exits too")
     p.add_argument("-n", type=options.positive, metavar="N", help="end after N lines")
-    p.add_argument("--for", dest="seconds", type=options.positive, metavar="SECONDS", help="end after that time")
+    p.add_argument(
+        "--for",
+        dest="seconds",
+        type=options.positive,
+        metavar="SECONDS",
+        help="end after that time",
+    )
     p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
     return p
 
@@ -41,7 +53,11 @@ def main(words: list[str]) -> int:
         raise UsageError("--json gives verdicts; --signals gives signals, not deaths")
     if args.signal and not args.signals:
         raise UsageError("--signal goes with --signals")
-    lines = _signals(args.signal, wanted) if args.signals else _deaths(wanted, args.all, as_json=args.json)
+    lines = (
+        _signals(args.signal, wanted)
+        if args.signals
+        else _deaths(wanted, args.all, as_json=args.json)
+    )
     until = time.monotonic() + args.seconds if args.seconds else None
     printed = 0
     with contextlib.closing(lines):
@@ -56,7 +72,7 @@ def main(words: list[str]) -> int:
 
 
 # A line, or None once per idle tick, so that the caller can look at the clock.
-def _deaths(wanted: Target | None, ordinary: bool, *, as_json: bool) -> Iterator[str | None]:  # noqa: FBT001
+def _deaths(wanted: Target | None, ordinary: bool, *, as_json: bool) -> Generator[str | None]:  # noqa: FBT001
     follower = BoxFollower(ordinary=ordinary)
     while True:
         for verdict in follower.new():
@@ -76,7 +92,7 @@ def _line(verdict: Verdict, *, as_json: bool) -> str:
     return row.line(verdict)
 
 
-def _signals(name: str | None, wanted: Target | None) -> Iterator[str | None]:
+def _signals(name: str | None, wanted: Target | None) -> Generator[str | None]:
     number = sg.number(name) if name else None
     if name and number is None:
         raise UsageError(f"{name!r} is no signal", "kill -l")
@@ -85,14 +101,20 @@ def _signals(name: str | None, wanted: Target | None) -> Iterator[str | None]:
     try:
         follower = SignalFollower()
     except UnavailableError as error:
-        raise UnavailableError(f"can't follow signals: {error}", "sudo killtrail watch --signals") from error
+        raise UnavailableError(
+            f"can't follow signals: {error}", "sudo killtrail watch --signals"
+        ) from error
     with contextlib.closing(follower):
         yield row.SIGNAL_HEAD
         while True:
             for signal in follower.new():
                 if signal.sig != number and (number is not None or signal.sig in sg.NOISE):
                     continue
-                if wanted is None or wanted.matches(signal.target) or wanted.matches(signal.current):
+                if (
+                    wanted is None
+                    or wanted.matches(signal.target)
+                    or wanted.matches(signal.current)
+                ):
                     yield row.signal_line(signal, follower.boot)
             yield None
             time.sleep(_TICK)

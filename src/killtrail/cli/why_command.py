@@ -1,12 +1,15 @@
 """killtrail why TARGET."""
 
 import time
+from typing import TYPE_CHECKING
 
 from killtrail.cli import options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import boot
 from killtrail.inquiry import ask, choose, target
-from killtrail.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from killtrail.model.verdict import Verdict
 
 _EXAMPLES = """  killtrail why 4242
   killtrail why nginx.service --since yesterday

@@ -10,7 +10,9 @@ CAPS: Final = {"sys_admin": 21, "syslog": 34, "perfmon": 38, "bpf": 39}
 def effective_capabilities() -> int:
     """The CapEff mask of this process (proc(5)); 0 where unreadable."""
     try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        for line in (
+            Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        ):
             if line.startswith("CapEff:"):
                 return int(line.split()[1], 16)
     except (OSError, ValueError, IndexError):

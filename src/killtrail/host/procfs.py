@@ -41,7 +41,7 @@ def read_bytes(path: Path, most: int = 65536) -> bytes | None:
 
 
 def read_stat(pid: int, root: Path = PROC) -> Stat | None:
-    """comm may hold anything, spaces and brackets too, so fields count from the last `)`."""
+    """Comm may hold anything, spaces and brackets too, so fields count from the last `)`."""
     raw = read_bytes(root / str(pid) / "stat")
     if raw is None or b")" not in raw:
         return None
@@ -61,7 +61,7 @@ def read_stat(pid: int, root: Path = PROC) -> Stat | None:
 
 
 def read_argv(pid: int, root: Path = PROC) -> Argv | None:
-    """cmdline with secrets masked; None for kernel threads, zombies and the gone."""
+    """Cmdline with secrets masked; None for kernel threads, zombies and the gone."""
     raw = read_bytes(root / str(pid) / "cmdline", _ARGV_MOST)
     if not raw:
         return None
@@ -135,7 +135,7 @@ def read_process(pid: int, root: Path = PROC) -> Process | None:
 def pids(root: Path = PROC) -> Iterator[int]:
     """Numbers of all processes that readdir shows."""
     try:
-        names = os.listdir(root)
+        names = os.listdir(root)  # noqa: PTH208 -- names only, thousands of them
     except OSError:
         return
     yield from sorted(int(name) for name in names if name.isdecimal())

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.engine import alive, judge
+from killtrail.attribution.engine import judge
+from killtrail.attribution.living import alive
 from killtrail.host import boot, procfs
 from killtrail.inquiry import investigate
 from killtrail.inquiry.fusion import Fusion
@@ -29,9 +30,11 @@ def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> l
     ends = _ends(fusion, target, narrow)
     verdicts = [judge(investigate.case_of(fusion, e.process.key, e)) for e in ends]
     if target.pid is not None:
-        for key in investigate.unended(fusion, target.pid, ends):
-            if not (this_host and _lives(key)):
-                verdicts.append(judge(investigate.case_of(fusion, key, None)))
+        verdicts.extend(
+            judge(investigate.case_of(fusion, key, None))
+            for key in investigate.unended(fusion, target.pid, ends)
+            if not (this_host and _lives(key))
+        )
     if this_host:
         reused = bool(verdicts) and target.pid is not None
         verdicts.extend(_alive(fusion, p, reused=reused) for p in _living(target))
@@ -49,10 +52,11 @@ def deaths(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> Iterator[Verdic
 
 def _ends(fusion: Fusion, target: Target, narrow: Filter) -> list[ProcessExited]:
     wanted = Wanted(pid=target.pid, since_ns=narrow.since_ns, until_ns=narrow.until_ns)
-    found = []
-    for end in fusion.exits(wanted):
-        if target.pid is not None or target.matches(_known(fusion, end)):
-            found.append(end)
+    found = [
+        end
+        for end in fusion.exits(wanted)
+        if target.pid is not None or target.matches(_known(fusion, end))
+    ]
     return found[-narrow.most :] if narrow.most else found
 
 

@@ -1,11 +1,12 @@
 """Following the box: what is new since the last look."""
 
+from typing import TYPE_CHECKING
+
 from killtrail.attribution.engine import judge
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
 from killtrail.inquiry import investigate
 from killtrail.inquiry.fusion import Fusion
-from killtrail.model.clock import Boot
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.verdict import Verdict
 from killtrail.recorder import layout as L  # noqa: N812
@@ -14,6 +15,9 @@ from killtrail.recorder.pins import Pins
 from killtrail.recorder.private import PrivateBox
 from killtrail.sources.box import BoxSource
 from killtrail.sources.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from killtrail.model.clock import Boot
 
 
 class BoxFollower:

@@ -49,9 +49,7 @@ class Fusion:
         Two threads that leave together may both look like the last, and sources overlap: per life
         the record with the best truth counts.
         """
-        events = _merged(
-            (s.exits(wanted) for s in self._sources), lambda e: (e.process.key, 0)
-        )
+        events = _merged((s.exits(wanted) for s in self._sources), lambda e: (e.process.key, 0))
         return events[-wanted.most :] if wanted.most else events
 
     def signals(self, pid: int | None) -> list[SignalSent]:

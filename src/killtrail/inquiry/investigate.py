@@ -16,9 +16,7 @@ def facts_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Facts:
     """All that is on record about one life."""
     signals = tuple(s for s in fusion.signals(key.tgid) if s.target.key.same_life(key))
     ooms = tuple(
-        o
-        for o in fusion.ooms(key.tgid)
-        if o.victim.start_ns is None or o.victim.same_life(key)
+        o for o in fusion.ooms(key.tgid) if o.victim.start_ns is None or o.victim.same_life(key)
     )
     process = end.process if end else Process(key)
     for signal in reversed(signals):

@@ -1,5 +1,6 @@
 """What a user may type as TARGET."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -49,8 +50,10 @@ def parse(text: str) -> Target:
         return _checked(Kind(prefix), rest)
     if text.isdecimal():
         return _checked(Kind.PID, text)
-    if text in ("host",) or prefix == "file":
-        raise UsageError(f"{text}: only processes can be asked about; pid, comm, exe, unit or container")
+    if text == "host" or prefix == "file":
+        raise UsageError(
+            f"{text}: only processes can be asked about; pid, comm, exe, unit or container"
+        )
     if text.endswith((".service", ".scope")):
         return Target(Kind.UNIT, text)
     if text.startswith("/"):
@@ -88,10 +91,12 @@ def _by_argv0(process: Process, text: str) -> bool:
 
 def _by_container(process: Process, text: str) -> bool:
     found = container_of(process.cgroup)
-    return found is not None and found.split(":")[-1].startswith(text.split(":")[-1].lower())
+    return found is not None and found.split(":")[-1].startswith(
+        text.rsplit(":", maxsplit=1)[-1].lower()
+    )
 
 
-_MATCH: Final = {
+_MATCH: Final[dict[Kind, Callable[[Process, str], bool]]] = {
     Kind.PID: lambda p, text: p.pid == int(text),
     Kind.COMM: _by_comm,
     Kind.EXE: _by_exe,

@@ -71,7 +71,18 @@ class Process:
         """This process with gaps filled from another sighting of the same life."""
         gaps = {
             field: getattr(other, field)
-            for field in ("comm", "exe", "argv", "uid", "loginuid", "session", "cgroup", "ppid", "pidns", "ns_pid")
+            for field in (
+                "comm",
+                "exe",
+                "argv",
+                "uid",
+                "loginuid",
+                "session",
+                "cgroup",
+                "ppid",
+                "pidns",
+                "ns_pid",
+            )
             if getattr(self, field) is None and getattr(other, field) is not None
         }
         return replace(self, **gaps) if gaps else self

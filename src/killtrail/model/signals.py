@@ -2,16 +2,44 @@
 
 from typing import Final
 
-NAMES: Final = (
-    "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 "
-    "SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG "
-    "SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS"
-).split()
+NAMES: Final = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+]
 
 SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL = range(1, 10)
 SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD, SIGCONT, SIGSTOP = 11, 13, 14, 15, 17, 18, 19
 SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS = 24, 25, 26, 27, 31
-SIGRTMIN, LAST = 32, 64
+SIGRTMIN, GLIBC_SIGRTMIN, LAST = 32, 34, 64
 """The kernel's SIGRTMIN; glibc keeps 32 and 33 to itself and calls 34 SIGRTMIN."""
 
 FAULTS: Final = frozenset({SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV})
@@ -51,7 +79,8 @@ def name(number: int) -> str:
     if 1 <= number <= len(NAMES):
         return NAMES[number - 1]
     if SIGRTMIN <= number <= LAST:
-        return f"SIGRTMIN{number - 34:+d}" if number != 34 else "SIGRTMIN"
+        offset = number - GLIBC_SIGRTMIN
+        return f"SIGRTMIN{offset:+d}" if offset else "SIGRTMIN"
     return f"signal {number}"
 
 

@@ -105,9 +105,7 @@ def _arm(argv: str, *, mounted: bool) -> Armed:
         raise refusal.explain(error, "can't load the recorder") from error
     try:
         symbols = _symbols()
-        meta = Meta(
-            L.LAYOUT, __version__, boot.now_ns(), argv, len(blob.initial["bss"]), symbols
-        )
+        meta = Meta(L.LAYOUT, __version__, boot.now_ns(), argv, len(blob.initial["bss"]), symbols)
         bpf.update(loaded.maps["meta"], b"\0\0\0\0", meta.to_bytes())
         bpf.freeze(loaded.maps["meta"])
         _attach(loaded, blob)

@@ -121,7 +121,9 @@ def _read(fd: int, ring: L.Ring, index: int, count: int) -> bytes:
     length = count * ring.slot_size
     offset = start - start % _PAGE
     try:
-        with mmap.mmap(fd, length + start - offset, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset) as m:
+        with mmap.mmap(
+            fd, length + start - offset, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset
+        ) as m:
             return m[start - offset : start - offset + length]
     except (PermissionError, ValueError, OSError):
         # A reader who is not root may look elements up, but not map them.

@@ -107,9 +107,9 @@ def freeze(fd: int) -> None:
 def attach_tracepoint(prog: int, name: str | None) -> int:
     """A link that runs the program; BTF programs know their tracepoint, raw ones need its name."""
     text = ctypes.create_string_buffer(name.encode()) if name else None
-    return syscall(
-        RAW_TRACEPOINT_OPEN, struct.pack("<QI", address(text) if text else 0, prog), 16
-    )[0]
+    return syscall(RAW_TRACEPOINT_OPEN, struct.pack("<QI", address(text) if text else 0, prog), 16)[
+        0
+    ]
 
 
 def program_info(fd: int) -> tuple[int, int, int]:

@@ -21,9 +21,9 @@ from killtrail.model.events import (
     SystemCall,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.redact import redact
 from killtrail.recorder import layout as L  # noqa: N812 -- a table of offsets, read beside each use
 from killtrail.recorder import syscalls
-from killtrail.model.redact import redact
 from killtrail.recorder.symbols import Symbols
 
 _PAGE: Final = 4096

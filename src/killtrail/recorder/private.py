@@ -4,8 +4,8 @@ import struct
 
 from killtrail.host import boot
 from killtrail.model.events import Event
-from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder import bpf, refusal, skeleton
+from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import live_slots
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.sweep import sweep

@@ -11,50 +11,186 @@ from pathlib import Path
 from typing import Final
 
 OF_INTEREST: Final = frozenset(
-    """
-    __x64_sys_kill __ia32_sys_kill __x64_sys_tkill __ia32_sys_tkill __x64_sys_tgkill
-    __ia32_sys_tgkill __x64_sys_rt_sigqueueinfo __ia32_sys_rt_sigqueueinfo
-    __x64_sys_rt_tgsigqueueinfo __ia32_sys_rt_tgsigqueueinfo __ia32_compat_sys_rt_sigqueueinfo
-    __ia32_compat_sys_rt_tgsigqueueinfo __x64_sys_pidfd_send_signal __ia32_sys_pidfd_send_signal
-    __arm64_sys_kill __arm64_sys_tkill __arm64_sys_tgkill __arm64_sys_rt_sigqueueinfo
-    __arm64_sys_rt_tgsigqueueinfo __arm64_sys_pidfd_send_signal
-    __do_sys_pidfd_send_signal do_pidfd_send_signal kill_something_info kill_pid_info
-    kill_pid_info_type __kill_pgrp_info kill_pgrp do_tkill do_send_specific do_rt_sigqueueinfo
-    do_rt_tgsigqueueinfo __se_sys_kill __do_sys_kill
-    cgroup_kill_write __cgroup_kill cgroup_post_fork
-    oom_kill_process __oom_kill_process mem_cgroup_out_of_memory oom_kill_memcg_member
-    out_of_memory pagefault_out_of_memory moom_callback mem_cgroup_oom_synchronize
-    zap_pid_ns_processes reboot_pid_ns
-    it_real_fn posix_timer_fn posix_timer_event posix_timer_queue_signal send_sigqueue
-    posixtimer_send_sigqueue posix_cpu_timers_work
-    run_posix_cpu_timers handle_posix_cpu_timers check_process_timers check_thread_timers
-    __isig isig n_tty_receive_buf_common n_tty_receive_signal_char n_tty_ioctl_helper
-    __tty_hangup tty_hangup tty_vhangup tty_vhangup_self __do_SAK do_SAK_work tty_release
-    pty_close pty_write do_tty_hangup tty_signal_session_leader disassociate_ctty tty_check_change
-    __tty_check_change job_control n_tty_read n_tty_write tty_jobctrl_ioctl
-    kill_orphaned_pgrp exit_notify do_exit forget_original_parent reparent_leader do_group_exit
-    exit_ptrace ptrace_request __x64_sys_ptrace __arm64_sys_ptrace ptrace_check_attach
-    send_sigio send_sigio_to_task send_sigurg kill_fasync __f_setown
-    do_mq_timedsend __do_notify mqueue_flush_file
-    __seccomp_filter seccomp_log force_sig_seccomp seccomp_nack_syscall syscall_user_dispatch
-    force_sig_fault force_sig_fault_to_task force_sig force_fatal_sig force_exit_sig
-    force_sig_mceerr force_sigsegv force_sig_perf force_sig_info_to_task force_sig_ptrace_errno_trap
-    __bad_area_nosemaphore bad_area_access_error bad_area_nosemaphore do_sigbus do_user_addr_fault
-    exc_page_fault do_page_fault do_trap do_error_trap exc_general_protection exc_invalid_op
-    exc_divide_error exc_int3 exc_stack_segment math_error exc_alignment_check do_int3_user
-    kill_me_maybe kill_proc memory_failure kill_procs collect_procs
-    __x64_sys_rt_sigreturn signal_fault setup_rt_frame
-    pipe_write anon_pipe_write sk_stream_error tcp_sendmsg_locked unix_stream_sendmsg
-    splice_to_pipe generic_write_checks generic_write_check_limits generic_write_checks_count
-    inode_newsize_ok vfs_setpos
-    bpf_send_signal bpf_send_signal_common bpf_send_signal_thread do_bpf_send_signal
-    __handle_sysrq sysrq_handle_term sysrq_handle_kill send_sig_all sysrq_handle_moom
-    write_sysrq_trigger
-    begin_new_exec load_elf_binary bprm_execve de_thread do_coredump vfs_coredump
-    __x64_sys_exit_group __ia32_sys_exit_group __arm64_sys_exit_group
-    __x64_sys_exit __ia32_sys_exit __arm64_sys_exit __secure_computing make_task_dead oops_end
-    watchdog_overflow_callback arch_do_signal_or_restart get_signal
-    """.split()
+    [
+        "__x64_sys_kill",
+        "__ia32_sys_kill",
+        "__x64_sys_tkill",
+        "__ia32_sys_tkill",
+        "__x64_sys_tgkill",
+        "__ia32_sys_tgkill",
+        "__x64_sys_rt_sigqueueinfo",
+        "__ia32_sys_rt_sigqueueinfo",
+        "__x64_sys_rt_tgsigqueueinfo",
+        "__ia32_sys_rt_tgsigqueueinfo",
+        "__ia32_compat_sys_rt_sigqueueinfo",
+        "__ia32_compat_sys_rt_tgsigqueueinfo",
+        "__x64_sys_pidfd_send_signal",
+        "__ia32_sys_pidfd_send_signal",
+        "__arm64_sys_kill",
+        "__arm64_sys_tkill",
+        "__arm64_sys_tgkill",
+        "__arm64_sys_rt_sigqueueinfo",
+        "__arm64_sys_rt_tgsigqueueinfo",
+        "__arm64_sys_pidfd_send_signal",
+        "__do_sys_pidfd_send_signal",
+        "do_pidfd_send_signal",
+        "kill_something_info",
+        "kill_pid_info",
+        "kill_pid_info_type",
+        "__kill_pgrp_info",
+        "kill_pgrp",
+        "do_tkill",
+        "do_send_specific",
+        "do_rt_sigqueueinfo",
+        "do_rt_tgsigqueueinfo",
+        "__se_sys_kill",
+        "__do_sys_kill",
+        "cgroup_kill_write",
+        "__cgroup_kill",
+        "cgroup_post_fork",
+        "oom_kill_process",
+        "__oom_kill_process",
+        "mem_cgroup_out_of_memory",
+        "oom_kill_memcg_member",
+        "out_of_memory",
+        "pagefault_out_of_memory",
+        "moom_callback",
+        "mem_cgroup_oom_synchronize",
+        "zap_pid_ns_processes",
+        "reboot_pid_ns",
+        "it_real_fn",
+        "posix_timer_fn",
+        "posix_timer_event",
+        "posix_timer_queue_signal",
+        "send_sigqueue",
+        "posixtimer_send_sigqueue",
+        "posix_cpu_timers_work",
+        "run_posix_cpu_timers",
+        "handle_posix_cpu_timers",
+        "check_process_timers",
+        "check_thread_timers",
+        "__isig",
+        "isig",
+        "n_tty_receive_buf_common",
+        "n_tty_receive_signal_char",
+        "n_tty_ioctl_helper",
+        "__tty_hangup",
+        "tty_hangup",
+        "tty_vhangup",
+        "tty_vhangup_self",
+        "__do_SAK",
+        "do_SAK_work",
+        "tty_release",
+        "pty_close",
+        "pty_write",
+        "do_tty_hangup",
+        "tty_signal_session_leader",
+        "disassociate_ctty",
+        "tty_check_change",
+        "__tty_check_change",
+        "job_control",
+        "n_tty_read",
+        "n_tty_write",
+        "tty_jobctrl_ioctl",
+        "kill_orphaned_pgrp",
+        "exit_notify",
+        "do_exit",
+        "forget_original_parent",
+        "reparent_leader",
+        "do_group_exit",
+        "exit_ptrace",
+        "ptrace_request",
+        "__x64_sys_ptrace",
+        "__arm64_sys_ptrace",
+        "ptrace_check_attach",
+        "send_sigio",
+        "send_sigio_to_task",
+        "send_sigurg",
+        "kill_fasync",
+        "__f_setown",
+        "do_mq_timedsend",
+        "__do_notify",
+        "mqueue_flush_file",
+        "__seccomp_filter",
+        "seccomp_log",
+        "force_sig_seccomp",
+        "seccomp_nack_syscall",
+        "syscall_user_dispatch",
+        "force_sig_fault",
+        "force_sig_fault_to_task",
+        "force_sig",
+        "force_fatal_sig",
+        "force_exit_sig",
+        "force_sig_mceerr",
+        "force_sigsegv",
+        "force_sig_perf",
+        "force_sig_info_to_task",
+        "force_sig_ptrace_errno_trap",
+        "__bad_area_nosemaphore",
+        "bad_area_access_error",
+        "bad_area_nosemaphore",
+        "do_sigbus",
+        "do_user_addr_fault",
+        "exc_page_fault",
+        "do_page_fault",
+        "do_trap",
+        "do_error_trap",
+        "exc_general_protection",
+        "exc_invalid_op",
+        "exc_divide_error",
+        "exc_int3",
+        "exc_stack_segment",
+        "math_error",
+        "exc_alignment_check",
+        "do_int3_user",
+        "kill_me_maybe",
+        "kill_proc",
+        "memory_failure",
+        "kill_procs",
+        "collect_procs",
+        "__x64_sys_rt_sigreturn",
+        "signal_fault",
+        "setup_rt_frame",
+        "pipe_write",
+        "anon_pipe_write",
+        "sk_stream_error",
+        "tcp_sendmsg_locked",
+        "unix_stream_sendmsg",
+        "splice_to_pipe",
+        "generic_write_checks",
+        "generic_write_check_limits",
+        "generic_write_checks_count",
+        "inode_newsize_ok",
+        "vfs_setpos",
+        "bpf_send_signal",
+        "bpf_send_signal_common",
+        "bpf_send_signal_thread",
+        "do_bpf_send_signal",
+        "__handle_sysrq",
+        "sysrq_handle_term",
+        "sysrq_handle_kill",
+        "send_sig_all",
+        "sysrq_handle_moom",
+        "write_sysrq_trigger",
+        "begin_new_exec",
+        "load_elf_binary",
+        "bprm_execve",
+        "de_thread",
+        "do_coredump",
+        "vfs_coredump",
+        "__x64_sys_exit_group",
+        "__ia32_sys_exit_group",
+        "__arm64_sys_exit_group",
+        "__x64_sys_exit",
+        "__ia32_sys_exit",
+        "__arm64_sys_exit",
+        "__secure_computing",
+        "make_task_dead",
+        "oops_end",
+        "watchdog_overflow_callback",
+        "arch_do_signal_or_restart",
+        "get_signal",
+    ]
 )
 
 
@@ -110,11 +246,11 @@ def _ranges(lines: Iterable[bytes]) -> Iterator[tuple[int, int, str]]:
         if stem in wanted:
             found.append((addresses[-1], stem.decode()))
     addresses.sort()
-    for start, name in found:
+    for start, function in found:
         if not start:
             continue
         after = bisect_right(addresses, start)
-        yield start, addresses[after] if after < len(addresses) else start + 4096, name
+        yield start, addresses[after] if after < len(addresses) else start + 4096, function
 
 
 def read_kallsyms(path: Path = Path("/proc/kallsyms")) -> Symbols:

@@ -171,10 +171,16 @@ CAUSES: Final[dict[Cause, Page]] = {
         "Compare start times before any kill by number.",
     ),
     Cause.HOST_PANICKED: Page(
-        "The whole machine died of a kernel panic.", "A power loss.", "A panic text.", "Keep kdump armed."
+        "The whole machine died of a kernel panic.",
+        "A power loss.",
+        "A panic text.",
+        "Keep kdump armed.",
     ),
     Cause.HOST_REBOOTED: Page(
-        "The whole machine was restarted in order.", "A panic with panic=N.", "A shutdown record.", "See who asked."
+        "The whole machine was restarted in order.",
+        "A panic with panic=N.",
+        "A shutdown record.",
+        "See who asked.",
     ),
     Cause.HOST_LOST_POWER: Page(
         "The whole machine stopped without any record.",

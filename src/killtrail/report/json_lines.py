@@ -1,8 +1,7 @@
 """Verdicts as `killtrail.verdict/1`, one JSON object a line. The contract is docs/schema."""
 
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from killtrail.host.users import user_name
 from killtrail.model import signals as sg
@@ -10,6 +9,9 @@ from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import Boot, rfc3339
 from killtrail.model.process import NO_ID, Process
 from killtrail.model.verdict import Ancestor, Death, Link, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCHEMA: Final = "killtrail.verdict/1"
 _Object = dict[str, Any]

@@ -78,7 +78,9 @@ def _colour(verdict: Verdict, stream: TextIO) -> bool:
         from rich.text import Text  # noqa: PLC0415
     except ImportError:
         return False
-    console = Console(file=stream, width=width(), force_terminal=True, highlight=False, markup=False)
+    console = Console(
+        file=stream, width=width(), force_terminal=True, highlight=False, markup=False
+    )
     console.print(_styled(Text("\n".join(plain(verdict, width()))), verdict), soft_wrap=True)
     return True
 

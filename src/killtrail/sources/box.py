@@ -4,7 +4,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from killtrail.host import boot
 from killtrail.model.events import (
@@ -16,11 +16,13 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key
-from killtrail.model.verdict import Host
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import Box, Slot
 from killtrail.recorder.pins import Pins
 from killtrail.sources.base import Wanted
+
+if TYPE_CHECKING:
+    from killtrail.model.verdict import Host
 
 _TGID_IN_WHO: Final = 16
 _SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
@@ -86,7 +88,9 @@ class BoxSource:
             slots = sorted(
                 (s for many in self._exits.values() for s in many), key=lambda s: s.time_ns
             )
-        slots = [s for s in slots if _in_time(s, wanted) and (wanted.ordinary or s.ring is L.DEATHS)]
+        slots = [
+            s for s in slots if _in_time(s, wanted) and (wanted.ordinary or s.ring is L.DEATHS)
+        ]
         for slot in slots[-wanted.most :] if wanted.most else slots:
             event = self.event(slot)
             if isinstance(event, ProcessExited):

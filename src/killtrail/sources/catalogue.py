@@ -40,7 +40,9 @@ def _probe_tracefs() -> Usable:
         if instance.armed():
             return Usable(usable=True, says="armed")
     except PermissionError:
-        return Usable(usable=False, says="tracefs may be read by root only", remedy="sudo killtrail why ...")
+        return Usable(
+            usable=False, says="tracefs may be read by root only", remedy="sudo killtrail why ..."
+        )
     return Usable(
         usable=False, says="no tracefs instance is armed", remedy=f"{_ARM} --backend tracefs"
     )
@@ -59,7 +61,9 @@ def _probe_history() -> Usable:
         count = store.boots_on_record()
     except PermissionError:
         return Usable(
-            usable=False, says="history may be read by root and group adm only", remedy="sudo killtrail why ..."
+            usable=False,
+            says="history may be read by root and group adm only",
+            remedy="sudo killtrail why ...",
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy)

@@ -1,6 +1,5 @@
 """One boot of the history file as a source."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -76,11 +75,8 @@ class HistorySource:
         return Loss(self._row.lost, self.complete_since(), tuple(self._problems))
 
     def complete_since(self) -> int:
-        """From the last gap, else from arming; pruned rows are a gap of their own."""
-        oldest = next((e.time_ns for e in self._events("exit", None)), None)
-        armed = self._row.armed_ns or 0
-        pruned = oldest if _pruned(self._row) and oldest is not None else 0
-        return max(self._row.complete_ns, armed, pruned)
+        """From the last gap (pruned rows are one), else from arming."""
+        return max(self._row.complete_ns, self._row.armed_ns or 0)
 
     def close(self) -> None:
         """Closes the file (shared by all boots: closing twice is harmless)."""
@@ -104,13 +100,6 @@ class HistorySource:
 def _in_time(event: ProcessExited, wanted: Wanted) -> bool:
     after = wanted.since_ns is None or event.time_ns >= wanted.since_ns
     return after and (wanted.until_ns is None or event.time_ns <= wanted.until_ns)
-
-
-def _pruned(row: BootRow) -> bool:
-    try:
-        return bool(json.loads(row.seen).get("pruned"))
-    except (ValueError, AttributeError):
-        return True
 
 
 def open_all(running: Host) -> list[Source]:

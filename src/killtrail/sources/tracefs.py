@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from killtrail.host import boot
 from killtrail.model.events import (
@@ -14,10 +15,12 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key
-from killtrail.model.verdict import Host
 from killtrail.recorder.tracefs import formats, instance, pages
 from killtrail.recorder.tracefs.story import Record, Story
 from killtrail.sources.base import Wanted
+
+if TYPE_CHECKING:
+    from killtrail.model.verdict import Host
 
 
 class TracefsSource:
@@ -59,7 +62,9 @@ class TracefsSource:
             for number, (time_ns, record) in enumerate(page.records):
                 kind = struct.unpack_from("<H", record)[0] if len(record) > 1 else 0
                 if kind in known:
-                    found.append(Record(time_ns, f"cpu{cpu}:{offset}+{number}", known[kind], record))
+                    found.append(
+                        Record(time_ns, f"cpu{cpu}:{offset}+{number}", known[kind], record)
+                    )
         # Stable: records of one moment stay in their CPU's order, a stack behind its signal.
         found.sort(key=lambda r: r.time_ns)
         return found

@@ -91,7 +91,10 @@ def _conclude(
     how = sending.explain(request)
     certainty = min(certainty, how.certainty)
     name = sg.name(request.sig)
-    evidence = (a.brief.cite(request, f"{wording.delivery(request)}: {how.shown_by}"), *a.cite_end())
+    evidence = (
+        a.brief.cite(request, f"{wording.delivery(request)}: {how.shown_by}"),
+        *a.cite_end(),
+    )
     if how.actor is Actor.BYSTANDER:
         certainty = min(certainty, Certainty.LIKELY)
     who = _actor(a, request, how, certainty, evidence)
@@ -128,7 +131,9 @@ def _actor(
         key = how.mechanism is Mechanism.TTY_SIGNAL
         what = how.mechanism.value if how.mechanism else "kernel"
         a.brief.miss("who typed or wrote the key" if key else "who asked", Why.NOT_RECORDED)
-        subject = Subject("terminal", "its controlling terminal") if key else Subject("kernel", what)
+        subject = (
+            Subject("terminal", "its controlling terminal") if key else Subject("kernel", what)
+        )
         a.brief.link(
             Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY), subject=subject,
             signal=request.sig, target=a.victim, time_ns=request.time_ns, evidence=evidence,

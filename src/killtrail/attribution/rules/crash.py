@@ -1,5 +1,7 @@
 """Faults, aborts, broken memory."""
 
+from typing import TYPE_CHECKING
+
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
@@ -7,9 +9,11 @@ from killtrail.attribution.sending import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
-from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.verdict import Subject
+
+if TYPE_CHECKING:
+    from killtrail.model.certainty import Certainty
 
 _FAULTS = frozenset({Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN})
 _MECHANISM_SAYS = {
@@ -60,7 +64,10 @@ def _other_thread(signal: SignalSent) -> bool:
 def _address(signal: SignalSent) -> str:
     if signal.info != "user" or signal.si_pid is None or signal.si_uid is None:
         return ""
-    if signal.sig not in (sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE) or signal.code == sg.SI_KERNEL:
+    if (
+        signal.sig not in (sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE)
+        or signal.code == sg.SI_KERNEL
+    ):
         return ""
     return f", address {(signal.si_uid << 32) | (signal.si_pid & 0xFFFFFFFF):#x}"
 

@@ -21,7 +21,9 @@ def exited(a: Argument) -> Conclusion | None:
     the status; a handled request right before (then it was asked to stop).
     """
     end = a.facts.exit
-    if end is None or (end.exit_code is None and (end.status is not None or end.fatal is not False)):
+    if end is None or (
+        end.exit_code is None and (end.status is not None or end.fatal is not False)
+    ):
         return None
     if end.exit_code is None:
         return _without_code(a)
@@ -41,7 +43,9 @@ def exited(a: Argument) -> Conclusion | None:
     if _SHELL_OFFSET < end.exit_code <= _SHELL_MOST:
         named = sg.name(end.exit_code - _SHELL_OFFSET)
         look = f"; {end.exit_code} looks like {named}, but is the code it passed to exit"
-        a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"its wait status holds no signal, {named} included")
+        a.brief.rule_out(
+            Cause.KILLED_BY_PROCESS, f"its wait status holds no signal, {named} included"
+        )
         a.brief.rule_out(Cause.OOM_KILLED, "its wait status holds no signal")
     else:
         a.brief.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
@@ -65,6 +69,8 @@ def _without_code(a: Argument) -> Conclusion | None:
         caused_by=launcher,
         evidence=a.cite_end(),
     )
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action")
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action"
+    )
     summary = f"{wording.name(a.victim)} ended by itself; its exit code was not recorded"
     return Conclusion(Cause.EXITED, Certainty.LIKELY, summary, Mechanism.EXIT_GROUP)

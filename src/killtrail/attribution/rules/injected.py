@@ -55,7 +55,9 @@ def bpf_killed(a: Argument) -> Conclusion | None:
     a.brief.miss("who loaded the BPF program", Why.NOT_RECORDED, "sudo bpftool prog list")
     a.cite_signal()
     a.cite_end()
-    a.brief.rule_out(Cause.KILLED_BY_SELF, "the running task is where the program hit, not who sent")
+    a.brief.rule_out(
+        Cause.KILLED_BY_SELF, "the running task is where the program hit, not who sent"
+    )
     summary = f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by a BPF program"
     return Conclusion(Cause.BPF_KILLED, certainty, summary, Mechanism.BPF_SEND_SIGNAL)
 
@@ -68,7 +70,13 @@ def injected(a: Argument) -> Conclusion | None:
     by: any lost record, a send of that signal.
     """
     end = a.facts.exit
-    if a.signal is not None or end is None or not end.signal or end.tracer is None or not a.case.watched:
+    if (
+        a.signal is not None
+        or end is None
+        or not end.signal
+        or end.tracer is None
+        or not a.case.watched
+    ):
         return None
     evidence = a.cite_end()
     a.brief.link(
@@ -82,7 +90,9 @@ def injected(a: Argument) -> Conclusion | None:
         evidence=evidence,
     )
     a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded")
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded"
+    )
     summary = (
         f"{wording.name(a.victim)} died of {sg.name(end.signal)} that nobody sent;"
         f" {wording.name(end.tracer)} was tracing it"

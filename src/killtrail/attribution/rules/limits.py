@@ -21,7 +21,9 @@ _TIMERS = {
 }
 
 
-def _own_account(a: Argument, role: Role, action: str, subject: Subject, certainty: Certainty) -> None:
+def _own_account(
+    a: Argument, role: Role, action: str, subject: Subject, certainty: Certainty
+) -> None:
     if a.signal is None:
         return
     a.brief.link(
@@ -88,7 +90,13 @@ def broken_pipe(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SIGPIPE:
         return None
     certainty = min(a.certainty(), Certainty.LIKELY)
-    _own_account(a, Role.TRIGGER, "has no reader", Subject("pipe", "the pipe or socket it wrote to"), certainty)
+    _own_account(
+        a,
+        Role.TRIGGER,
+        "has no reader",
+        Subject("pipe", "the pipe or socket it wrote to"),
+        certainty,
+    )
     a.brief.miss("who closed the other end", Why.NOT_RECORDED)
     summary = f"{wording.name(a.victim)} wrote to a pipe or socket that nobody reads (SIGPIPE)"
     return Conclusion(Cause.BROKEN_PIPE, certainty, summary, Mechanism.SIGPIPE)
@@ -108,7 +116,9 @@ def seccomp_killed(a: Argument) -> Conclusion | None:
     call = a.signal.syscall
     which = f"system call {call.number} ({call.abi})" if call else "a system call"
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty)
+    _own_account(
+        a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty
+    )
     a.brief.miss("who installed the filter", Why.NOT_RECORDED)
     a.brief.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
     summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}"
@@ -136,7 +146,9 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         time_ns=end.time_ns,
         evidence=a.cite_end(),
     )
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "no SIGKILL was sent to it while all sends were recorded")
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, "no SIGKILL was sent to it while all sends were recorded"
+    )
     a.brief.rule_out(Cause.OOM_KILLED, "no SIGKILL was sent to it while all sends were recorded")
     summary = f"{wording.name(a.victim)} was ended by seccomp strict mode at a system call it may not make"
     return Conclusion(Cause.SECCOMP_KILLED, Certainty.ESTABLISHED, summary, Mechanism.SECCOMP)

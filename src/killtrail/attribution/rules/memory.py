@@ -30,13 +30,23 @@ def oom_killed(a: Argument) -> Conclusion | None:
         if not _marked(a):
             return None
         mechanism = None
-    certainty = a.certainty() if mechanism else min(a.found.certainty, Certainty.LIKELY) if a.found else Certainty.LIKELY
+    certainty = (
+        a.certainty()
+        if mechanism
+        else min(a.found.certainty, Certainty.LIKELY)
+        if a.found
+        else Certainty.LIKELY
+    )
     evidence = a.cite_signal() + a.cite_end()
     for mark in a.facts.ooms:
-        evidence += (a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim"),)
+        evidence += (
+            a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim"),
+        )
     who = _trigger(a, certainty, evidence)
     where, mechanism = _policy(a, mechanism, certainty, evidence)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel sent it itself (SI_KERNEL) in the OOM killer")
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, "the kernel sent it itself (SI_KERNEL) in the OOM killer"
+    )
     summary = f"{wording.name(a.victim)} was killed by the OOM killer: {where}{who}"
     return Conclusion(Cause.OOM_KILLED, certainty, summary, mechanism)
 
@@ -68,7 +78,11 @@ def _trigger(a: Argument, certainty: Certainty, evidence: tuple[int, ...]) -> st
         caused_by=launcher,
         evidence=evidence,
     )
-    return ", on its own allocation" if same else f", on an allocation of {wording.name(signal.current)}"
+    return (
+        ", on its own allocation"
+        if same
+        else f", on an allocation of {wording.name(signal.current)}"
+    )
 
 
 def _policy(
@@ -92,7 +106,11 @@ def _policy(
         subject=Subject("cgroup", memory.cgroup),
         evidence=evidence,
     )
-    group = " and asks for all its processes to go (memory.oom.group)" if mechanism is Mechanism.OOM_GROUP else ""
+    group = (
+        " and asks for all its processes to go (memory.oom.group)"
+        if mechanism is Mechanism.OOM_GROUP
+        else ""
+    )
     return f"cgroup {memory.cgroup} is full at {_size(memory.max_bytes)}{group}", mechanism
 
 
@@ -103,5 +121,3 @@ def _size(count: int) -> str:
             return f"{value:.4g} {unit}"
         value /= 1024
     return f"{value:.4g} TiB"
-
-

@@ -30,7 +30,9 @@ def namespace_ended(a: Argument) -> Conclusion | None:
         evidence=a.cite_signal() + a.cite_end(),
     )
     a.rule_out_memory()
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting")
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting"
+    )
     a.launch(init, a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its pid"

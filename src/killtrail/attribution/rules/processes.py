@@ -74,7 +74,9 @@ def killed_by_self(a: Argument) -> Conclusion | None:
     )
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
-    summary = f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}: {wording.command(a.victim)}"
+    summary = (
+        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}: {wording.command(a.victim)}"
+    )
     return Conclusion(Cause.KILLED_BY_SELF, certainty, summary, mechanism)
 
 
@@ -98,5 +100,7 @@ def kernel_operator(a: Argument) -> Conclusion | None:
         caused_by=launcher,
         evidence=a.cite_signal() + a.cite_end(),
     )
-    summary = f"{wording.name(a.victim)} was killed by sysrq, which {wording.name(operator)} set off"
+    summary = (
+        f"{wording.name(a.victim)} was killed by sysrq, which {wording.name(operator)} set off"
+    )
     return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.SYSRQ)

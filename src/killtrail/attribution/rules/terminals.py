@@ -40,7 +40,8 @@ def terminal(a: Argument) -> Conclusion | None:
             evidence=a.cite_signal() + a.cite_end(),
         )
         a.brief.rule_out(
-            Cause.KILLED_BY_PROCESS, f"{wording.name(a.signal.current)} only carried the terminal's input"
+            Cause.KILLED_BY_PROCESS,
+            f"{wording.name(a.signal.current)} only carried the terminal's input",
         )
         return Conclusion(
             Cause.TERMINAL,
@@ -66,5 +67,7 @@ def terminal(a: Argument) -> Conclusion | None:
     )
     a.launch(actor, a.signal)
     how = "exited" if exiting else "closed its other end"
-    summary = f"{wording.name(a.victim)} got {name}: {_SAYS[mechanism]} when {wording.name(actor)} {how}"
+    summary = (
+        f"{wording.name(a.victim)} got {name}: {_SAYS[mechanism]} when {wording.name(actor)} {how}"
+    )
     return Conclusion(Cause.TERMINAL, certainty, summary, mechanism)

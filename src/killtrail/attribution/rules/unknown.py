@@ -24,7 +24,9 @@ def not_established(a: Argument) -> Conclusion:
             if a.case.watched
             else "the record of the send is lost or from before recording"
         )
-        return _conclude(f"{name} died of {sg.name(end.signal)}, by whom is not established: {reason}")
+        return _conclude(
+            f"{name} died of {sg.name(end.signal)}, by whom is not established: {reason}"
+        )
     if end is not None:
         a.brief.miss("its exit code", Why.NOT_RECORDED, "sudo killtrail arm")
         return _conclude(f"{name} ended; how is not established: this source tells no wait status")

@@ -10,6 +10,7 @@ import os
 import select
 import struct
 from types import TracebackType
+from typing import Self
 
 from killtrail.recorder import bpf
 from killtrail.recorder.pins import Pins
@@ -23,16 +24,21 @@ class Bell:
     def __init__(self, pins: Pins) -> None:
         self._fd = bpf.open_pin(str(pins.folder / "map_bell"), read_only=False)
         # Page 0 is the consumer's position, page 1 the producer's (kernel/bpf/ringbuf.c).
-        self._consumer = mmap.mmap(self._fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._consumer = mmap.mmap(
+            self._fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE
+        )
         self._producer = mmap.mmap(self._fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
 
-    def __enter__(self) -> "Bell":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._consumer.close()
         self._producer.close()

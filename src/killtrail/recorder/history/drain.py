@@ -6,13 +6,16 @@ goes on right there: nothing acknowledged is lost, nothing is taken twice.
 
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from killtrail.host import boot
 from killtrail.model.events import Event
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import Box, Slot
-from killtrail.recorder.decode import Decoder
 from killtrail.recorder.history.store import History
+
+if TYPE_CHECKING:
+    from killtrail.recorder.decode import Decoder
 
 _BATCH = 2048
 
@@ -23,11 +26,10 @@ class Progress:
 
     armed_ns: int
     next: dict[str, int] = field(default_factory=dict)
-    pruned: bool = False
 
     def to_text(self) -> str:
         """As stored."""
-        return json.dumps({"armed_ns": self.armed_ns, "next": self.next, "pruned": self.pruned})
+        return json.dumps({"armed_ns": self.armed_ns, "next": self.next})
 
 
 def progress_from(text: str, armed_ns: int) -> Progress:
@@ -36,10 +38,10 @@ def progress_from(text: str, armed_ns: int) -> Progress:
         data = json.loads(text)
         if data.get("armed_ns") == armed_ns:
             numbers = {str(k): int(v) for k, v in data["next"].items()}
-            return Progress(armed_ns, numbers, bool(data.get("pruned")))
-        return Progress(armed_ns, pruned=bool(data.get("pruned")))
+            return Progress(armed_ns, numbers)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Progress(armed_ns)
+        pass
+    return Progress(armed_ns)
 
 
 class Drain:
@@ -82,7 +84,7 @@ class Drain:
         if not slots and not lost and ahead == self.progress.next:
             return []
         events = self._decoded(slots)
-        step = Progress(self.progress.armed_ns, ahead, self.progress.pruned)
+        step = Progress(self.progress.armed_ns, ahead)
         self._history.add(
             self._row, self._host, events, lost=lost, complete_ns=complete, seen=step.to_text()
         )

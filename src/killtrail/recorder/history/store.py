@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from killtrail.errors import UnavailableError
 from killtrail.model import codec
@@ -117,7 +117,7 @@ class History:
         _check_version(db)
         return db
 
-    def __enter__(self) -> "History":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,7 +187,14 @@ class History:
         return row
 
     def add(
-        self, boot: int, host: Host, events: Iterable[Event], *, lost: int, complete_ns: int, seen: str
+        self,
+        boot: int,
+        host: Host,
+        events: Iterable[Event],
+        *,
+        lost: int,
+        complete_ns: int,
+        seen: str,
     ) -> None:
         """One transaction: the events, what was lost before them, and how far the box was read.
 
@@ -223,7 +230,8 @@ class History:
         gone = 0
         for table in ("events", "exits"):
             gone += self._db.execute(
-                f"DELETE FROM {table} WHERE wall_s < ?", (now_s - limits.max_age_s,)  # noqa: S608
+                f"DELETE FROM {table} WHERE wall_s < ?",  # noqa: S608
+                (now_s - limits.max_age_s,),
             ).rowcount
         while self.size() > limits.max_bytes:
             table = "exits" if self._exits_too_many() else "events"
@@ -235,6 +243,11 @@ class History:
                 break
             gone += dropped
         if gone:
+            # What went is a gap at the old end: nothing is complete before the oldest left.
+            self._db.execute(
+                "UPDATE boots SET complete_ns = max(complete_ns, coalesce("
+                "(SELECT min(time_ns) FROM events WHERE boot = boots.id), complete_ns))"
+            )
             self._db.execute("PRAGMA incremental_vacuum")
         return gone
 

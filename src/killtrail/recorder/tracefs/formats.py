@@ -9,7 +9,16 @@ _FIELD: Final = re.compile(
     r"field:(?P<type>[^;]*?)\s*(?P<name>\w+)(?:\[[^\]]*\])?;\s*offset:(?P<offset>\d+);"
     r"\s*size:(?P<size>\d+);(?:\s*signed:(?P<signed>[01]);)?"
 )
-_INTEGER: Final = {(1, 0): "<B", (1, 1): "<b", (2, 0): "<H", (2, 1): "<h", (4, 0): "<I", (4, 1): "<i", (8, 0): "<Q", (8, 1): "<q"}
+_INTEGER: Final = {
+    (1, 0): "<B",
+    (1, 1): "<b",
+    (2, 0): "<H",
+    (2, 1): "<h",
+    (4, 0): "<I",
+    (4, 1): "<i",
+    (8, 0): "<Q",
+    (8, 1): "<q",
+}
 
 
 @dataclass(frozen=True, slots=True)

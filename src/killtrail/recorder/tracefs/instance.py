@@ -19,6 +19,7 @@ from killtrail import __version__
 from killtrail.errors import UnavailableError
 from killtrail.host import boot, mounts, privilege, procfs
 from killtrail.model import codec
+from killtrail.model.process import Process
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
@@ -56,7 +57,7 @@ class TraceMeta:
     formats: dict[str, str]
     symbols: Symbols
     stacks: bool
-    processes: tuple[tuple[codec.Process, tuple[int, ...]], ...]
+    processes: tuple[tuple[Process, tuple[int, ...]], ...]
     """Everybody who lived when it was armed, with the ids of their threads."""
 
 
@@ -85,7 +86,8 @@ def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
     """Makes and starts the instance unless it is there. Raises `UnavailableError`."""
     if not privilege.is_root():
         raise UnavailableError(
-            "can't arm tracefs: not permitted; it needs root", "sudo killtrail arm --backend tracefs"
+            "can't arm tracefs: not permitted; it needs root",
+            "sudo killtrail arm --backend tracefs",
         )
     mounts.ensure_mounted(TRACEFS, "tracefs")
     with lock():
@@ -118,8 +120,10 @@ def disarm() -> bool:
 
 def _limits() -> tuple[str, ...]:
     return (
-        "no wait statuses, users, cgroups or command lines of the dead: only BPF gives those"
-        " (sudo killtrail disarm && sudo killtrail arm)",
+        (
+            "no wait statuses, users, cgroups or command lines of the dead: only BPF gives those"
+            " (sudo killtrail disarm && sudo killtrail arm)"
+        ),
     )
 
 
@@ -227,9 +231,13 @@ def read_meta() -> TraceMeta:
             ),
         )
     except PermissionError as error:
-        raise UnavailableError("tracefs may be read by root only", "sudo killtrail why ...") from error
+        raise UnavailableError(
+            "tracefs may be read by root only", "sudo killtrail why ..."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnavailableError(f"the tracefs instance's description is damaged: {error}", remedy) from error
+        raise UnavailableError(
+            f"the tracefs instance's description is damaged: {error}", remedy
+        ) from error
 
 
 def drain() -> None:
@@ -237,11 +245,12 @@ def drain() -> None:
     with lock():
         if SPOOL.exists() and SPOOL.stat().st_size > SPOOL_MOST // 2:
             SPOOL.rename(OLD)
-        with open(SPOOL, "ab", opener=_private) as spool:  # noqa: PTH123 -- an opener sets the mode
+        with open(SPOOL, "ab", opener=_private) as spool:
             for folder in sorted((INSTANCE / "per_cpu").glob("cpu*")):
                 cpu = int(folder.name.removeprefix("cpu"))
-                for page in _pages(folder / "trace_pipe_raw"):
-                    spool.write(_ENTRY.pack(cpu, len(page)) + page)
+                spool.writelines(
+                    _ENTRY.pack(cpu, len(page)) + page for page in _pages(folder / "trace_pipe_raw")
+                )
 
 
 def _private(path: str, flags: int) -> int:
@@ -286,7 +295,9 @@ def describe() -> Iterator[str]:
     lost = kept = 0
     for path in INSTANCE.glob("per_cpu/cpu*/stats"):
         rows = dict(
-            line.split(": ", 1) for line in path.read_text(encoding="ascii").splitlines() if ": " in line
+            line.split(": ", 1)
+            for line in path.read_text(encoding="ascii").splitlines()
+            if ": " in line
         )
         kept += int(rows.get("entries", 0))
         lost += int(rows.get("overrun", 0)) + int(rows.get("dropped events", 0))

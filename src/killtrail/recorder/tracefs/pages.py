@@ -62,7 +62,11 @@ def _entries(raw: bytes, now: int) -> Iterator[tuple[int, bytes]]:
             at += 4
         elif kind == _STAMP:
             # Absolute, its upper five bits those of the page's time.
-            now = (now & ~((1 << 59) - 1)) | delta | (struct.unpack_from("<I", raw, at)[0] << _MOST_DELTA)
+            now = (
+                (now & ~((1 << 59) - 1))
+                | delta
+                | (struct.unpack_from("<I", raw, at)[0] << _MOST_DELTA)
+            )
             at += 4
         else:
             size = kind * 4

@@ -177,7 +177,11 @@ class Story:
         if target is None:
             return
         current = self._life(r.tid)
-        by = current.process if current else Process(Key(r.tid, None), comm="<idle>" if not r.tid else None)
+        by = (
+            current.process
+            if current
+            else Process(Key(r.tid, None), comm="<idle>" if not r.tid else None)
+        )
         code, sig = r.format.number_of(r.raw, "code"), r.format.number_of(r.raw, "sig")
         self._awaiting_stack[r.tid] = len(self.signals)
         self.signals.append(
@@ -269,5 +273,3 @@ class Story:
                 current.process if current else Process(Key(r.tid, None)),
             )
         )
-
-

@@ -1,0 +1,48 @@
+# One menu of developer actions. `./run test` sets up .venv first.
+V = .venv/bin
+PY = $(V)/python
+
+.PHONY: help test lint types imports blob blob-check bench soak fuzz guests docs zipapp clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+test: ## all tests, live ones where the kernel allows
+	./run test -q
+
+lint: types imports ## ruff, mypy, import contract
+	$(V)/ruff check .
+	$(V)/ruff format --check .
+
+types: ## mypy strict
+	$(V)/mypy
+
+imports: ## imports point one way only
+	PYTHONPATH=src $(V)/lint-imports
+
+blob: ## rebuild recorder.blob from bpf/ (clang-14, bpftool, libbpf-dev)
+	python3 bpf/build.py
+
+blob-check: ## compare the committed blob with its source
+	python3 bpf/build.py --check
+
+bench: ## costs beside bpftrace, auditd and strace, interleaved medians
+	$(PY) bench/recorder.py
+
+soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
+	$(PY) -m pytest -q -m slow tests/soak
+
+fuzz: ## hypothesis with 50 times the examples
+	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or randomised"
+
+guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
+	tests/guests/run
+
+docs: ## pages made from the code
+	PYTHONPATH=src python3 docs/generate.py
+
+zipapp: ## one file for a suspect host: dist/killtrail.pyz
+	packaging/zipapp
+
+clean:
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
