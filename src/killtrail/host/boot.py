@@ -5,9 +5,12 @@ import socket
 import time
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from killtrail.model.clock import Boot
 from killtrail.model.verdict import Host
+
+_GRAIN_NS: Final = 1_000_000
 
 
 @cache
@@ -25,8 +28,13 @@ def now_ns() -> int:
 
 
 def this_boot() -> Boot:
-    """This boot, with the wall clock's offset as of now."""
-    return Boot(boot_id(), time.time_ns() - now_ns())
+    """This boot, with the wall clock's offset as of now, to the millisecond.
+
+    Two readings of two clocks are never of one moment; without rounding, the same event would
+    show other microseconds at every look.
+    """
+    offset = min(time.time_ns() - now_ns() for _ in range(3))
+    return Boot(boot_id(), round(offset / _GRAIN_NS) * _GRAIN_NS)
 
 
 def this_host() -> Host:

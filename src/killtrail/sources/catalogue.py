@@ -4,6 +4,7 @@ from typing import Final
 
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
+from killtrail.recorder.history import place
 from killtrail.recorder.pins import Pins
 from killtrail.sources.base import Descriptor, Source, Usable
 from killtrail.sources.box import BoxSource
@@ -55,10 +56,13 @@ def _open_tracefs() -> list[Source]:
 
 
 def _probe_history() -> Usable:
-    from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms to import
-
     try:
-        count = store.boots_on_record()
+        path = place.default_path()
+        if not place.exists(path):
+            return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
+        from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms
+
+        count = store.boots_on_record(path)
     except PermissionError:
         return Usable(
             usable=False,
@@ -67,8 +71,6 @@ def _probe_history() -> Usable:
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy)
-    if not count:
-        return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
     return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} on record")
 
 

@@ -23,8 +23,8 @@ from killtrail.model.clock import NS, Boot
 from killtrail.model.events import Event, OomVictimMarked, ParentDied, ProcessExited, SignalSent
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
+from killtrail.recorder.history.place import default_path
 
-FOLDER: Final = Path("/var/lib/killtrail")
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS boots (
@@ -70,19 +70,8 @@ class BootRow:
     seen: str
 
 
-def default_path() -> Path:
-    """$KILLTRAIL_HISTORY, else /var/lib/killtrail/history.db."""
-    return Path(os.environ.get("KILLTRAIL_HISTORY") or FOLDER / "history.db")
-
-
-def boots_on_record(path: Path | None = None) -> int:
-    """How many boots the file knows; 0 where there is none. Raises PermissionError."""
-    path = path or default_path()
-    try:
-        if path.stat().st_size == 0:
-            return 0
-    except FileNotFoundError:
-        return 0
+def boots_on_record(path: Path) -> int:
+    """How many boots the file knows. Raises PermissionError and `UnavailableError`."""
     with History(path, writable=False) as history:
         return len(history.boots())
 

@@ -1,0 +1,20 @@
+"""Where history lives; apart from the store, so that nobody imports sqlite3 to find nothing."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path("/var/lib/killtrail")
+
+
+def default_path() -> Path:
+    """$KILLTRAIL_HISTORY, else /var/lib/killtrail/history.db."""
+    return Path(os.environ.get("KILLTRAIL_HISTORY") or FOLDER / "history.db")
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file with something in it. Raises PermissionError."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False

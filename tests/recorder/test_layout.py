@@ -1,0 +1,98 @@
+"""The reader's layout is the writer's: compiled from the very header."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from killtrail.recorder import layout as L
+from tests.conftest import ROOT, cannot
+
+_PROGRAM = """
+#include <stdio.h>
+#include <stddef.h>
+typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32;
+typedef unsigned long long u64; typedef int s32;
+#include "records.h"
+#define S(t) printf(#t " %zu\\n", sizeof(struct t))
+#define O(t, f) printf(#t "." #f " %zu\\n", offsetof(struct t, f))
+int main(void)
+{
+	S(big_slot); S(will_slot); S(small_slot); S(who); S(ancestor); S(orphan); S(record_head);
+	O(signal_record, sig); O(signal_record, orphan); O(signal_record, target);
+	O(signal_record, sender); O(signal_record, target_thread); O(signal_record, stack);
+	O(signal_record, mem_max); O(signal_record, argv_len); O(signal_record, buf);
+	O(exit_record, code); O(exit_record, who); O(exit_record, parent); O(exit_record, tracer);
+	O(exit_record, thread); O(exit_record, creator); O(exit_record, argv);
+	O(oom_record, victim); O(oom_record, trigger);
+	O(will_record, orphan); O(will_record, who); O(will_record, n_ancestors); O(will_record, buf);
+	printf("LAYOUT %d\\n", LAYOUT);
+	return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Sizes and offsets as a compiler sees them."""
+    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang-14")
+    if compiler is None:
+        cannot("no C compiler")
+    folder = tmp_path_factory.mktemp("layout")
+    (folder / "x.c").write_text(_PROGRAM)
+    target = ["-o", folder / "x", folder / "x.c", f"-I{ROOT / 'bpf'}"]
+    done = subprocess.run([compiler, *target], capture_output=True, text=True, check=False)
+    if done.returncode:
+        # A compiler without a C library, as clang-14 alone is.
+        cannot(f"the C compiler can't link: {done.stderr[-200:]}")
+    out = subprocess.run([folder / "x"], capture_output=True, text=True, check=True).stdout
+    return {name: int(number) for name, number in (line.split() for line in out.splitlines())}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("big_slot", L.KILLS.slot_size),
+        ("will_slot", L.WILLS.slot_size),
+        ("small_slot", L.DEATHS.slot_size),
+        ("who", L.WHO.size),
+        ("ancestor", L.ANCESTOR.size),
+        ("orphan", L.ORPHAN.size),
+        ("record_head", L.RECORD_HEAD.size),
+        ("signal_record.sig", 16),
+        ("signal_record.orphan", L.SIGNAL_ORPHAN),
+        ("signal_record.target", L.SIGNAL_TARGET),
+        ("signal_record.sender", L.SIGNAL_SENDER),
+        ("signal_record.target_thread", L.SIGNAL_THREADS),
+        ("signal_record.stack", L.SIGNAL_STACK),
+        ("signal_record.mem_max", L.SIGNAL_MEMORY),
+        ("signal_record.argv_len", L.SIGNAL_LENGTHS),
+        ("signal_record.buf", L.SIGNAL_BUF),
+        ("exit_record.code", 16),
+        ("exit_record.who", L.EXIT_WHO),
+        ("exit_record.parent", L.EXIT_PARENT),
+        ("exit_record.tracer", L.EXIT_TRACER),
+        ("exit_record.thread", L.EXIT_THREAD),
+        ("exit_record.creator", L.EXIT_CREATOR),
+        ("exit_record.argv", L.EXIT_ARGV),
+        ("oom_record.victim", 16),
+        ("oom_record.trigger", L.OOM_TRIGGER),
+        ("will_record.orphan", L.WILL_ORPHAN),
+        ("will_record.who", L.WILL_WHO),
+        ("will_record.n_ancestors", L.WILL_LENGTHS),
+        ("will_record.buf", L.WILL_BUF),
+        ("LAYOUT", L.LAYOUT),
+    ],
+)
+def test_same(compiled, name, value):
+    """An offset in layout.py is the compiler's."""
+    assert compiled[name] == value
+
+
+def test_ring_sizes_are_the_header_s():
+    """Slots per ring agree."""
+    text = (ROOT / "bpf/records.h").read_text()
+    sizes = dict(re.findall(r"#define (\w+)_SLOTS (\d+)", text))
+
+    assert {r.name.upper(): str(r.slots) for r in L.RINGS} == sizes
