@@ -177,12 +177,11 @@ static __always_inline void fill_who(struct who *w, struct task_struct *t)
 	w->pidns = w->nspid = 0;
 	if (p) {
 		struct upid u = {};
-		u32 level = p->level;
+		u64 at = p->level * bpf_core_type_size(struct upid);
 
-		if (level < 32)
-			bpf_probe_read_kernel(&u, sizeof(u), (void *)p +
-				bpf_core_field_offset(p->numbers) +
-				level * bpf_core_type_size(struct upid));
+		/* at most 32 levels (MAX_PID_NS_LEVEL); 6.1's verifier loses the bound in the product */
+		BOUND(at, 1023);
+		bpf_probe_read_kernel(&u, sizeof(u), (void *)p + bpf_core_field_offset(p->numbers) + at);
 		w->nspid = u.nr;
 		w->pidns = BPF_CORE_READ(u.ns, ns.inum);
 	}

@@ -17,7 +17,7 @@ from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.recorder.history.store import History, Limits
 from tests.conftest import ROOT, cannot
-from tests.gallery.lab import Lab, wait_for
+from tests.gallery.lab import wait_for
 
 INSTANTS = int(os.environ.get("KILLTRAIL_KILLS", "12"))
 

@@ -13,7 +13,8 @@ import pytest
 
 from killtrail.recorder import bpf as bpf_calls
 from killtrail.recorder import layout as L
-from killtrail.recorder.pins import FOLDER
+from killtrail.recorder.box import Box
+from killtrail.recorder.pins import FOLDER, Pins
 from tests.gallery.lab import Lab
 
 pytestmark = pytest.mark.live
@@ -219,9 +220,6 @@ def test_hidden_symbols_lower_certainty(unarmed, tmp_path):
 def test_storm_is_accounted(unarmed):
     """3,000 kills: recorded plus overwritten is what was sent."""
     unarmed("arm")
-    from killtrail.recorder.box import Box
-    from killtrail.recorder.pins import Pins
-
     script = "import os,signal\nfor _ in range(3000):\n p=os.fork()\n if not p: signal.pause()\n os.kill(p,9); os.waitpid(p,0)"
     subprocess.run([sys.executable, "-c", script], check=True)
     box = Box(Pins())

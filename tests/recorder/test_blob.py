@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from killtrail.recorder import skeleton
+from killtrail.recorder.pins import Pins
 from tests.conftest import ROOT, cannot
 
 BUDGET = 50_000
@@ -28,8 +29,6 @@ def test_bytes_are_reproducible():
 @pytest.mark.live
 def test_verifier_budget(bpf):
     """All programs together stay below the budget on this kernel."""
-    from killtrail.recorder.pins import Pins
-
     rows = Pins().programs()
 
     assert set(rows) == {"on_signal", "on_exit", "on_exec", "on_oom"}

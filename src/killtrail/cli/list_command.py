@@ -4,6 +4,7 @@ import sys
 import time
 
 from killtrail.cli import options
+from killtrail.host import boot
 from killtrail.inquiry import ask, choose
 from killtrail.model.clock import rfc3339
 from killtrail.model.verdict import Verdict
@@ -28,13 +29,14 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
+    now = time.time_ns()
+    options.narrow(args, boot.this_boot(), now)
     choice = choose.choose(args.boot)
     choose.require(choice)
     if args.boots:
         return _boots(choice)
     args.n = args.n or _DEFAULT_MOST
     verdicts: list[Verdict] = []
-    now = time.time_ns()
     for fusion in choice.fusions:
         narrow = options.narrow(args, fusion.host.boot, now)
         verdicts.extend(ask.deaths(fusion, narrow, ordinary=args.all))
@@ -55,8 +57,8 @@ def _line(verdict: Verdict, *, as_json: bool) -> str:
 
 def _boots(choice: choose.Choice) -> int:
     for number, fusion in enumerate(choice.fusions, 1 - len(choice.fusions)):
-        boot = fusion.host.boot
+        each = fusion.host.boot
         sys.stdout.write(
-            f"{number:>4}  {boot.boot_id}  up since {rfc3339(boot.offset_ns)}  {', '.join(fusion.ids)}\n"
+            f"{number:>4}  {each.boot_id}  up since {rfc3339(each.offset_ns)}  {', '.join(fusion.ids)}\n"
         )
     return 0

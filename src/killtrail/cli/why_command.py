@@ -38,6 +38,7 @@ def main(words: list[str]) -> int:
     verdicts: list[Verdict] = []
     running = boot.boot_id()
     now = time.time_ns()
+    options.narrow(args, boot.this_boot(), now)  # a bad time is bad with no boot to apply it to
     for fusion in choice.fusions:
         here = fusion.host.boot.boot_id == running
         narrow = options.narrow(args, fusion.host.boot, now)
