@@ -51,7 +51,9 @@ def play(backend: str) -> Counter[str]:
         return Counter(failed=1)
     scores = Counter(one(number) for number in rows.ROWS if number not in SLOW)
     killtrail("disarm")
-    say(f"{os.uname().release} {backend}: " + ", ".join(f"{n} {s}" for s, n in scores.most_common()))
+    say(
+        f"{os.uname().release} {backend}: " + ", ".join(f"{n} {s}" for s, n in scores.most_common())
+    )
     return scores
 
 

@@ -5,7 +5,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from killtrail.report.escape import shell_words, visible
+from killtrail.model.text import visible
+from killtrail.report.escape import shell_words
 
 
 @given(st.text())

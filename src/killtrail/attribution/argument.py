@@ -130,6 +130,15 @@ class Argument:
             return None
         return explained(case, self.brief, self.depth + 1)
 
+    def because(self, link: int | None) -> str:
+        """` (which bash (pid 7) had killed with SIGKILL)`: the end of a chain in a summary."""
+        if link is None:
+            return ""
+        root = self.brief.links[link - 1]
+        if root.process is None or root.role is not Role.SENDER or root.signal is None:
+            return ""
+        return f" (which {wording.name(root.process)} had killed with {sg.name(root.signal)})"
+
     def why_it_ended(self, actor: Process) -> int | None:
         """Links for what ended `actor`, whose end set this death off; the last one's number.
 

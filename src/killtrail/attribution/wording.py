@@ -1,22 +1,23 @@
-"""How processes and signals are named in sentences; escaping is the renderer's business."""
+"""How processes and signals are named in sentences, on one line and harmless to print."""
 
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
+from killtrail.model.text import visible
 
 _MOST = 60
 
 
 def name(process: Process) -> str:
     """`sleep (pid 42)`; `a process (pid 42)` where the name was not kept."""
-    return f"{process.comm or 'a process'} (pid {process.pid})"
+    return f"{visible(process.comm) if process.comm else 'a process'} (pid {process.pid})"
 
 
 def command(process: Process) -> str:
     """The command line on one line, shortened; the comm where no argv was kept."""
     if process.argv is None:
-        return process.comm or "?"
-    text = " ".join(process.argv.words)
+        return visible(process.comm or "?")
+    text = visible(" ".join(" ".join(process.argv.words).split()))
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 

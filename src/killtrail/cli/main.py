@@ -58,7 +58,7 @@ def _help(words: list[str]) -> int:
 def _unknown(word: str) -> int:
     from difflib import get_close_matches  # noqa: PLC0415 -- only after a typo
 
-    from killtrail.report.escape import visible  # noqa: PLC0415
+    from killtrail.model.text import visible  # noqa: PLC0415
 
     near = get_close_matches(word, COMMANDS, 1)
     hint = f"killtrail {near[0]}" if near else f"killtrail why {visible(word)}"
@@ -68,7 +68,7 @@ def _unknown(word: str) -> int:
 
 def _guarded(name: str, words: list[str]) -> int:
     from killtrail.errors import KilltrailError  # noqa: PLC0415
-    from killtrail.report.escape import visible  # noqa: PLC0415
+    from killtrail.model.text import visible  # noqa: PLC0415
 
     try:
         code: int = import_module(f"killtrail.cli.{name}_command").main(words)

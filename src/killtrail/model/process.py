@@ -32,13 +32,21 @@ class Key:
     start_ns: int | None
 
     def same_life(self, other: "Key") -> bool:
-        """Whether both are one life. procfs gives start times in ticks of 10 ms, hence the slack."""
+        """Whether both are one life.
+
+        procfs rounds start times down to ticks of 10 ms: such a one matches whatever started
+        within its tick. A tracepoint's time lies a little behind the start, hence the slack.
+        """
         if self.tgid != other.tgid or self.start_ns is None or other.start_ns is None:
             return False
-        return abs(self.start_ns - other.start_ns) <= TICK_NS
+        if self.start_ns == other.start_ns:
+            return True
+        early, late = sorted((self.start_ns, other.start_ns))
+        return early % TICK_NS == 0 and late - early < TICK_NS + SLACK_NS
 
 
 TICK_NS = 10_000_000
+SLACK_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

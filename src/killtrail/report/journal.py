@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from killtrail.model.causes import Role
+from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
-from killtrail.report.escape import visible
 from killtrail.report.json_lines import document
 
 JOURNAL: Final = Path("/run/systemd/journal/socket")

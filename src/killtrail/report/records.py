@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from killtrail.model.clock import rfc3339
+from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
-from killtrail.report.escape import visible
 
 
 def raw_records(verdict: Verdict) -> Iterator[str]:

@@ -6,8 +6,8 @@ from killtrail.attribution.sending import Actor, explain
 from killtrail.model import signals as sg
 from killtrail.model.clock import Boot, rfc3339
 from killtrail.model.events import SignalSent
+from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
-from killtrail.report.escape import visible
 
 
 def line(verdict: Verdict) -> str:

@@ -13,8 +13,9 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import NS, Boot, rfc3339
 from killtrail.model.process import NO_ID, Process
+from killtrail.model.text import visible
 from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
-from killtrail.report.escape import shell_words, visible
+from killtrail.report.escape import shell_words
 
 _WHY_MOST: Final = 5
 _ARGV_MOST: Final = 240

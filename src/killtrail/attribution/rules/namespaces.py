@@ -36,6 +36,6 @@ def namespace_ended(a: Argument) -> Conclusion | None:
     a.launch(init, a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its pid"
-        " namespace, ended"
+        f" namespace{a.because(above)}, ended"
     )
     return Conclusion(Cause.NAMESPACE_ENDED, certainty, summary, Mechanism.PID_NAMESPACE_EXIT)

@@ -31,8 +31,10 @@ def parent_died(a: Argument) -> Conclusion | None:
     )
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
     a.launch(parent, a.signal)
+    thread_only = parent.tid not in (None, parent.pid)
+    whose = "the thread that made it, of" if thread_only else "its parent"
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} because its parent"
-        f" {wording.name(parent)} ended, as it had asked for"
+        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}, as it had asked for, because {whose}"
+        f" {wording.name(parent)}{a.because(above)} ended"
     )
     return Conclusion(Cause.PARENT_DIED, certainty, summary, Mechanism.PDEATHSIG)
