@@ -30,7 +30,7 @@ bench: ## costs beside bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 
 soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
-	$(PY) -m pytest -q -m slow tests/soak
+	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
 
 fuzz: ## hypothesis with 50 times the examples
 	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or randomised"

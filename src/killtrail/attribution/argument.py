@@ -75,7 +75,7 @@ class Argument:
             return ()
         if self.found and self.found.limit:
             self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
-        what = f"{sg.name(signal.sig)} to {wording.name(signal.target)} while {wording.name(signal.current)} ran"
+        what = wording.sending(signal, by_current=how.actor in (Actor.SENDER, Actor.SELF))
         return (self.brief.cite(signal, f"{what}: {how.shown_by}"),)
 
     def launch(self, process: Process, signal: SignalSent) -> int | None:

@@ -39,3 +39,11 @@ def status(wait_status: int) -> str:
         return f"{sg.name(sig)} ({sig}), which a shell shows as {128 + sig}{core}"
     code = (wait_status >> 8) & 0xFF
     return f"exit code {code}"
+
+
+def sending(signal: SignalSent, *, by_current: bool) -> str:
+    """`sh (pid 7) sent SIGKILL to sleep (pid 42)`, or who merely ran when it was sent."""
+    what, whom, current = sg.name(signal.sig), name(signal.target), name(signal.current)
+    if by_current:
+        return f"{current} sent {what} to {whom}"
+    return f"{what} to {whom} while {current} ran"

@@ -84,6 +84,13 @@ class Box:
         """Whole records of a ring with sequence >= `since`, oldest first."""
         yield from live_slots(self._fds[ring.name], ring, since, self.state(ring).written)
 
+    def oldest(self, ring: L.Ring) -> Slot | None:
+        """The oldest whole record of a ring."""
+        written = self.state(ring).written
+        first = max(0, written - ring.slots)
+        near = live_slots(self._fds[ring.name], ring, first, min(written, first + 64))
+        return next(iter(near), None)
+
     def stats(self) -> dict[str, int]:
         """The programs' own counters, summed over CPUs."""
         with self.pins.opened("stats") as fd:

@@ -124,15 +124,15 @@ class BoxSource:
 
     def loss(self) -> Loss:
         """Overwritten and failed records of the rings that matter for senders."""
+        return Loss(self._lost, self.complete_since(), tuple(self._problems))
+
+    @cached_property
+    def _lost(self) -> int:
         states = {s.ring.name: s for s in self.box.states()}
         overwritten = sum(states[name].overwritten for name in ("kills", "deaths"))
         stats = self.box.stats()
         missed = sum(misses for _, misses, _ in self._programs())
-        return Loss(
-            events=overwritten + stats["failed"] + missed,
-            complete_from_ns=self.complete_since(),
-            problems=tuple(self._problems),
-        )
+        return overwritten + stats["failed"] + missed
 
     def _programs(self) -> list[tuple[int, int, int]]:
         try:
@@ -143,17 +143,21 @@ class BoxSource:
 
     def complete_since(self) -> int:
         """From the oldest record of each ring that has wrapped, else from arming."""
+        return self._complete_since
+
+    @cached_property
+    def _complete_since(self) -> int:
         since = self.box.meta.armed_ns
         for state in self.box.states():
             if state.ring in (L.KILLS, L.DEATHS) and state.overwritten:
-                oldest = next(iter(self.box.slots(state.ring)), None)
+                oldest = self.box.oldest(state.ring)
                 if oldest is not None:
                     since = max(since, oldest.time_ns)
         return since
 
     def forget(self) -> None:
         """Drops what was read, so that the next question reads the box anew."""
-        for name in ("_signals", "_exits", "_ooms", "_wills"):
+        for name in ("_signals", "_exits", "_ooms", "_wills", "_lost", "_complete_since"):
             self.__dict__.pop(name, None)
 
     def close(self) -> None:
