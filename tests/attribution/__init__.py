@@ -1,0 +1,1 @@
+"""Rules on events made by hand; the gallery has the real deaths."""
