@@ -7,6 +7,7 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
 from killtrail.model.verdict import Subject
 
 _SAYS = {
@@ -24,50 +25,51 @@ def terminal(a: Argument) -> Conclusion | None:
     """
     if a.signal is None or a.sending is None:
         return None
-    mechanism, certainty = a.sending.mechanism, a.certainty()
-    name = sg.name(a.signal.sig)
-    if mechanism is Mechanism.TTY_SIGNAL:
-        a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
-        certainty = min(certainty, Certainty.LIKELY)
-        a.brief.link(
-            Role.TRIGGER,
-            "signalled the foreground job",
-            certainty,
-            subject=Subject("terminal", "its controlling terminal"),
-            signal=a.signal.sig,
-            target=a.victim,
-            time_ns=a.signal.time_ns,
-            evidence=a.cite_signal() + a.cite_end(),
-        )
-        a.brief.rule_out(
-            Cause.KILLED_BY_PROCESS,
-            f"{wording.name(a.signal.current)} only carried the terminal's input",
-        )
-        return Conclusion(
-            Cause.TERMINAL,
-            certainty,
-            f"{wording.name(a.victim)} got {name} from a key on its terminal",
-            mechanism,
-        )
-    if mechanism not in _SAYS:
-        return None
-    actor = a.signal.current
-    exiting = actor.exiting
-    above = a.why_it_ended(actor) if exiting else None
+    if a.sending.mechanism is Mechanism.TTY_SIGNAL:
+        return _key(a, a.signal)
+    if a.sending.mechanism in _SAYS:
+        return _hang_up(a, a.signal, a.sending.mechanism)
+    return None
+
+
+def _key(a: Argument, signal: SignalSent) -> Conclusion:
+    certainty = min(a.certainty(), Certainty.LIKELY)
+    a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
     a.brief.link(
         Role.TRIGGER,
-        "exited" if exiting else "closed the terminal",
+        "signalled the foreground job",
+        certainty,
+        subject=Subject("terminal", "its controlling terminal"),
+        signal=signal.sig,
+        target=a.victim,
+        time_ns=signal.time_ns,
+        evidence=a.cite_signal() + a.cite_end(),
+    )
+    a.brief.rule_out(
+        Cause.KILLED_BY_PROCESS, f"{wording.name(signal.current)} only carried the terminal's input"
+    )
+    summary = f"{wording.name(a.victim)} got {sg.name(signal.sig)} from a key on its terminal"
+    return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
+
+
+def _hang_up(a: Argument, signal: SignalSent, mechanism: Mechanism) -> Conclusion:
+    certainty, actor = a.certainty(), signal.current
+    above = a.why_it_ended(actor) if actor.exiting else None
+    a.brief.link(
+        Role.TRIGGER,
+        "exited" if actor.exiting else "closed the terminal",
         certainty,
         process=actor,
-        signal=a.signal.sig,
+        signal=signal.sig,
         target=a.victim,
-        time_ns=a.signal.time_ns,
+        time_ns=signal.time_ns,
         caused_by=above,
         evidence=a.cite_signal() + a.cite_end(),
     )
-    a.launch(actor, a.signal)
-    how = "exited" if exiting else "closed its other end"
+    a.launch(actor, signal)
+    how = f"{a.because(above)} exited" if actor.exiting else " closed its other end"
     summary = (
-        f"{wording.name(a.victim)} got {name}: {_SAYS[mechanism]} when {wording.name(actor)} {how}"
+        f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {_SAYS[mechanism]} when"
+        f" {wording.name(actor)}{how}"
     )
     return Conclusion(Cause.TERMINAL, certainty, summary, mechanism)
