@@ -815,17 +815,17 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	e->asked = im ? im->asked : 0;
 	im = image_of(p->group_leader, &e->argv_inherited);
 	e->argv_len = e->argv_total = 0;
-	off = __builtin_offsetof(struct exit_record, argv);
+	off = 0;
 	if (im) {
-		u32 len = im->argv_len > sizeof(e->argv) ? sizeof(e->argv) : im->argv_len;
-
-		BOUND(len, 127);
-		if (len <= sizeof(e->argv))
-			bpf_probe_read_kernel(e->argv, len, im->argv);
-		e->argv_len = len;
+		off = im->argv_len > EXIT_ARGV_LEN ? EXIT_ARGV_LEN : im->argv_len;
+		BOUND(off, 127);
+		bpf_probe_read_kernel(e->buf, off, im->argv);
+		e->argv_len = off;
 		e->argv_total = im->argv_total;
-		off += len;
 	}
+	LAUNDER(&e->h, off, 127);
+	e->cgroup_len = cgroup_path(e->buf + off, &e->h, BPF_CORE_READ(p, cgroups, dfl_cgrp, kn));
+	off += e->cgroup_len + __builtin_offsetof(struct exit_record, buf);
 	e->h.size = off;
 	by_signal = (e->code | e->group_code) & 0x7f;
 	if (by_signal || e->asked) {

@@ -12,6 +12,7 @@
 #define STACK_FRAMES 12
 #define ARGV_LEN 256		/* sender's, and per exec in the store */
 #define TARGET_ARGV_LEN 128
+#define EXIT_ARGV_LEN 80
 #define ANCESTOR_ARGV 8		/* so many ancestors with argv */
 #define ANCESTOR_ARGV_LEN 120
 #define EXE_LEN 256
@@ -37,7 +38,7 @@ enum record_type { REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4 };
  */
 struct big_slot { u64 begin, end; u32 size, flags; char d[2048 - SLOT_HEAD]; };
 struct will_slot { u64 begin, end; u32 size, flags; char d[1024 - SLOT_HEAD]; };
-struct small_slot { u64 begin, end; u32 size, flags; char d[320 - SLOT_HEAD]; };
+struct small_slot { u64 begin, end; u32 size, flags; char d[448 - SLOT_HEAD]; };
 #define SLOT_TRUNCATED 1
 
 struct record_head { u16 type, flags; u32 size; u64 ts; };
@@ -95,12 +96,12 @@ struct exit_record {
 	s32 code, group_code, leader_code;
 	u32 signal_flags;
 	u8 seccomp_mode, ptraced, asked, argv_inherited;
-	u16 argv_len, argv_total;
+	u16 argv_len, argv_total, cgroup_len, pad[3];
 	struct who who;
 	struct ancestor parent, tracer;
 	char thread[16];
 	struct orphan creator;
-	char argv[80];
+	char buf[512];		/* argv, then the cgroup's path, leaf first: a cut takes its root end */
 };
 
 struct oom_record {

@@ -97,14 +97,6 @@ def test_a_typo_gets_a_suggestion(killtrail):
     assert "did you mean: killtrail list" in killtrail("lsit").stderr
 
 
-def test_nothing_recording_is_5(unarmed):
-    """Without any source: 5, with what would help."""
-    done = unarmed("why", "4194000")
-
-    assert done.returncode == 5
-    assert "sudo killtrail arm" in done.stderr
-
-
 @pytest.mark.live
 class TestArmed:
     """With a recorder."""

@@ -32,6 +32,7 @@ class Truth:
     launchers: frozenset[int] = frozenset()
     argv: tuple[str, ...] = ()
     mechanism: str | None = None
+    origin: str | None = None
 
 
 class NotHere(Exception):
@@ -150,6 +151,8 @@ def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, 
         return "partly", f"no {truth.subject} named"
     if truth.mechanism and verdict["mechanism"] != truth.mechanism:
         return "partly", f"mechanism {verdict['mechanism']}, true {truth.mechanism}"
+    if truth.origin and (verdict["origin"] or {}).get("kind") != truth.origin:
+        return "partly", f"origin {verdict['origin']}, true {truth.origin}"
     lines = [" ".join(a["argv"] or ()) for a in verdict["ancestry"]]
     for words in truth.argv:
         if not any(words in line for line in lines):

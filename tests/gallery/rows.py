@@ -217,7 +217,23 @@ def at_job(lab: Lab) -> Truth:
     victim.wait(90)
     killer = int(wait_for(lambda: note.exists() and note.read_text().strip()))
     launchers = frozenset({daemon.pid, *range_between(daemon.pid, killer)})
-    return sent_by(victim.pid, killer, launchers=launchers)
+    return sent_by(victim.pid, killer, launchers=launchers, origin="at")
+
+
+@row("18c")
+def cron_job(lab: Lab) -> Truth:
+    if not shutil.which("cron"):
+        raise NotHere("no cron")
+    victim = lab.victim()
+    note, table = lab.folder / "pid", Path(f"/etc/cron.d/killtrail-gallery-{os.getpid()}")
+    job = f"echo $$ > {note}; kill -9 {victim.pid}; sleep 0.3"
+    lab._stack.callback(table.unlink)
+    table.write_text(f"SHELL=/bin/sh\n* * * * * root {job}\n")
+    daemon = lab.start("cron", "-f")
+    victim.wait(90)
+    killer = int(wait_for(lambda: note.exists() and note.read_text().strip()))
+    launchers = frozenset({daemon.pid, *range_between(daemon.pid, killer)})
+    return sent_by(victim.pid, killer, launchers=launchers, origin="cron")
 
 
 @row("19")

@@ -47,7 +47,7 @@ def test_signal_of_zeros_is_an_event():
 )
 def test_wait_status(codes, status):
     """The group's code counts once the group is bound to exit, else the leader's."""
-    raw = bytearray(struct.pack("<HHIQ", L.REC_DEATH, 0, 216, 1) + bytes(280))
+    raw = bytearray(struct.pack("<HHIQ", L.REC_DEATH, 0, 224, 1) + bytes(300))
     struct.pack_into("<iiiI", raw, 16, codes[0], codes[1], codes[2], codes[3])
 
     event = DECODER.decode(bytes(raw), "deaths:0")

@@ -24,7 +24,7 @@ int main(void)
 	O(signal_record, sender); O(signal_record, target_thread); O(signal_record, stack);
 	O(signal_record, mem_max); O(signal_record, argv_len); O(signal_record, buf);
 	O(exit_record, code); O(exit_record, who); O(exit_record, parent); O(exit_record, tracer);
-	O(exit_record, thread); O(exit_record, creator); O(exit_record, argv);
+	O(exit_record, thread); O(exit_record, creator); O(exit_record, buf);
 	O(oom_record, victim); O(oom_record, trigger);
 	O(will_record, orphan); O(will_record, who); O(will_record, n_ancestors); O(will_record, buf);
 	printf("LAYOUT %d\\n", LAYOUT);
@@ -75,7 +75,7 @@ def compiled(tmp_path_factory):
         ("exit_record.tracer", L.EXIT_TRACER),
         ("exit_record.thread", L.EXIT_THREAD),
         ("exit_record.creator", L.EXIT_CREATOR),
-        ("exit_record.argv", L.EXIT_ARGV),
+        ("exit_record.buf", L.EXIT_BUF),
         ("oom_record.victim", 16),
         ("oom_record.trigger", L.OOM_TRIGGER),
         ("will_record.orphan", L.WILL_ORPHAN),

@@ -39,6 +39,8 @@ def _job(chain: list[Process], daemons: frozenset[str], kind: str) -> Origin | N
 
 
 def _container(head: Process) -> Origin | None:
+    if head.pid == 1:
+        return Origin("init", head.comm)
     container = container_of(head.cgroup)
     return Origin("container", container) if container else None
 

@@ -60,7 +60,7 @@ def _ends(fusion: Fusion, target: Target, narrow: Filter) -> list[ProcessExited]
     return found[-narrow.most :] if narrow.most else found
 
 
-# An exit record has no exe and no cgroup: a name may only be matched by what a signal recorded.
+# An exit record has no exe: that may only be matched by what a signal recorded.
 def _known(fusion: Fusion, end: ProcessExited) -> Process:
     if not end.signal and not end.asked:
         return end.process

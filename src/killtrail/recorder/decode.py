@@ -112,15 +112,16 @@ class Decoder:
 
     def _exit(self, b: bytes, origin: Provenance) -> ProcessExited:
         time_ns = L.RECORD_HEAD.unpack_from(b)[3]
-        (code, group_code, leader_code, flags, seccomp, ptraced, asked, inherited, n, total) = (
-            L.EXIT_HEAD.unpack_from(b, 16)
-        )
+        (
+            code, group_code, leader_code, flags, seccomp, ptraced, asked, inherited,
+            argv_len, argv_total, cgroup_len,
+        ) = L.EXIT_HEAD.unpack_from(b, 16)  # fmt: skip
+        after = L.EXIT_BUF + argv_len
         process = replace(
             _who(b, L.EXIT_WHO),
             thread=_text(b[L.EXIT_THREAD : L.EXIT_THREAD + 16]),
-            argv=self._argv(
-                b[L.EXIT_ARGV : L.EXIT_ARGV + n] if n else None, total, inherited=bool(inherited)
-            ),
+            argv=self._argv(b[L.EXIT_BUF : after], argv_total, inherited=bool(inherited)),
+            cgroup=_cgroup(b[after : after + cgroup_len]),
         )
         parent = _ancestor(b, L.EXIT_PARENT)
         return ProcessExited(

@@ -23,8 +23,8 @@ class Ring:
 KILLS: Final = Ring("kills", 0, 4096, 2048)
 ASKS: Final = Ring("asks", 1, 512, 2048)
 WILLS: Final = Ring("wills", 2, 1024, 1024)
-DEATHS: Final = Ring("deaths", 3, 4096, 320)
-EXITS: Final = Ring("exits", 4, 4096, 320)
+DEATHS: Final = Ring("deaths", 3, 4096, 448)
+EXITS: Final = Ring("exits", 4, 4096, 448)
 RINGS: Final = (DEATHS, EXITS, ASKS, KILLS, WILLS)
 """In reading order: what is written last comes first, so that a death read has its kill behind it."""
 
@@ -41,9 +41,9 @@ SIGNAL_HEAD: Final = Struct("<iiii8BiIQQQIi")
 SIGNAL_ORPHAN, SIGNAL_TARGET, SIGNAL_SENDER, SIGNAL_THREADS = 80, 96, 160, 224
 SIGNAL_STACK, SIGNAL_MEMORY, SIGNAL_LENGTHS, SIGNAL_BUF = 256, 352, 368, 392
 SIGNAL_LENS: Final = Struct("<10HB")
-EXIT_HEAD: Final = Struct("<iiiI4BHH")
-EXIT_WHO, EXIT_PARENT, EXIT_TRACER, EXIT_THREAD = 40, 104, 144, 184
-EXIT_CREATOR, EXIT_ARGV = 200, 216
+EXIT_HEAD: Final = Struct("<iiiI4BHHH")
+EXIT_WHO, EXIT_PARENT, EXIT_TRACER, EXIT_THREAD = 48, 112, 152, 192
+EXIT_CREATOR, EXIT_BUF = 208, 224
 OOM_HEAD: Final = Struct("<IIQ")
 OOM_TRIGGER: Final = 32
 WILL_ORPHAN, WILL_WHO, WILL_LENGTHS, WILL_BUF = 16, 32, 96, 104

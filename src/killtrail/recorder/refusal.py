@@ -13,6 +13,8 @@ _ENOTSUPP: Final = 524
 
 def explain(error: OSError, doing: str) -> UnavailableError:
     """A refusal with its reason; probes what is missing instead of guessing from the errno alone."""
+    if privilege.may_load_bpf() and privilege.lockdown() == "confidentiality":
+        return locked_down(doing)
     if error.errno in (errno.EPERM, errno.EACCES):
         return _not_permitted(doing)
     if not Path("/sys/kernel/btf/vmlinux").exists():
@@ -29,7 +31,7 @@ def explain(error: OSError, doing: str) -> UnavailableError:
         )
     if error.errno == errno.ENOMEM:
         return UnavailableError(
-            f"{doing}: not enough memory (the box takes about 13 MB)", TRACEFS_INSTEAD
+            f"{doing}: not enough memory (the box takes about 15 MB)", TRACEFS_INSTEAD
         )
     return UnavailableError(f"{doing}: {error.strerror}", TRACEFS_INSTEAD)
 
@@ -40,14 +42,17 @@ def _not_permitted(doing: str) -> UnavailableError:
             f"{doing}: not permitted; arming needs root, or CAP_BPF with CAP_PERFMON",
             "sudo killtrail arm",
         )
-    if privilege.lockdown() == "confidentiality":
-        return UnavailableError(
-            f"{doing}: the kernel is locked down (confidentiality), so nobody may read kernel"
-            " memory with BPF",
-            "audit rules still work there: auditctl -a always,exit -F arch=b64 -S kill -k kill",
-        )
     return UnavailableError(
         f"{doing}: not permitted, though the capabilities are there; a container's seccomp or LSM"
         " policy may forbid bpf(2)",
         "run it on the host, or " + TRACEFS_INSTEAD,
+    )
+
+
+def locked_down(doing: str) -> UnavailableError:
+    """What `lockdown=confidentiality` leaves: audit (kernel_lockdown(7))."""
+    return UnavailableError(
+        f"{doing}: the kernel is locked down (confidentiality), so nobody may read kernel memory with"
+        " BPF or tracefs",
+        "audit works there: auditctl -a always,exit -F arch=b64 -S kill,tkill,tgkill -k kill",
     )

@@ -39,10 +39,10 @@ def wants_colour(stream: TextIO) -> bool:
 
 def show(verdict: Verdict, stream: TextIO | None = None) -> None:
     """Prints the one screen."""
-    stream = stream or sys.stdout
-    if wants_colour(stream) and _colour(verdict, stream):
+    out = stream or sys.stdout
+    if wants_colour(out) and _colour(verdict, out):
         return
-    stream.write("\n".join(plain(verdict, width())) + "\n")
+    out.write("\n".join(plain(verdict, width())) + "\n")
 
 
 def plain(verdict: Verdict, columns: int) -> list[str]:

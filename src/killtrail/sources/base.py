@@ -28,39 +28,50 @@ class Source(Protocol):
     @property
     def id(self) -> str:
         """The descriptor it belongs to."""
+        ...
 
     @property
     def host(self) -> Host:
         """The machine and boot it speaks of."""
+        ...
 
     @property
     def armed_ns(self) -> int | None:
         """Since when it watches without a gap, None if unknown."""
+        ...
 
     @property
     def tells_status(self) -> bool:
         """Whether its exits carry wait statuses."""
+        ...
 
     def exits(self, wanted: Wanted) -> Iterable[ProcessExited]:
         """Ends of processes, oldest first."""
+        ...
 
     def signals(self, pid: int | None) -> Iterable[SignalSent]:
         """Signals sent to a process number (None: to all), oldest first."""
+        ...
 
     def ooms(self, pid: int) -> Iterable[OomVictimMarked]:
         """OOM marks on a process number."""
+        ...
 
     def will(self, key: Key) -> ParentDied | None:
         """What a dead parent left."""
+        ...
 
     def loss(self) -> Loss:
         """What is known to be lost."""
+        ...
 
     def complete_since(self) -> int:
         """Boot-clock ns from which no death or fatal signal is missing."""
+        ...
 
     def close(self) -> None:
         """Lets go of descriptors."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class TracefsSource:
         """OOM marks on a process number."""
         return (o for o in self._story.ooms if o.victim.tgid == pid)
 
-    def will(self, _: Key) -> ParentDied | None:
+    def will(self, key: Key) -> ParentDied | None:  # noqa: ARG002
         """None: lineages here are those of creation, nobody needs a will."""
         return None
 

@@ -29,9 +29,10 @@ def crashed(a: Argument) -> Conclusion | None:
     Needs: a fault signal forced on its own thread with a fault code, and a matching exit status.
     Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then somebody sent the number of a crash.
     """
-    if a.signal is None or a.sending is None or a.sending.mechanism not in _FAULTS:
+    mechanism = a.sending.mechanism if a.sending else None
+    if a.signal is None or mechanism is None or mechanism not in _FAULTS:
         return None
-    mechanism, certainty = a.sending.mechanism, a.certainty()
+    certainty = a.certainty()
     code = sg.code_name(a.signal.sig, a.signal.code)
     evidence = a.cite_signal() + a.cite_end()
     launcher = a.launch(a.victim, a.signal)

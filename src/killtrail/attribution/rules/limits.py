@@ -53,9 +53,9 @@ def limit_exceeded(a: Argument) -> Conclusion | None:
     the kernel in its own write. Who set the limit is not in the record: the limit itself is named.
     Refuted by: SIGXCPU or SIGXFSZ sent by a call.
     """
-    if a.signal is None or a.sending is None or a.sending.mechanism not in _LIMITS:
+    mechanism = a.sending.mechanism if a.sending else None
+    if a.signal is None or mechanism is None or mechanism not in _LIMITS:
         return None
-    mechanism = a.sending.mechanism
     limit, says = _LIMITS[mechanism]
     certainty = a.certainty()
     _own_account(a, Role.POLICY_OWNER, "was exceeded", Subject("limit", limit), certainty)
@@ -71,9 +71,9 @@ def timer_expired(a: Argument) -> Conclusion | None:
     Needs: the timer functions on the kernel stack. An interrupt delivers it, so `current` is
     whoever ran: never an actor. Refuted by: SIGALRM sent by a call.
     """
-    if a.signal is None or a.sending is None or a.sending.mechanism not in _TIMERS:
+    mechanism = a.sending.mechanism if a.sending else None
+    if a.signal is None or mechanism is None or mechanism not in _TIMERS:
         return None
-    mechanism = a.sending.mechanism
     call, says = _TIMERS[mechanism]
     certainty = a.certainty()
     _own_account(a, Role.POLICY_OWNER, "ran out", Subject("timer", call), certainty)
@@ -111,7 +111,7 @@ def seccomp_killed(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None:
         return None
     mechanism = a.sending.mechanism
-    if mechanism not in (Mechanism.SECCOMP, Mechanism.USER_DISPATCH):
+    if mechanism is not Mechanism.SECCOMP and mechanism is not Mechanism.USER_DISPATCH:
         return None
     call = a.signal.syscall
     which = f"system call {call.number} ({call.abi})" if call else "a system call"

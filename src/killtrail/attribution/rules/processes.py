@@ -21,7 +21,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.actor is not Actor.SENDER:
         return None
     mechanism = a.sending.mechanism
-    if mechanism not in _CALLS:
+    if mechanism is None or mechanism not in _CALLS:
         return None
     sender, certainty = a.signal.current, a.certainty()
     evidence = a.cite_signal() + a.cite_end()

@@ -25,11 +25,12 @@ def terminal(a: Argument) -> Conclusion | None:
     """
     if a.signal is None or a.sending is None:
         return None
-    if a.sending.mechanism is Mechanism.TTY_SIGNAL:
+    mechanism = a.sending.mechanism
+    if mechanism is Mechanism.TTY_SIGNAL:
         return _key(a, a.signal)
-    if a.sending.mechanism in _SAYS:
-        return _hang_up(a, a.signal, a.sending.mechanism)
-    return None
+    if mechanism is None or mechanism not in _SAYS:
+        return None
+    return _hang_up(a, a.signal, mechanism)
 
 
 def _key(a: Argument, signal: SignalSent) -> Conclusion:

@@ -18,9 +18,10 @@ def requested_notification(a: Argument) -> Conclusion | None:
     Needs: send_sigio or the message queue's notify on the kernel stack. Whoever made it ready is
     the trigger, not a sender. Refuted by: the same number sent by a call.
     """
-    if a.signal is None or a.sending is None or a.sending.mechanism not in _SAYS:
+    mechanism = a.sending.mechanism if a.sending else None
+    if a.signal is None or mechanism is None or mechanism not in _SAYS:
         return None
-    mechanism, certainty, poster = a.sending.mechanism, a.certainty(), a.signal.current
+    certainty, poster = a.certainty(), a.signal.current
     launcher = a.launch(poster, a.signal)
     a.brief.link(
         Role.TRIGGER,

@@ -20,6 +20,7 @@ from killtrail.errors import UnavailableError
 from killtrail.host import boot, mounts, privilege, procfs
 from killtrail.model import codec
 from killtrail.model.process import Process
+from killtrail.recorder import refusal
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
@@ -98,7 +99,10 @@ def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
         try:
             _make(argv)
         except OSError as error:
-            _remove()
+            with contextlib.suppress(OSError):
+                _remove()
+            if privilege.lockdown() == "confidentiality":
+                raise refusal.locked_down("can't arm tracefs") from error
             raise UnavailableError(
                 f"can't arm tracefs: {error.strerror} ({error.filename or 'tracefs'})",
                 "killtrail doctor",
