@@ -22,7 +22,6 @@ def build() -> options.Parser:
     p.add_argument(
         "--argv",
         choices=("redacted", "full", "off"),
-        default="redacted",
         help="command lines: passwords and tokens masked when read (default), as they are, or not recorded",
     )
     p.add_argument("--replace", action="store_true", help="replace what is armed (its box is lost)")

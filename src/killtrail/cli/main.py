@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 from killtrail import __version__
@@ -33,6 +34,10 @@ _EXAMPLES: Final = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; gives the exit code."""
     words = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # An ASCII terminal gets escapes, not an error in the middle of a verdict.
+            stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in ("-h", "--help", "help"):
         return _help(words)
     if words[0] in ("-V", "--version"):

@@ -46,10 +46,11 @@ def _lock() -> Iterator[None]:
         os.close(fd)
 
 
-def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
+def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
     """Loads, attaches and pins the recorder unless it is there already.
 
-    `argv`: `redacted`, `full` (show command lines as they are) or `off` (do not record any).
+    `argv`: `redacted`, `full` (show command lines as they are), `off` (do not record any), or None
+    for whatever is armed already, else `redacted`.
     Raises `UnavailableError` with the reason and what would help.
     """
     mounted = _ensure_bpffs()
@@ -60,7 +61,7 @@ def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
                     return _keep(argv, mounted=mounted)
                 _remove(FOLDER)
             _remove(BPFFS / _DRAFT)
-            return _arm(argv, mounted=mounted)
+            return _arm(argv or "redacted", mounted=mounted)
     except PermissionError as error:
         raise refusal.explain(error, "can't arm") from error
 
@@ -88,9 +89,9 @@ def _ensure_bpffs() -> bool:
         raise
 
 
-def _keep(argv: str, *, mounted: bool) -> Armed:
+def _keep(argv: str | None, *, mounted: bool) -> Armed:
     meta = Pins().read_meta()
-    if meta.argv != argv:
+    if argv is not None and meta.argv != argv:
         raise UnavailableError(
             f"already armed with --argv {meta.argv}", f"sudo killtrail arm --replace --argv {argv}"
         )

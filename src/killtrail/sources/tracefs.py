@@ -44,7 +44,11 @@ class TracefsSource:
     @cached_property
     def _story(self) -> Story:
         instance.drain()
-        story = Story(self._meta.symbols, takes_stacks=self._meta.stacks)
+        story = Story(
+            self._meta.symbols,
+            takes_stacks=self._meta.stacks,
+            redact_argv=self._meta.argv != "full",
+        )
         story.before(self._meta.processes)
         for record in self._records():
             story.tell(record)

@@ -62,6 +62,13 @@ class Format:
         value = self.value(record, name)
         return value if isinstance(value, int) else 0
 
+    def text_length(self, record: bytes, name: str) -> int:
+        """Bytes of a __data_loc text, its NUL included; 0 where the kernel could not read it."""
+        field = next((f for f in self.fields if f.name == name and f.located), None)
+        if field is None or field.offset + field.size > len(record):
+            return 0
+        return record[field.offset + 2] | record[field.offset + 3] << 8
+
     def text_of(self, record: bytes, name: str) -> str | None:
         """A text field."""
         value = self.value(record, name)

@@ -22,6 +22,7 @@ from killtrail.model import codec
 from killtrail.model.process import Process
 from killtrail.recorder import refusal
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
+from killtrail.recorder.tracefs import probe
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
 INSTANCE: Final = TRACEFS / "instances/killtrail"
@@ -58,6 +59,7 @@ class TraceMeta:
     formats: dict[str, str]
     symbols: Symbols
     stacks: bool
+    argv: str
     processes: tuple[tuple[Process, tuple[int, ...]], ...]
     """Everybody who lived when it was armed, with the ids of their threads."""
 
@@ -83,7 +85,7 @@ def lock() -> Iterator[None]:
         os.close(fd)
 
 
-def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
+def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
     """Makes and starts the instance unless it is there. Raises `UnavailableError`."""
     if not privilege.is_root():
         raise UnavailableError(
@@ -97,7 +99,7 @@ def arm(argv: str = "redacted", *, replace: bool = False) -> Armed:
                 return Armed(already=True, limits=_limits())
             _remove()
         try:
-            _make(argv)
+            _make(argv or "redacted")
         except OSError as error:
             with contextlib.suppress(OSError):
                 _remove()
@@ -123,12 +125,13 @@ def disarm() -> bool:
 
 
 def _limits() -> tuple[str, ...]:
-    return (
-        (
-            "no wait statuses, users, cgroups or command lines of the dead: only BPF gives those"
-            " (sudo killtrail disarm && sudo killtrail arm)"
-        ),
-    )
+    remedy = "(sudo killtrail disarm && sudo killtrail arm)"
+    lines = [f"no wait statuses, users or cgroups: only BPF gives those {remedy}"]
+    if not (INSTANCE / "events" / probe.GROUP / probe.NAME).is_dir():
+        lines.append(
+            "no command lines of the dead: this kernel takes no event probes, or argv is off"
+        )
+    return tuple(lines)
 
 
 def _write(name: str, text: str) -> None:
@@ -147,6 +150,10 @@ def _make(argv: str) -> None:
         formats[name] = _format(name)
         if narrow:
             _write(f"events/{name}/filter", narrow)
+        _write(f"events/{name}/enable", "1")
+    if argv != "off" and probe.make(TRACEFS):
+        name = f"{probe.GROUP}/{probe.NAME}"
+        formats[name] = _format(name)
         _write(f"events/{name}/enable", "1")
     _write_meta(formats, argv, stacks=_take_stacks())
 
@@ -186,6 +193,7 @@ def _write_meta(formats: dict[str, str], argv: str, *, stacks: bool) -> None:
             "version": __version__,
             "armed_ns": armed_ns,
             "stacks": stacks,
+            "argv": argv,
             "formats": formats,
             "symbols": rows,
             "processes": living,
@@ -213,6 +221,7 @@ def _remove() -> None:
         with contextlib.suppress(OSError):
             _write("events/sched/sched_process_exit/trigger", "!stacktrace")
         INSTANCE.rmdir()
+    probe.remove(TRACEFS)
     for path in (META, SPOOL, OLD):
         path.unlink(missing_ok=True)
 
@@ -229,6 +238,7 @@ def read_meta() -> TraceMeta:
             formats={str(k): str(v) for k, v in data["formats"].items()},
             symbols=from_rows(data["symbols"]),
             stacks=bool(data["stacks"]),
+            argv=str(data["argv"]),
             processes=tuple(
                 (codec.process_from_plain(p), tuple(int(t) for t in tids))
                 for p, tids in data["processes"]

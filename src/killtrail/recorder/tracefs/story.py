@@ -11,8 +11,10 @@ from typing import Final
 
 from killtrail.model import signals as sg
 from killtrail.model.events import OomVictimMarked, ProcessExited, Provenance, SignalSent
-from killtrail.model.process import Key, Process
+from killtrail.model.process import Argv, Key, Process
+from killtrail.model.redact import redact
 from killtrail.recorder.symbols import Symbols
+from killtrail.recorder.tracefs import probe
 from killtrail.recorder.tracefs.formats import Format
 
 _CLONE_THREAD: Final = 0x10000
@@ -77,6 +79,8 @@ class Story:
     exits: list[ProcessExited] = field(default_factory=list)
     ooms: list[OomVictimMarked] = field(default_factory=list)
     takes_stacks: bool = True
+    redact_argv: bool = True
+    _command_lines: dict[int, Argv] = field(default_factory=dict)
     _awaiting_stack: dict[int, int] = field(default_factory=dict)
     _awaiting_exit: dict[int, Life] = field(default_factory=dict)
 
@@ -99,6 +103,7 @@ class Story:
             "signal_deliver": self._deliver,
             "mark_victim": self._oom,
             "kernel_stack": self._stack,
+            probe.NAME: self._command_line,
         }.get(record.format.name)
         if handler:
             handler(record)
@@ -136,8 +141,17 @@ class Story:
         path = r.format.text_of(r.raw, "filename")
         if life is None or path is None:
             return
-        life.process = replace(life.process, comm=path.rsplit("/", 1)[-1][:15], exe=path, argv=None)
+        argv = self._command_lines.pop(r.tid, None)
+        comm = path.rsplit("/", 1)[-1][:15]
+        life.process = replace(life.process, comm=comm, exe=path, argv=argv)
         life.threads = {life.process.pid}
+
+    # At the call's entry; whether it succeeds shows in sched_process_exec behind it.
+    def _command_line(self, r: Record) -> None:
+        words, cut = probe.words(r.format, r.raw)
+        if words:
+            clean, redacted = redact(words) if self.redact_argv else (words, False)
+            self._command_lines[r.tid] = Argv(clean, cut=cut, redacted=redacted)
 
     def _exit(self, r: Record) -> None:
         tid = r.format.number_of(r.raw, "pid")
