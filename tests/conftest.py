@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,24 +25,35 @@ def cannot(reason: str) -> None:
 
 
 class Command:
-    """`killtrail ...` in a process of its own, as users run it."""
+    """`killtrail ...` in a process of its own, as users run it.
+
+    `public` is a copy of the source that everybody may read: a checkout below /root is none.
+    """
+
+    def __init__(self, public: Path) -> None:
+        self.public = public
 
     def __call__(
         self,
         *words: str,
         env: dict[str, str] | None = None,
         user: int | None = None,
+        groups: tuple[int, ...] = (),
         wait: float = 60,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command line; `user` runs it as that uid without groups."""
-        more = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
+        """Runs a command line; `user` runs it as that uid, in those groups only."""
+        more: dict = {}
+        python, source = sys.executable, ROOT / "src"
+        if user is not None:
+            more = {"user": user, "group": user, "extra_groups": groups}
+            python, source = public_python(), self.public
         return subprocess.run(
-            [sys.executable, "-m", "killtrail", *words],
+            [python, "-m", "killtrail", *words],
             capture_output=True,
             text=True,
             timeout=wait,
             check=False,
-            env={**_environment(), **(env or {})},
+            env={**_environment(), "PYTHONPATH": str(source), **(env or {})},
             cwd="/",
             **more,
         )
@@ -57,14 +70,33 @@ class Command:
 
 def _environment() -> dict[str, str]:
     keep = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
-    return {**keep, "PYTHONPATH": str(ROOT / "src"), "KILLTRAIL_DEBUG": "", "TZ": "UTC"}
+    return {**keep, "KILLTRAIL_DEBUG": "", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def public_python() -> str:
+    """An interpreter that an unprivileged user may run."""
+    for path in ("/usr/bin/python3", "/usr/local/bin/python3"):
+        if os.path.exists(path) and sys.version_info[:2] == _version(path):
+            return path
+    cannot("no system-wide python3 for an unprivileged user")
+    raise AssertionError
+
+
+def _version(path: str) -> tuple[int, ...]:
+    code = "import sys; print(*sys.version_info[:2])"
+    out = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False).stdout
+    return tuple(int(x) for x in out.split())
 
 
 @pytest.fixture(scope="session")
-def killtrail(tmp_path_factory) -> Command:
+def killtrail(tmp_path_factory) -> Iterator[Command]:
     """The command; its history lives in a folder of the test run."""
     os.environ["KILLTRAIL_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.db")
-    return Command()
+    with tempfile.TemporaryDirectory(prefix="killtrail-public-") as folder:
+        public = Path(folder)
+        shutil.copytree(ROOT / "src", public / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        public.chmod(0o755)
+        yield Command(public / "src")
 
 
 def _armed(killtrail: Command, *options: str) -> Iterator[Command]:

@@ -1,5 +1,6 @@
 """Arming and disarming on the running kernel."""
 
+import grp
 import json
 import os
 import random
@@ -180,16 +181,8 @@ def test_group_adm_reads(unarmed):
         victim = lab.victim()
         killer = lab.run("kill", victim.pid, 9)
         victim.wait(10)
-        script = f"import os,sys;os.setgroups([4]);os.setgid({NOBODY});os.setuid({NOBODY});" + (
-            "os.execv(sys.executable,[sys.executable,'-m','killtrail','why',sys.argv[1],'--json'])"
-        )
-        env = {**os.environ, "PYTHONPATH": os.path.abspath("src"), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(victim.pid)],
-            capture_output=True,
-            text=True,
-            env=env,
-            check=False,
+        done = unarmed(
+            "why", str(victim.pid), "--json", user=NOBODY, groups=(grp.getgrnam("adm").gr_gid,)
         )
 
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.host import boot
 from killtrail.inquiry.fusion import Fusion
-from killtrail.sources.base import Source
+from killtrail.sources.base import Descriptor, Source, Usable
 from killtrail.sources.catalogue import CATALOGUE
 
 
@@ -27,18 +27,30 @@ def choose(which_boot: str | None = None) -> Choice:
     """Opens every usable source; `which_boot` as in journalctl: an id, 0, -1, -2 ..."""
     opened: list[Source] = []
     unusable: list[str] = []
-    remedy = None
+    remedies: list[tuple[bool, str | None]] = []
     for descriptor in CATALOGUE:
-        usable = descriptor.probe()
-        if usable.usable:
-            opened.extend(descriptor.open())
-        else:
+        usable, sources = _open(descriptor)
+        opened.extend(sources)
+        if not usable.usable:
             unusable.append(f"{descriptor.id}: {usable.says}")
-            remedy = remedy or usable.remedy
+            remedies.append((usable.damaged, usable.remedy))
     fusions = _by_boot(opened)
     if which_boot is not None:
         fusions = (_pick(fusions, which_boot),)
-    return Choice(fusions, tuple(unusable), remedy)
+    # What is there but damaged is nearer to an answer than what never recorded.
+    remedies.sort(key=lambda pair: not pair[0])
+    return Choice(fusions, tuple(unusable), next((r for _, r in remedies if r), None))
+
+
+def _open(descriptor: Descriptor) -> tuple[Usable, list[Source]]:
+    # One damaged source must not silence the others.
+    usable = descriptor.probe()
+    if not usable.usable:
+        return usable, []
+    try:
+        return usable, descriptor.open()
+    except UnavailableError as error:
+        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True), []
 
 
 def require(choice: Choice) -> None:

@@ -81,6 +81,8 @@ class Usable:
     usable: bool
     says: str
     remedy: str | None = None
+    damaged: bool = False
+    """It is there, but can't be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def _probe_box() -> Usable:
             remedy="sudo killtrail why ..., or join group adm",
         )
     except UnavailableError as error:
-        return Usable(usable=False, says=str(error), remedy=error.remedy)
+        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
     except OSError as error:
         return Usable(usable=False, says=f"the box can't be opened: {error.strerror}", remedy=_ARM)
     return Usable(usable=True, says="armed")
@@ -70,7 +70,7 @@ def _probe_history() -> Usable:
             remedy="sudo killtrail why ...",
         )
     except UnavailableError as error:
-        return Usable(usable=False, says=str(error), remedy=error.remedy)
+        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
     return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} on record")
 
 
