@@ -12,7 +12,7 @@ from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import Creator, ProcessExited, SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Ancestor
+from killtrail.model.verdict import Ancestor, Subject
 
 _DEEPEST = 6
 
@@ -77,6 +77,38 @@ class Argument:
             self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
         what = wording.sending(signal, by_current=how.actor in (Actor.SENDER, Actor.SELF))
         return (self.brief.cite(signal, f"{what}: {how.shown_by}"),)
+
+    def blame(  # noqa: PLR0913 -- a link has this many sides
+        self,
+        role: Role,
+        action: str,
+        certainty: Certainty,
+        *,
+        process: Process | None = None,
+        subject: Subject | None = None,
+        launched: Process | None = None,
+        caused_by: int | None = None,
+    ) -> int:
+        """A link about the effective signal (or, without one, the end), with all its evidence.
+
+        `launched` is whose launch chain stands behind it, if that is to be shown.
+        """
+        signal, end = self.signal, self.facts.exit
+        evidence = self.cite_signal() + self.cite_end()
+        if launched is not None and signal is not None:
+            caused_by = self.launch(launched, signal) or caused_by
+        return self.brief.link(
+            role,
+            action,
+            certainty,
+            process=process,
+            subject=subject,
+            signal=signal.sig if signal else (end.signal if end else None),
+            target=self.victim,
+            time_ns=signal.time_ns if signal else (end.time_ns if end else None),
+            caused_by=caused_by,
+            evidence=evidence,
+        )
 
     def launch(self, process: Process, signal: SignalSent) -> int | None:
         """Adds the launch chain of the actor at `signal`; the number of its nearest launcher.

@@ -19,32 +19,19 @@ def cgroup_killed(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.CGROUP_KILL:
         return None
     certainty = a.certainty()
-    evidence = a.cite_signal() + a.cite_end()
     if a.sending.actor is Actor.SENDER:
         writer = a.signal.current
-        launcher = a.launch(writer, a.signal)
-        a.brief.link(
-            Role.SENDER,
-            "wrote cgroup.kill",
-            certainty,
-            process=writer,
-            signal=a.signal.sig,
-            target=a.victim,
-            time_ns=a.signal.time_ns,
-            caused_by=launcher,
-            evidence=evidence,
-        )
+        a.blame(Role.SENDER, "wrote cgroup.kill", certainty, process=writer, launched=writer)
         who = f"by {wording.name(writer)}, which wrote cgroup.kill"
     else:
         certainty = min(certainty, Certainty.LIKELY)
         a.brief.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
         who = "because it was forked into a cgroup being killed"
-    a.brief.link(
+    a.blame(
         Role.POLICY_OWNER,
         "was killed as a whole",
         certainty,
         subject=Subject("cgroup", a.signal.target.cgroup or "?"),
-        evidence=evidence,
     )
     a.rule_out_memory()
     summary = f"{wording.name(a.victim)} was killed with its cgroup {a.signal.target.cgroup} {who}"

@@ -34,18 +34,12 @@ def crashed(a: Argument) -> Conclusion | None:
         return None
     certainty = a.certainty()
     code = sg.code_name(a.signal.sig, a.signal.code)
-    evidence = a.cite_signal() + a.cite_end()
-    launcher = a.launch(a.victim, a.signal)
-    a.brief.link(
+    a.blame(
         Role.SENDER,
         f"faulted: {sg.name(a.signal.sig)} {code}",
         certainty,
         process=a.signal.current,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=evidence,
+        launched=a.victim,
     )
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} is a fault's, no call sent it")
     a.brief.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
@@ -84,19 +78,7 @@ def aborted(a: Argument) -> Conclusion | None:
     if a.signal.sig != sg.SIGABRT or a.sending.actor is not Actor.SELF:
         return None
     certainty = a.certainty()
-    evidence = a.cite_signal() + a.cite_end()
-    launcher = a.launch(a.victim, a.signal)
-    a.brief.link(
-        Role.SENDER,
-        "aborted",
-        certainty,
-        process=a.signal.current,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=evidence,
-    )
+    a.blame(Role.SENDER, "aborted", certainty, process=a.signal.current, launched=a.victim)
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.brief.miss("why it aborted", Why.NOT_RECORDED, "its standard error, or its core file")
     summary = f"{wording.name(a.victim)} aborted itself (SIGABRT): {wording.command(a.victim)}"
@@ -111,15 +93,8 @@ def hardware_error(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.HWPOISON:
         return None
     certainty: Certainty = a.certainty()
-    a.brief.link(
-        Role.TRIGGER,
-        "reported broken memory",
-        certainty,
-        subject=Subject("hardware", "memory"),
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        evidence=a.cite_signal() + a.cite_end(),
+    a.blame(
+        Role.TRIGGER, "reported broken memory", certainty, subject=Subject("hardware", "memory")
     )
     summary = f"{wording.name(a.victim)} touched memory that the hardware reports as broken"
     return Conclusion(Cause.HARDWARE_ERROR, certainty, summary, Mechanism.HWPOISON)

@@ -23,16 +23,12 @@ def traced_to_death(a: Argument) -> Conclusion | None:
     tracer, certainty = a.signal.current, a.certainty()
     left = mechanism is Mechanism.EXITKILL
     above = a.why_it_ended(tracer) if left else a.launch(tracer, a.signal)
-    a.brief.link(
+    a.blame(
         Role.TRIGGER if left else Role.SENDER,
         "exited" if left else "ptrace",
         certainty,
         process=tracer,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
         caused_by=above,
-        evidence=a.cite_signal() + a.cite_end(),
     )
     a.launch(tracer, a.signal)
     a.rule_out_memory()
@@ -78,17 +74,7 @@ def injected(a: Argument) -> Conclusion | None:
         or not a.case.watched
     ):
         return None
-    evidence = a.cite_end()
-    a.brief.link(
-        Role.SENDER,
-        "injected a signal",
-        Certainty.LIKELY,
-        process=end.tracer,
-        signal=end.signal,
-        target=a.victim,
-        time_ns=end.time_ns,
-        evidence=evidence,
-    )
+    a.blame(Role.SENDER, "injected a signal", Certainty.LIKELY, process=end.tracer)
     a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded"

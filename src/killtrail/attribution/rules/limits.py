@@ -26,16 +26,12 @@ def _own_account(
 ) -> None:
     if a.signal is None:
         return
-    a.brief.link(
+    a.blame(
         role,
         action,
         certainty,
         process=a.victim if subject.kind == "timer" else None,
         subject=subject,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        evidence=a.cite_signal() + a.cite_end(),
     )
     if not a.signal.same_group:
         a.brief.rule_out(
@@ -136,15 +132,11 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         return None
     if end.seccomp_mode not in _STRICT_OR_DEAD or not a.case.watched:
         return None
-    a.brief.link(
+    a.blame(
         Role.POLICY_OWNER,
         "refused a system call",
         Certainty.ESTABLISHED,
         subject=Subject("filter", "seccomp strict mode"),
-        signal=sg.SIGKILL,
-        target=a.victim,
-        time_ns=end.time_ns,
-        evidence=a.cite_end(),
     )
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "no SIGKILL was sent to it while all sends were recorded"

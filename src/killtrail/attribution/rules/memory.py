@@ -13,6 +13,7 @@ from killtrail.model.verdict import Subject
 _OOM = frozenset(
     {Mechanism.OOM_HOST, Mechanism.OOM_CGROUP, Mechanism.OOM_GROUP, Mechanism.OOM_SYSRQ}
 )
+_HOST = Subject("kernel", "the host's memory")
 
 
 def oom_killed(a: Argument) -> Conclusion | None:
@@ -37,13 +38,12 @@ def oom_killed(a: Argument) -> Conclusion | None:
         if a.found
         else Certainty.LIKELY
     )
-    evidence = a.cite_signal() + a.cite_end()
+    a.cite_signal()
+    a.cite_end()
     for mark in a.facts.ooms:
-        evidence += (
-            a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim"),
-        )
-    who = _trigger(a, certainty, evidence)
-    where, mechanism = _policy(a, mechanism, certainty, evidence)
+        a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim")
+    who = _trigger(a, certainty)
+    where = _policy(a, mechanism, certainty)
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "the kernel sent it itself (SI_KERNEL) in the OOM killer"
     )
@@ -57,7 +57,7 @@ def _marked(a: Argument) -> bool:
     return kernel and unexplained and bool(a.facts.ooms)
 
 
-def _trigger(a: Argument, certainty: Certainty, evidence: tuple[int, ...]) -> str:
+def _trigger(a: Argument, certainty: Certainty) -> str:
     signal = a.signal
     if signal is None or signal.current.kthread:
         if a.sending and a.sending.mechanism is Mechanism.OOM_SYSRQ:
@@ -66,17 +66,8 @@ def _trigger(a: Argument, certainty: Certainty, evidence: tuple[int, ...]) -> st
     if a.sending and a.sending.actor is not Actor.TRIGGER and a.sending.mechanism is not None:
         return ""
     same = signal.same_group
-    launcher = a.launch(signal.current, signal)
-    a.brief.link(
-        Role.TRIGGER,
-        "allocated memory",
-        certainty,
-        process=signal.current,
-        signal=signal.sig,
-        target=a.victim,
-        time_ns=signal.time_ns,
-        caused_by=launcher,
-        evidence=evidence,
+    a.blame(
+        Role.TRIGGER, "allocated memory", certainty, process=signal.current, launched=signal.current
     )
     return (
         ", on its own allocation"
@@ -85,33 +76,22 @@ def _trigger(a: Argument, certainty: Certainty, evidence: tuple[int, ...]) -> st
     )
 
 
-def _policy(
-    a: Argument, mechanism: Mechanism | None, certainty: Certainty, evidence: tuple[int, ...]
-) -> tuple[str, Mechanism | None]:
+def _policy(a: Argument, mechanism: Mechanism | None, certainty: Certainty) -> str:
+    if mechanism is Mechanism.OOM_SYSRQ:
+        a.blame(Role.POLICY_OWNER, "was told to free memory", certainty, subject=_HOST)
+        return "sysrq-f forced it"
+    if mechanism is Mechanism.OOM_HOST:
+        a.blame(Role.POLICY_OWNER, "ran out of memory", certainty, subject=_HOST)
+        return "the host ran out of memory"
     memory = a.signal.memory if a.signal else None
-    if mechanism in (Mechanism.OOM_HOST, Mechanism.OOM_SYSRQ):
-        a.brief.link(
-            Role.POLICY_OWNER, "ran out of memory" if mechanism is Mechanism.OOM_HOST else "forced by sysrq",
-            certainty, subject=Subject("kernel", "the host's memory"), evidence=evidence,
-        )  # fmt: skip
-        forced = mechanism is Mechanism.OOM_SYSRQ
-        return ("sysrq-f forced it" if forced else "the host ran out of memory"), mechanism
     if memory is None:
         a.brief.miss("which memory cgroup was full", Why.NOT_RECORDED, "sudo killtrail arm")
-        return "a memory limit was reached", mechanism
-    a.brief.link(
-        Role.POLICY_OWNER,
-        f"limits memory to {memory.max_bytes} bytes",
-        certainty,
-        subject=Subject("cgroup", memory.cgroup),
-        evidence=evidence,
-    )
-    group = (
-        " and asks for all its processes to go (memory.oom.group)"
-        if mechanism is Mechanism.OOM_GROUP
-        else ""
-    )
-    return f"cgroup {memory.cgroup} is full at {_size(memory.max_bytes)}{group}", mechanism
+        return "memory ran out" if mechanism is None else "a cgroup's memory limit was reached"
+    limit = f"limits memory to {memory.max_bytes} bytes"
+    a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject("cgroup", memory.cgroup))
+    together = " and takes all its processes along (memory.oom.group)"
+    group = together if mechanism is Mechanism.OOM_GROUP else ""
+    return f"cgroup {memory.cgroup} is full at {_size(memory.max_bytes)}{group}"
 
 
 def _size(count: int) -> str:

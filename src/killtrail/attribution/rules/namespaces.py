@@ -18,17 +18,7 @@ def namespace_ended(a: Argument) -> Conclusion | None:
         return None
     init, certainty = a.signal.current, a.certainty()
     above = a.why_it_ended(init)
-    a.brief.link(
-        Role.TRIGGER,
-        "exited",
-        certainty,
-        process=init,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=above,
-        evidence=a.cite_signal() + a.cite_end(),
-    )
+    a.blame(Role.TRIGGER, "exited", certainty, process=init, caused_by=above)
     a.rule_out_memory()
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting"

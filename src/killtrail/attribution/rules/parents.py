@@ -18,17 +18,7 @@ def parent_died(a: Argument) -> Conclusion | None:
         return None
     parent, certainty = a.signal.current, a.certainty()
     above = a.why_it_ended(parent)
-    a.brief.link(
-        Role.TRIGGER,
-        "exited",
-        certainty,
-        process=parent,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=above,
-        evidence=a.cite_signal() + a.cite_end(),
-    )
+    a.blame(Role.TRIGGER, "exited", certainty, process=parent, caused_by=above)
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
     a.launch(parent, a.signal)
     thread_only = parent.tid not in (None, parent.pid)

@@ -24,19 +24,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     if mechanism is None or mechanism not in _CALLS:
         return None
     sender, certainty = a.signal.current, a.certainty()
-    evidence = a.cite_signal() + a.cite_end()
-    launcher = a.launch(sender, a.signal)
-    a.brief.link(
-        Role.SENDER,
-        mechanism.value,
-        certainty,
-        process=sender,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=evidence,
-    )
+    a.blame(Role.SENDER, mechanism.value, certainty, process=sender, launched=sender)
     a.rule_out_memory()
     if a.signal.sig in sg.FAULTS:
         a.brief.rule_out(Cause.CRASHED, "the signal was sent by a call, no instruction faulted")
@@ -59,18 +47,12 @@ def killed_by_self(a: Argument) -> Conclusion | None:
     if mechanism not in _CALLS and mechanism is not Mechanism.REBOOT:
         return None
     certainty = a.certainty()
-    evidence = a.cite_signal() + a.cite_end()
-    launcher = a.launch(a.victim, a.signal)
-    a.brief.link(
+    a.blame(
         Role.SENDER,
         mechanism.value if mechanism else "kill",
         certainty,
         process=a.signal.current,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=evidence,
+        launched=a.victim,
     )
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
@@ -88,18 +70,7 @@ def kernel_operator(a: Argument) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SYSRQ:
         return None
     certainty, operator = a.certainty(), a.signal.current
-    launcher = a.launch(operator, a.signal)
-    a.brief.link(
-        Role.REQUESTER,
-        "wrote sysrq-trigger",
-        certainty,
-        process=operator,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=a.cite_signal() + a.cite_end(),
-    )
+    a.blame(Role.REQUESTER, "wrote sysrq-trigger", certainty, process=operator, launched=operator)
     summary = (
         f"{wording.name(a.victim)} was killed by sysrq, which {wording.name(operator)} set off"
     )

@@ -36,15 +36,11 @@ def terminal(a: Argument) -> Conclusion | None:
 def _key(a: Argument, signal: SignalSent) -> Conclusion:
     certainty = min(a.certainty(), Certainty.LIKELY)
     a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
-    a.brief.link(
+    a.blame(
         Role.TRIGGER,
         "signalled the foreground job",
         certainty,
         subject=Subject("terminal", "its controlling terminal"),
-        signal=signal.sig,
-        target=a.victim,
-        time_ns=signal.time_ns,
-        evidence=a.cite_signal() + a.cite_end(),
     )
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, f"{wording.name(signal.current)} only carried the terminal's input"
@@ -56,16 +52,12 @@ def _key(a: Argument, signal: SignalSent) -> Conclusion:
 def _hang_up(a: Argument, signal: SignalSent, mechanism: Mechanism) -> Conclusion:
     certainty, actor = a.certainty(), signal.current
     above = a.why_it_ended(actor) if actor.exiting else None
-    a.brief.link(
+    a.blame(
         Role.TRIGGER,
         "exited" if actor.exiting else "closed the terminal",
         certainty,
         process=actor,
-        signal=signal.sig,
-        target=a.victim,
-        time_ns=signal.time_ns,
         caused_by=above,
-        evidence=a.cite_signal() + a.cite_end(),
     )
     a.launch(actor, signal)
     how = f"{a.because(above)} exited" if actor.exiting else " closed its other end"

@@ -22,18 +22,7 @@ def requested_notification(a: Argument) -> Conclusion | None:
     if a.signal is None or mechanism is None or mechanism not in _SAYS:
         return None
     certainty, poster = a.certainty(), a.signal.current
-    launcher = a.launch(poster, a.signal)
-    a.brief.link(
-        Role.TRIGGER,
-        "made it ready",
-        certainty,
-        process=poster,
-        signal=a.signal.sig,
-        target=a.victim,
-        time_ns=a.signal.time_ns,
-        caused_by=launcher,
-        evidence=a.cite_signal() + a.cite_end(),
-    )
+    a.blame(Role.TRIGGER, "made it ready", certainty, process=poster, launched=poster)
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "it had asked for this signal itself")
     summary = (
         f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} as it had asked for:"
