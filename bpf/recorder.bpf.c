@@ -14,6 +14,7 @@
 #define PF_KTHREAD 0x200000
 #define SIGNAL_GROUP_EXIT 0x4
 #define SIGNAL_CLD_MASK 0x30
+#define SIGNAL_UNKILLABLE 0x40	/* init of its pid namespace */
 #define TS_COMPAT 0x2
 #define X32_SYSCALL_BIT 0x40000000
 
@@ -80,7 +81,7 @@ struct {
 	__type(value, struct exit_record);
 } exit_scratch SEC(".maps");
 
-enum { STAT_SIGNALS, STAT_DEATHS, STAT_OOMS, STAT_WILLS, STAT_EXITS, STAT_TRUNCATED, STAT_FAILED, STAT_MAX };
+enum { STAT_SIGNALS, STAT_DEATHS, STAT_OOMS, STAT_WILLS, STAT_EXITS, STAT_TRUNCATED, STAT_FAILED, STAT_ORPHANS, STAT_MAX };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STAT_MAX);
@@ -187,10 +188,19 @@ static __always_inline void fill_who(struct who *w, struct task_struct *t)
 	}
 }
 
+static __always_inline bool is_reaper(struct task_struct *t)
+{
+	struct signal_struct *s = t->signal;
+
+	if (s->flags & SIGNAL_UNKILLABLE)
+		return true;
+	return BPF_CORE_READ_BITFIELD_PROBED(s, is_child_subreaper);
+}
+
 static __always_inline void fill_ancestor(struct ancestor *a, struct task_struct *t)
 {
 	a->start = t->start_boottime;
-	a->tgid = t->tgid;
+	a->tgid = t->tgid | (is_reaper(t) ? ANCESTOR_REAPER : 0);
 	a->uid = t->real_cred->uid.val;
 	a->loginuid = a->session = -1;
 	if (bpf_core_field_exists(t->loginuid)) {
@@ -706,6 +716,7 @@ static long name_creator(u32 i, void *ctx)
 	k.start = BPF_CORE_READ(t, start_boottime);
 	k.tgid = BPF_CORE_READ(t, tgid);
 	bpf_map_update_elem(&creators, &k, &w->me, BPF_ANY);
+	count(STAT_ORPHANS);
 	w->cur = BPF_CORE_READ(cur, next);
 	return 0;
 }

@@ -50,6 +50,11 @@ struct who {			/* 64 bytes */
 	char comm[16];
 };
 
+/*
+ * Bit 31 of tgid: a reaper, that is an init or a child subreaper. Only those
+ * are handed orphans; any other parent has forked its children itself.
+ */
+#define ANCESTOR_REAPER 0x80000000
 struct ancestor {		/* 40 bytes */
 	u64 start;
 	u32 tgid, uid, loginuid, session;

@@ -77,7 +77,12 @@ typedef void (*__sighandler_t)(int);
 struct sigaction { __sighandler_t sa_handler; };
 struct k_sigaction { struct sigaction sa; };
 struct sighand_struct { struct k_sigaction action[64]; };
-struct signal_struct { atomic_t live; unsigned int flags; int group_exit_code; };
+struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
+	unsigned int is_child_subreaper : 1;
+};
 typedef struct { unsigned long sig[1]; } sigset_t;
 union __sifields { struct { int _pid; u32 _uid; } _kill; struct { u64 _addr; } _sigfault; };
 struct kernel_siginfo { int si_signo, si_errno, si_code; union __sifields _sifields; };

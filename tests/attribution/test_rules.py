@@ -269,14 +269,17 @@ def test_chain_with_a_lost_will():
 
 
 def test_older_than_the_recorder():
-    """A parent from before arming is likely; init is perhaps only the reaper."""
-    sent = signal(9, doomed=True, lineage=(process(3), process(1)))
-    verdict = judge(case(exited(9), sent, armed_ns=NOW))
+    """Of what is older than the recorder only a parent that adopts nobody is a launcher."""
+    chain = (process(3, reaper=False), process(4, reaper=True), process(6), process(1, reaper=True))
+    verdict = judge(case(exited(9), signal(9, doomed=True, lineage=chain), armed_ns=NOW))
 
-    assert [(a.edge, a.certainty) for a in verdict.ancestry] == [
-        ("parent", Certainty.LIKELY),
-        ("seen", Certainty.POSSIBLE),
+    assert [(a.process.pid, a.edge, a.certainty) for a in verdict.ancestry] == [
+        (3, "parent", Certainty.ESTABLISHED),
+        (4, "seen", Certainty.POSSIBLE),
+        (6, "seen", Certainty.POSSIBLE),
+        (1, "seen", Certainty.POSSIBLE),
     ]
+    assert [link.process.pid for link in verdict.links if link.role is Role.LAUNCHER] == [3]
 
 
 def test_wills_in_a_circle_end():

@@ -42,6 +42,35 @@ def forever():
         signal.pause()
 
 
+def child_that(prepare):
+    """Forks a child that prepares itself, then waits for death; back when it is set."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        prepare()
+        os.write(writer, b"x")
+        forever()
+    os.read(reader, 1)
+    return child
+
+
+def tell_victim():
+    """What most children have to do before they may die."""
+    say("victim", global_pid())
+
+
+def mortal_victim():
+    """A child of one that ignores TERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    tell_victim()
+
+
+def wish_to_die_with_parent():
+    """PR_SET_PDEATHSIG, TERM."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    tell_victim()
+
+
 def syscall(number, *args):
     """A raw system call; raises on failure."""
     result = LIBC.syscall(ctypes.c_long(number), *(ctypes.c_long(a) for a in args))
@@ -300,10 +329,7 @@ def act_own_group():
 
 def act_broadcast():
     """Inside a pid namespace: init, a victim, and a killer that calls kill(-1)."""
-    victim = os.fork()
-    if not victim:
-        say("victim", global_pid())
-        forever()
+    victim = child_that(tell_victim)
     time.sleep(0.2)
     killer = os.fork()
     if not killer:
@@ -317,11 +343,9 @@ def act_broadcast():
 def act_broadcast_by_kill():
     """Inside a pid namespace: procps's kill -TERM -12345 (4.0.2 calls kill(-1))."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    victim = os.fork()
-    if not victim:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        say("victim", global_pid())
-        forever()
+    victim = child_that(
+        lambda: (signal.signal(signal.SIGTERM, signal.SIG_DFL) and None) or tell_victim()
+    )
     time.sleep(0.2)
     killer = os.fork()
     if not killer:
@@ -335,10 +359,7 @@ def act_broadcast_by_kill():
 
 def act_ns_kill_two():
     """Inside a pid namespace: ns pid 2 is the victim, ns pid 3 the killer."""
-    victim = os.fork()
-    if not victim:
-        say("victim", global_pid())
-        forever()
+    victim = child_that(tell_victim)
     time.sleep(0.2)
     killer = os.fork()
     if not killer:
@@ -351,10 +372,7 @@ def act_ns_kill_two():
 
 def act_ns_init_exits():
     """Inside a pid namespace: the init exits, a child is left."""
-    victim = os.fork()
-    if not victim:
-        say("victim", global_pid())
-        forever()
+    child_that(tell_victim)
     say("init", global_pid())
     time.sleep(0.3)
     os._exit(5)
@@ -362,10 +380,7 @@ def act_ns_init_exits():
 
 def act_ns_init_waits():
     """Inside a pid namespace: the init waits to be killed from outside."""
-    victim = os.fork()
-    if not victim:
-        say("victim", global_pid())
-        forever()
+    child_that(tell_victim)
     say("init", global_pid())
     forever()
 
@@ -387,12 +402,7 @@ def act_zombie():
 
 def act_pdeath(how):
     """A child that wants TERM at our end; then we exit, or wait to be killed."""
-    child = os.fork()
-    if not child:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        say("victim", os.getpid())
-        forever()
-    time.sleep(0.3)
+    child_that(wish_to_die_with_parent)
     ready()
     if how == "exit":
         os._exit(0)
@@ -404,12 +414,7 @@ def act_pdeath_thread():
     said = threading.Event()
 
     def make():
-        child = os.fork()
-        if not child:
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            say("victim", os.getpid())
-            forever()
-        time.sleep(0.3)
+        child_that(wish_to_die_with_parent)
         said.set()
 
     threading.Thread(target=make).start()
@@ -499,6 +504,37 @@ def act_trace(pid, how):
     else:
         ptrace(PTRACE_CONT, pid, 0, signal.SIGTERM)
     time.sleep(0.3)
+
+
+def act_reaper_of_old_orphan(victim, flood):
+    """A subreaper adopts a killer; then so many orphans come that its creator is forgotten."""
+    LIBC.prctl(36, 1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    creator = os.fork()
+    if not creator:
+        if os.fork():
+            os._exit(0)
+        signal.sigwait({signal.SIGUSR1})
+        os.kill(int(victim), signal.SIGKILL)
+        os._exit(0)
+    os.waitpid(creator, 0)
+    killer = int(open(f"/proc/self/task/{os.getpid()}/children").read().split()[0])
+    for _ in range(int(flood) // 20):
+        if not os.fork():
+            for _ in range(20):
+                if not os.fork():
+                    time.sleep(0.02)
+                    os._exit(0)
+            os._exit(0)
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    break
+            except ChildProcessError:
+                break
+    time.sleep(0.3)
+    os.kill(killer, signal.SIGUSR1)
+    os.waitpid(killer, 0)
 
 
 # -- memory --------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ def cron_job(lab: Lab) -> Truth:
 def timeout_wrapper(lab: Lab) -> Truth:
     wrapper = lab.start(
         "timeout",
-        "0.4",
+        "1.5",
         PYTHON,
         "-c",
         "import os,signal;print('victim',os.getpid(),flush=True);signal.pause()",

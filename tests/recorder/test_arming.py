@@ -223,3 +223,21 @@ def test_storm_is_accounted(unarmed):
     assert stats["deaths"] >= 3000
     assert states["kills"].written == stats["signals"] - states["asks"].written
     assert stats["failed"] == 0
+
+
+def test_forgotten_creator_makes_no_launcher(unarmed):
+    """Once the map of creators has turned over, an old orphan's reaper is not taken for its launcher."""
+    unarmed("arm")
+    with Lab() as lab:
+        victim = lab.victim()
+        reaper = lab.action("reaper_of_old_orphan", victim.pid, 20_000)
+        victim.wait(60)
+        found = unarmed.verdicts("why", str(victim.pid), "-n", "1")[0]
+    launchers = [
+        x["process"]["pid"]
+        for x in found["links"]
+        if x["role"] == "launcher" and x["certainty"] in ("established", "likely")
+    ]
+
+    assert found["cause"] == "killed-by-process"
+    assert reaper.pid not in launchers

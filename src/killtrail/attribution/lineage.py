@@ -46,16 +46,15 @@ def chain(
     return tuple(result)
 
 
-# A child older than the recorder may have been orphaned before anyone kept wills: then its parent
-# is perhaps only a reaper, and only init and subreapers can be that. Which process is a subreaper
-# is not recorded, so any parent younger than its child is the one sure sign; the rest stays likely.
+# Orphans are handed to inits and child subreapers only: any other parent has forked its child
+# itself, whenever that was. A reaper is the creator for sure only of a child whose whole life was
+# watched, as else it may have been adopted before anyone kept wills.
 def _parent(
     before: list[Ancestor], head: Process, process: Process, armed_ns: int | None
 ) -> Ancestor:
     child = before[-1].process if before else head
     start = child.key.start_ns
-    if armed_ns is not None and start is not None and start >= armed_ns:
+    watched = armed_ns is not None and start is not None and start >= armed_ns
+    if watched or process.reaper is False:
         return Ancestor(process, "parent", Certainty.ESTABLISHED)
-    if process.pid == 1:
-        return Ancestor(process, "seen", Certainty.POSSIBLE)
-    return Ancestor(process, "parent", Certainty.LIKELY)
+    return Ancestor(process, "seen", Certainty.POSSIBLE)

@@ -35,8 +35,8 @@ class Fusion:
 
     @property
     def armed_ns(self) -> int | None:
-        """The earliest moment any of them watched."""
-        return min((s.armed_ns for s in self._sources if s.armed_ns is not None), default=None)
+        """Since when all of them know who created whom."""
+        return max((s.armed_ns for s in self._sources if s.armed_ns is not None), default=None)
 
     @property
     def tells_status(self) -> bool:

@@ -67,6 +67,8 @@ class Process:
     ns_pid: int | None = None
     ppid: int | None = None
     kthread: bool = False
+    reaper: bool | None = None
+    """Whether orphans are handed to it: an init or a child subreaper (prctl(2))."""
     exiting: bool = False
     alive: bool | None = None
 

@@ -272,7 +272,12 @@ def _ancestor(b: bytes, offset: int) -> Process | None:
     if not tgid:
         return None
     return Process(
-        key=Key(tgid, start), comm=_text(comm), uid=uid, loginuid=loginuid, session=session
+        key=Key(tgid & ~L.ANCESTOR_REAPER, start),
+        comm=_text(comm),
+        uid=uid,
+        loginuid=loginuid,
+        session=session,
+        reaper=bool(tgid & L.ANCESTOR_REAPER),
     )
 
 

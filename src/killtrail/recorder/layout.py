@@ -52,7 +52,10 @@ WILL_LENS: Final = Struct("<4H")
 REL_SAME_TASK, REL_SAME_GROUP, REL_CHILD_OF_CURRENT, REL_PDEATH, REL_CHILD_OF_GROUP = 1, 2, 4, 8, 16
 ABIS: Final = ("unknown", "x86_64", "i386", "x32", "aarch64")
 NO_IMAGE: Final = 255
+ANCESTOR_REAPER: Final = 0x80000000
 PF_EXITING, PF_KTHREAD = 0x4, 0x200000
 SIGNAL_GROUP_EXIT: Final = 0x4
-STATS: Final = ("signals", "deaths", "ooms", "wills", "exits", "truncated", "failed")
+STATS: Final = ("signals", "deaths", "ooms", "wills", "exits", "truncated", "failed", "orphans")
+CREATORS_KEPT: Final = 12_000
+"""The map has 16,384 entries; an LRU map evicts from a few hundred before it is full."""
 META_SIZE: Final = 65536

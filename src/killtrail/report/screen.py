@@ -183,15 +183,12 @@ def _started_by(v: Verdict) -> tuple[str, ...]:
 _EDGE: Final = {
     "creator": "dead by then",
     "reaper": "took it over, did not start it",
-    "seen": "holds it; who started it is not known",
+    "seen": "its parent by then; may have adopted it",
 }
 
 
 def _ancestor(a: Ancestor) -> str:
-    notes = [_EDGE[a.edge]] if a.edge in _EDGE else []
-    if a.certainty is not Certainty.ESTABLISHED and a.edge == "parent":
-        notes.append(a.certainty.label)
-    note = f"  [{', '.join(notes)}]" if notes else ""
+    note = f"  [{_EDGE[a.edge]}]" if a.edge in _EDGE else ""
     return f"<- {who(a.process)}{note}"
 
 

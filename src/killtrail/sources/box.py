@@ -45,8 +45,20 @@ class BoxSource:
 
     @property
     def armed_ns(self) -> int | None:
-        """When the recorder was armed."""
-        return self.box.meta.armed_ns
+        """Since when every orphan's creator is known: arming, unless too many came since.
+
+        The map of creators forgets its oldest entries when it is full. An orphan whose creator is
+        forgotten looks like a child of its reaper, so only the time of the wills still there counts.
+        """
+        armed = self.box.meta.armed_ns
+        if self._orphans <= L.CREATORS_KEPT:
+            return armed
+        oldest = self.box.oldest(L.WILLS)
+        return max(armed, oldest.time_ns) if oldest else armed
+
+    @cached_property
+    def _orphans(self) -> int:
+        return self.box.stats()["orphans"]
 
     @cached_property
     def _signals(self) -> dict[int, list[Slot]]:
@@ -157,7 +169,15 @@ class BoxSource:
 
     def forget(self) -> None:
         """Drops what was read, so that the next question reads the box anew."""
-        for name in ("_signals", "_exits", "_ooms", "_wills", "_lost", "_complete_since"):
+        for name in (
+            "_signals",
+            "_exits",
+            "_ooms",
+            "_wills",
+            "_lost",
+            "_complete_since",
+            "_orphans",
+        ):
             self.__dict__.pop(name, None)
 
     def close(self) -> None:
