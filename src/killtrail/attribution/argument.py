@@ -75,8 +75,7 @@ class Argument:
             return ()
         if self.found and self.found.limit:
             self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
-        what = wording.sending(signal, by_current=how.actor in (Actor.SENDER, Actor.SELF))
-        return (self.brief.cite(signal, f"{what}: {how.shown_by}"),)
+        return (self.brief.cite(signal, wording.sending(signal, how)),)
 
     def blame(  # noqa: PLR0913 -- a link has this many sides
         self,

@@ -48,7 +48,7 @@ def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict
 
 def _frozen(argument: Argument, stop: SignalSent, process: Process) -> str:
     how = explain(stop)
-    cited = argument.brief.cite(stop, f"{wording.delivery(stop)}: {how.shown_by}")
+    cited = argument.brief.cite(stop, wording.sending(stop, how))
     name = sg.name(stop.sig)
     if how.actor not in (Actor.SENDER, Actor.SELF):
         return f", frozen with {name} ({how.shown_by})"

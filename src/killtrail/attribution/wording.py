@@ -1,5 +1,6 @@
 """How processes and signals are named in sentences, on one line and harmless to print."""
 
+from killtrail.attribution.sending import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
@@ -21,16 +22,6 @@ def command(process: Process) -> str:
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 
-def delivery(signal: SignalSent) -> str:
-    """`SIGTERM to sleep (pid 42)`, with whatever kept it from acting at once."""
-    state = ""
-    if signal.disposition == "handled":
-        state = ", which had a handler for it"
-    elif signal.blocked:
-        state = ", which had it blocked"
-    return f"{sg.name(signal.sig)} to {name(signal.target)}{state}"
-
-
 def status(wait_status: int) -> str:
     """A wait status in both forms people meet."""
     sig = wait_status & 0x7F
@@ -41,9 +32,22 @@ def status(wait_status: int) -> str:
     return f"exit code {code}"
 
 
-def sending(signal: SignalSent, *, by_current: bool) -> str:
-    """`sh (pid 7) sent SIGKILL to sleep (pid 42)`, or who merely ran when it was sent."""
+def sending(signal: SignalSent, how: Sending) -> str:
+    """`sh (pid 7) sent SIGKILL to sleep (pid 42): its kill() was in flight`.
+
+    Who merely ran at that moment is said to have run; what kept the signal from acting is added.
+    """
     what, whom, current = sg.name(signal.sig), name(signal.target), name(signal.current)
-    if by_current:
-        return f"{current} sent {what} to {whom}"
-    return f"{what} to {whom} while {current} ran"
+    if how.actor is Actor.SENDER:
+        text = f"{current} sent {what} to {whom}"
+    elif how.actor is Actor.SELF:
+        text = f"{what} to {whom} by its own doing"
+    else:
+        text = f"{what} to {whom} while {current} ran"
+    return f"{text}{_held_up(signal)}: {how.shown_by}"
+
+
+def _held_up(signal: SignalSent) -> str:
+    if signal.disposition == "handled":
+        return ", which had a handler for it"
+    return ", which had it blocked" if signal.blocked else ""

@@ -156,7 +156,7 @@ _ROLE_WORDS: Final = {
 
 
 def _by_whom(v: Verdict) -> tuple[str, ...]:
-    lines = [_actor(link) for link in v.links if link.role in _ROLE_WORDS]
+    lines = [_actor(link, v.death.process) for link in v.links if link.role in _ROLE_WORDS]
     if lines:
         return tuple(lines)
     if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
@@ -164,7 +164,9 @@ def _by_whom(v: Verdict) -> tuple[str, ...]:
     return ("not established",)
 
 
-def _actor(link: Link) -> str:
+def _actor(link: Link, dead: Process) -> str:
+    if link.process and link.process.key == dead.key and not link.subject:
+        return f"itself ({link.action})"
     name = who(link.process) if link.process else ""
     if link.subject:
         subject = f"{link.subject.kind} {link.subject.name}"

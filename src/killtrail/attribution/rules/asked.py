@@ -92,7 +92,7 @@ def _conclude(
     certainty = min(certainty, how.certainty)
     name = sg.name(request.sig)
     evidence = (
-        a.brief.cite(request, f"{wording.delivery(request)}: {how.shown_by}"),
+        a.brief.cite(request, wording.sending(request, how)),
         *a.cite_end(),
     )
     if how.actor is Actor.BYSTANDER:
