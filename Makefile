@@ -2,7 +2,7 @@
 V = .venv/bin
 PY = $(V)/python
 
-.PHONY: help test lint types imports blob blob-check bench soak fuzz guests docs zipapp clean
+.PHONY: help test lint types imports blob blob-check bench soak fuzz guests lock docs zipapp clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,7 @@ blob-check: ## compare the committed blob with its source
 
 bench: ## costs beside bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
+	$(PY) bench/asking.py
 
 soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
 	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
@@ -37,6 +38,10 @@ fuzz: ## hypothesis with 50 times the examples
 
 guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
 	tests/guests/run
+
+lock: ## renew requirements-dev.lock (needs uv)
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --group dev -o requirements-dev.lock
 
 docs: ## pages made from the code
 	PYTHONPATH=src python3 docs/generate.py
