@@ -34,7 +34,7 @@ soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
 	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
 
 fuzz: ## hypothesis with 50 times the examples
-	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or randomised"
+	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or any_events or any_text or randomised"
 
 guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
 	tests/guests/run
