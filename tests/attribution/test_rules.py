@@ -254,6 +254,7 @@ def test_chain_through_wills():
         21,
         20,
     ]
+    assert all(link.evidence for link in verdict.links)
     assert verdict.origin.kind == "cron"
     assert verdict.origin.name == "cron-job"
 
@@ -443,7 +444,7 @@ def test_each_way(sent, status, cause, certainty, named):
 
     assert (verdict.cause, verdict.certainty.label) == (cause, certainty)
     assert senders(verdict) == named
-    assert all(link.evidence for link in verdict.links if link.role is not Role.LAUNCHER)
+    assert all(link.evidence for link in verdict.links)
 
 
 def test_reraised_request_names_who_asked():

@@ -134,6 +134,14 @@ def test_without_a_stack_a_code_is_at_most_likely():
         assert explain(signal(9, stack=None, current=current)).actor is Actor.BYSTANDER
 
 
+def test_without_symbols_the_call_in_flight_decides():
+    """A write or a fork in flight shows SI_USER too: only a signal call makes a sender."""
+    assert explain(signal(9, stack=(None, None), syscall=CALL)).actor is Actor.SENDER
+    for number, name in ((1, "write"), (56, "clone"), (0, None)):
+        call = SystemCall(number, "x86_64", name, ())
+        assert explain(signal(9, stack=(None, None), syscall=call)).actor is Actor.BYSTANDER
+
+
 def test_an_empty_stack_is_an_interrupt_s():
     """Where stacks are taken, a call always has one."""
     assert explain(signal(9, stack=())).actor is Actor.BYSTANDER

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.recorder import layout as L
-from killtrail.recorder.decode import Decoder
+from killtrail.recorder.decode import Decoder, _path
 from killtrail.recorder.symbols import from_rows, parse_kallsyms
 from tests.fuzz import EXAMPLES
 
@@ -75,3 +75,14 @@ def test_kallsyms_ranges_end_at_the_next_function():
 def test_hidden_kallsyms_give_nothing():
     """kptr_restrict shows zeros: no range may come of that."""
     assert parse_kallsyms([b"0000000000000000 t isig\n", b"0000000000000000 t x\n"]).names == ()
+
+
+def test_a_cut_path_says_so():
+    """A path whose root end did not fit is not shown as if it were whole."""
+    long, wide = b"leaf\0" + b"x" * 80 + b"\0" + b"y" * 80 + b"\0", b"z" * 95 + b"\0"
+    flag = L.REC_PATH_CUT
+
+    assert _path(b"sleep\0bin\0usr\0", flag) == "/usr/bin/sleep"
+    assert [(_path(raw, flag) or "")[:2] for raw in (long, wide)] == ["…/", "…/"]
+    assert [(_path(raw, 0) or "")[:1] for raw in (long, wide)] == ["/", "/"]
+    assert _path(b"", flag) is None

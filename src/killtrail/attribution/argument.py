@@ -114,43 +114,50 @@ class Argument:
 
         There is one chain to a verdict: that of the first actor asked about.
         """
-        return self._launch(process, signal.lineage, signal.creator)
+        return self._launch(process, signal.lineage, signal.creator, signal)
 
     def launch_dead(self, end: ProcessExited) -> int | None:
         """The same for a process that ended by itself, from the record of its end."""
         parents = (end.parent,) if end.parent else ()
-        return self._launch(end.process, parents, end.creator)
+        return self._launch(end.process, parents, end.creator, end)
 
     def _launch(
-        self, head: Process, parents: tuple[Process, ...], creator: Creator | None
+        self,
+        head: Process,
+        parents: tuple[Process, ...],
+        creator: Creator | None,
+        record: SignalSent | ProcessExited,
     ) -> int | None:
         if self.head is not None:
             return None
         self.head = head
         self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
-        return self._launchers()
+        return self._launchers(self.brief.cited(record))
 
-    def _launchers(self) -> int | None:
+    # A parent stands in the record that names its child: the actor's own, or the will above which
+    # it comes in the chain.
+    def _launchers(self, source: tuple[int, ...]) -> int | None:
         launchers = [
             a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1
         ]
-        above: int | None = None
-        for ancestor in reversed(launchers):
+        evidence: list[tuple[int, ...]] = []
+        for ancestor in launchers:
             will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
-            evidence: tuple[int, ...] = ()
             if will:
-                evidence = (
-                    self.brief.cite(will, f"{wording.name(will.process)} died before its children"),
-                )
+                says = f"{wording.name(will.process)} died before its children"
+                source = (self.brief.cite(will, says),)
             elif ancestor.process.comm is None:
                 self.brief.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
+            evidence.append(source)
+        above: int | None = None
+        for ancestor, cited in zip(reversed(launchers), reversed(evidence), strict=True):
             above = self.brief.link(
                 Role.LAUNCHER,
                 "started",
                 ancestor.certainty,
                 process=ancestor.process,
                 caused_by=above,
-                evidence=evidence,
+                evidence=cited,
             )
         return above
 
@@ -184,6 +191,7 @@ class Argument:
         if other.sending.actor not in (Actor.SENDER, Actor.TRIGGER):
             return None
         sender = other.sending.actor is Actor.SENDER
+        evidence = other.cite_signal() + other.cite_end()
         launcher = self.launch(other.signal.current, other.signal) if sender else deeper
         mechanism = other.sending.mechanism
         return self.brief.link(
@@ -195,7 +203,7 @@ class Argument:
             target=other.victim,
             time_ns=other.signal.time_ns,
             caused_by=launcher,
-            evidence=other.cite_signal() + other.cite_end(),
+            evidence=evidence,
         )
 
     def rule_out_memory(self) -> None:

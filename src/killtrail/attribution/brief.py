@@ -49,6 +49,11 @@ class Brief:
         self.evidence.append(line)
         return line.id
 
+    def cited(self, event: Event) -> tuple[int, ...]:
+        """The evidence lines that stand on this very record."""
+        place = (event.origin.source, event.origin.where)
+        return tuple(e.id for e in self.evidence if (e.source, e.where) == place)
+
     def link(  # noqa: PLR0913 -- a link has this many sides
         self,
         role: Role,

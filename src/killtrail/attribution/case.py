@@ -22,8 +22,7 @@ class Facts:
 class Case:
     """One death, the deaths it may hang on, and the wills of dead parents.
 
-    `exit_truth` says whether the source tells wait statuses at all (tracefs does not). `watched`
-    says that recording was on, and nothing lost, from before the first signal until the end.
+    `watched` says that recording was on, and nothing lost, from before the first signal until the end.
     """
 
     facts: Facts
@@ -32,7 +31,6 @@ class Case:
     related: Mapping[Key, Facts] = field(default_factory=dict)
     wills: Mapping[Key, ParentDied] = field(default_factory=dict)
     armed_ns: int | None = None
-    exit_truth: bool = True
     watched: bool = True
 
     def for_related(self, key: Key) -> "Case | None":
@@ -47,6 +45,5 @@ class Case:
             related={k: v for k, v in self.related.items() if k != key},
             wills=self.wills,
             armed_ns=self.armed_ns,
-            exit_truth=self.exit_truth,
             watched=self.watched,
         )

@@ -214,8 +214,15 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Sending | None:
     # A call always has a stack: an empty one, where stacks are taken, is an interrupt's.
     if signal.stack == () or current.kthread or current.exiting or current.pid == 0:
         return None
-    if signal.code == sg.SI_TKILL:
-        mechanism: Mechanism | None = Mechanism.TGKILL
+    mechanism: Mechanism | None
+    if signal.syscall is not None:
+        # The call in flight is known: another one (a write to cgroup.kill, a fork into a cgroup
+        # being killed, PTRACE_KILL) shows the same code.
+        mechanism = SENDING_CALLS.get(signal.syscall.name or "")
+        if mechanism is None:
+            return None
+    elif signal.code == sg.SI_TKILL:
+        mechanism = Mechanism.TGKILL
     elif signal.code == sg.SI_USER and signal.group:
         mechanism = Mechanism.KILL
     elif signal.code == sg.SI_QUEUE:

@@ -38,11 +38,6 @@ class Fusion:
         """Since when all of them know who created whom."""
         return max((s.armed_ns for s in self._sources if s.armed_ns is not None), default=None)
 
-    @property
-    def tells_status(self) -> bool:
-        """Whether any of them tells wait statuses."""
-        return any(s.tells_status for s in self._sources)
-
     def exits(self, wanted: Wanted) -> list[ProcessExited]:
         """Ends of processes, oldest first, each life once.
 

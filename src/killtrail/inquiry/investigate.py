@@ -42,7 +42,6 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
         related=related,
         wills=wills,
         armed_ns=fusion.armed_ns,
-        exit_truth=fusion.tells_status,
         watched=start is not None and start >= complete,
     )
 

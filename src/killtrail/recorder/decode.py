@@ -63,7 +63,7 @@ class Decoder:
         }
 
     def _signal(self, b: bytes, origin: Provenance) -> SignalSent:
-        time_ns = L.RECORD_HEAD.unpack_from(b)[3]
+        _, path_flags, _, time_ns = L.RECORD_HEAD.unpack_from(b)
         (
             sig, code, si_pid, si_uid, result, group, disposition, blocked, info, rel,
             n_ancestors, n_stack, number, abi, a0, a1, a2, after_flags, after_code,
@@ -80,18 +80,18 @@ class Decoder:
             target=replace(
                 _who(b, L.SIGNAL_TARGET),
                 thread=_text(b[L.SIGNAL_THREADS : L.SIGNAL_THREADS + 16]),
-                exe=_path(texts.target_exe),
+                exe=_path(texts.target_exe, path_flags),
                 argv=self._argv(
                     texts.target_argv, texts.target_argv_total, inherited=texts.target_inherited
                 ),
-                cgroup=_cgroup(texts.target_cgroup),
+                cgroup=_cgroup(texts.target_cgroup, path_flags),
             ),
             current=replace(
                 _who(b, L.SIGNAL_SENDER),
                 thread=_text(b[L.SIGNAL_THREADS + 16 : L.SIGNAL_THREADS + 32]),
-                exe=_path(texts.exe),
+                exe=_path(texts.exe, path_flags),
                 argv=self._argv(texts.argv, texts.argv_total),
-                cgroup=_cgroup(texts.cgroup),
+                cgroup=_cgroup(texts.cgroup, path_flags),
             ),
             info=_INFO[info] if info < len(_INFO) else "unknown",
             si_pid=si_pid if user_info else None,
@@ -107,11 +107,11 @@ class Decoder:
             stack=self._stack(b, n_stack),
             lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
             creator=_creator(b, L.SIGNAL_ORPHAN),
-            memory=_memory(b, texts.mem_cgroup),
+            memory=_memory(b, texts.mem_cgroup, path_flags),
         )
 
     def _exit(self, b: bytes, origin: Provenance) -> ProcessExited:
-        time_ns = L.RECORD_HEAD.unpack_from(b)[3]
+        _, path_flags, _, time_ns = L.RECORD_HEAD.unpack_from(b)
         (
             code, group_code, leader_code, flags, seccomp, ptraced, asked, inherited,
             argv_len, argv_total, cgroup_len,
@@ -121,7 +121,7 @@ class Decoder:
             _who(b, L.EXIT_WHO),
             thread=_text(b[L.EXIT_THREAD : L.EXIT_THREAD + 16]),
             argv=self._argv(b[L.EXIT_BUF : after], argv_total, inherited=bool(inherited)),
-            cgroup=_cgroup(b[after : after + cgroup_len]),
+            cgroup=_cgroup(b[after : after + cgroup_len], path_flags),
         )
         parent = _ancestor(b, L.EXIT_PARENT)
         return ProcessExited(
@@ -238,15 +238,19 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
 
 
-def _path(raw: bytes) -> str | None:
+def _path(raw: bytes, flags: int) -> str | None:
     parts = [part for part in raw.split(b"\0") if part]
     if not parts:
         return None
-    return "/" + b"/".join(reversed(parts)).decode("utf-8", "backslashreplace")
+    # The writer goes from the leaf up and stops where a further component might not fit.
+    long = len(raw) > L.PATH_FULL or any(len(part) >= L.COMPONENT_MOST for part in parts)
+    return ("…/" if flags & L.REC_PATH_CUT and long else "/") + b"/".join(reversed(parts)).decode(
+        "utf-8", "backslashreplace"
+    )
 
 
-def _cgroup(raw: bytes) -> str:
-    return _path(raw) or "/"
+def _cgroup(raw: bytes, flags: int) -> str:
+    return _path(raw, flags) or "/"
 
 
 def _who(b: bytes, offset: int) -> Process:
@@ -293,11 +297,11 @@ def _syscall(number: int, abi: int, args: tuple[int, ...]) -> SystemCall | None:
     return SystemCall(number, word, syscalls.name(number, word), args)
 
 
-def _memory(b: bytes, cgroup: bytes) -> MemoryLimit | None:
+def _memory(b: bytes, cgroup: bytes, flags: int) -> MemoryLimit | None:
     most, used = struct.unpack_from("<QQ", b, L.SIGNAL_MEMORY)
     if not most:
         return None
-    return MemoryLimit(_cgroup(cgroup), most * _PAGE, used * _PAGE)
+    return MemoryLimit(_cgroup(cgroup, flags), most * _PAGE, used * _PAGE)
 
 
 def _length_prefixed(raw: bytes, most: int) -> list[bytes | None]:

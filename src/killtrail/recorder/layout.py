@@ -31,6 +31,8 @@ RINGS: Final = (DEATHS, EXITS, ASKS, KILLS, WILLS)
 REC_SIGNAL, REC_DEATH, REC_OOM, REC_WILL = 1, 2, 3, 4
 RECORD_HEAD: Final = Struct("<HHIQ")
 REC_PATH_CUT: Final = 1
+PATH_FULL, COMPONENT_MOST = 160, 95
+"""Behind so many bytes, or in a component so long, the writer may have cut a path; the flag says that it cut one of the record's."""
 WILL_ARGV_INHERITED: Final = 2
 
 WHO: Final = Struct("<QQIIIIIIII16s")

@@ -220,11 +220,6 @@ def from_rows(rows: Iterable[tuple[int, int, str]]) -> Symbols:
     )
 
 
-def base_name(name: str) -> str:
-    """`isig` for `isig.part.0`: the compiler's suffixes are not the function's name."""
-    return name.split(".", 1)[0]
-
-
 def parse_kallsyms(lines: Iterable[bytes]) -> Symbols:
     """Ranges of the functions of interest; modules and data symbols only end a range."""
     return from_rows(_ranges(lines))

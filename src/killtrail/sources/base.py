@@ -40,11 +40,6 @@ class Source(Protocol):
         """Since when it watches without a gap, None if unknown."""
         ...
 
-    @property
-    def tells_status(self) -> bool:
-        """Whether its exits carry wait statuses."""
-        ...
-
     def exits(self, wanted: Wanted) -> Iterable[ProcessExited]:
         """Ends of processes, oldest first."""
         ...

@@ -35,7 +35,6 @@ class BoxSource:
     """Reads the box when first asked and answers from that one reading."""
 
     id = "bpf"
-    tells_status = True
 
     def __init__(self, pins: Pins | None = None) -> None:
         self.box = Box(pins or Pins())

@@ -25,7 +25,6 @@ class HistorySource:
     """Answers from the file; rows that can't be read are counted and passed over."""
 
     id = "history"
-    tells_status = True
 
     def __init__(self, history: History, row: BootRow, host: Host) -> None:
         self._history = history

@@ -27,7 +27,6 @@ class TracefsSource:
     """Reads ring and spool when first asked."""
 
     id = "tracefs"
-    tells_status = False
 
     def __init__(self) -> None:
         self._meta = instance.read_meta()

@@ -57,10 +57,6 @@ class Drain:
         self.lost = 0
         self.problems = 0
 
-    def waiting(self) -> int:
-        """How many records wait in the box."""
-        return sum(s.written - self.progress.next.get(s.ring.name, 0) for s in self._box.states())
-
     def turn(self) -> list[Event]:
         """Drains all that waits; gives the events that are now on disk."""
         taken: list[Event] = []

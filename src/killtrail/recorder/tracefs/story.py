@@ -48,7 +48,6 @@ class Life:
     process: Process
     parent: Key | None = None
     threads: set[int] = field(default_factory=set)
-    dying: bool = False
     left_freely: bool = False
     """A thread went without a fatal signal being acted on in it."""
     doomed_threads: set[int] = field(default_factory=set)
@@ -159,7 +158,6 @@ class Story:
         if life is None:
             return
         life.threads.discard(tid)
-        life.dying = True
         if tid not in life.doomed_threads:
             life.left_freely = True
         last = r.format.value(r.raw, "group_dead")
