@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define LAYOUT 1
+#define LAYOUT 2
 
 #define MAX_ANCESTORS 16
 #define STACK_FRAMES 12
@@ -22,7 +22,13 @@
 /* any offset the verifier may believe in (12 bits), and one string more */
 #define BUF_LEN (4096 + 512)
 
-enum record_type { REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4 };
+enum record_type {
+	REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4,
+	REC_LINE = 5,		/* a kernel log line, with the process that caused it */
+	REC_CLIENT = 6,		/* a client asked a service manager to stop or kill something */
+	REC_REPLACED = 7,	/* a thread's exec replaced its process and ended its siblings */
+	REC_THREAD = 8,		/* one thread died of a signal, its process goes on */
+};
 
 /* ring sizes are powers of two: a slot is head & (size - 1) */
 #define KILLS_SLOTS 4096
@@ -30,6 +36,7 @@ enum record_type { REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4 };
 #define WILLS_SLOTS 1024
 #define DEATHS_SLOTS 4096
 #define EXITS_SLOTS 4096
+#define VICTIMS_SLOTS 4096
 
 #define SLOT_HEAD 24
 /*
@@ -38,11 +45,12 @@ enum record_type { REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4 };
  */
 struct big_slot { u64 begin, end; u32 size, flags; char d[2048 - SLOT_HEAD]; };
 struct will_slot { u64 begin, end; u32 size, flags; char d[1024 - SLOT_HEAD]; };
-struct small_slot { u64 begin, end; u32 size, flags; char d[448 - SLOT_HEAD]; };
+struct small_slot { u64 begin, end; u32 size, flags; char d[512 - SLOT_HEAD]; };
 #define SLOT_TRUNCATED 1
 
 struct record_head { u16 type, flags; u32 size; u64 ts; };
 #define REC_PATH_CUT 1		/* an exe or cgroup component was longer than COMPONENT_LEN */
+#define REC_ARGV_INHERITED 2	/* it never exec'd: the command line is its parent's */
 
 struct who {			/* 64 bytes */
 	u64 start, cgroup;
@@ -76,6 +84,27 @@ struct orphan { u64 start; u32 tgid, index; };
 #define ABI_X32 3
 #define ABI_ARM64 4
 
+/*
+ * What only some ways to die need, behind the ancestors. Carriers: how many
+ * ancestors in a row, from the parent on, have the very same limit (or any
+ * filter): the last of them, or else the process itself, is where it came in.
+ */
+enum extra { EXTRA_NONE, EXTRA_LIMIT, EXTRA_FILTER, EXTRA_TERMINAL, EXTRA_PIPE };
+struct limit_extra { u64 soft, hard, exec_soft, exec_hard; u32 resource, carriers; };
+struct filter_extra { u32 filters, at_exec, carriers, full_carriers; };
+struct terminal_extra {
+	struct ancestor holder;	/* has the other end open; tgid 0 = none among the ancestors */
+	u32 pty, sole;		/* sole: no other descriptor refers to that end */
+	char name[16];
+};
+struct pipe_extra { u64 inode; };
+#define NO_COUNT 0xffffffff
+#define UNKNOWN_LIMIT 0xfffffffffffffffeULL
+
+/*
+ * A record in the ring of victims ends before buf: who sent it, from where
+ * and how stands in the record of kills numbered act - 1, the first victim's.
+ */
 struct signal_record {
 	struct record_head h;
 	s32 sig, code, si_pid, si_uid;
@@ -92,21 +121,30 @@ struct signal_record {
 	u64 mem_max, mem_usage;	/* pages, of the memory cgroup that was full */
 	u16 argv_len, argv_total, target_argv_len, target_argv_total;
 	u16 exe_len, target_exe_len, cgroup_len, target_cgroup_len, mem_cgroup_len, ancestor_argv_len;
-	u8 target_argv_inherited, pad[3];
+	u8 target_argv_inherited, extra;
+	u16 extra_len;
+	u64 act;
+	u64 ip, sp;		/* of current, in user space */
 	char buf[BUF_LEN];
 };
 
+enum { RETURNS_UNKNOWN, RETURNS_TO_CODE, RETURNS_TO_STACK };
 struct exit_record {
 	struct record_head h;
 	s32 code, group_code, leader_code;
 	u32 signal_flags;
 	u8 seccomp_mode, ptraced, asked, argv_inherited;
-	u16 argv_len, argv_total, cgroup_len, pad[3];
+	u8 n_stack, returns_to, filters, pad;
+	u16 argv_len, argv_total, cgroup_len, pad2;
+	u32 exiter, pad3;	/* tid of the thread that called exit_group, named in `thread`; 0 = not known */
+	u64 as_limit;
+	u64 stdin_pipe;		/* inode, if this end was the pipe's last reader */
+	u64 exec_pipe;		/* its standard input when its program was started, if its parent's is another */
 	struct who who;
 	struct ancestor parent, tracer;
 	char thread[16];
 	struct orphan creator;
-	char buf[512];		/* argv, then the cgroup's path, leaf first: a cut takes its root end */
+	char buf[640];		/* stack, argv, then the cgroup's path, leaf first: a cut takes its root end */
 };
 
 struct oom_record {
@@ -116,10 +154,28 @@ struct oom_record {
 	struct ancestor trigger;
 };
 
+/* REC_WILL; with a text of its own at the end also REC_LINE and REC_CLIENT */
 struct will_record {
 	struct record_head h;
 	struct orphan orphan;
 	struct who who;
 	u16 n_ancestors, argv_len, argv_total, ancestor_argv_len;
 	char buf[BUF_LEN];
+};
+#define LINE_LEN 64
+
+struct replaced_record {
+	struct record_head h;
+	u32 old_tid, argv_len;
+	struct who who;
+	char argv[128];
+};
+
+struct thread_record {
+	struct record_head h;
+	s32 code;
+	u32 n_stack;
+	struct who who;
+	char thread[16];
+	u64 stack[STACK_FRAMES];
 };

@@ -64,30 +64,43 @@ struct mem_cgroup { struct cgroup_subsys_state css; struct page_counter memory; 
 struct css_set { struct cgroup *dfl_cgrp; struct cgroup_subsys_state *subsys[1]; };
 enum cgroup_subsys_id { memory_cgrp_id = 1 };
 
-struct inode { unsigned long i_ino; };
+struct pipe_inode_info { unsigned int readers; };
+struct inode { unsigned short i_mode; unsigned long i_ino; struct pipe_inode_info *i_pipe; };
 struct qstr { const unsigned char *name; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
 struct vfsmount { struct dentry *mnt_root; };
 struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct vfsmount mnt; };
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
-struct file { struct path f_path; struct inode *f_inode; };
+struct file { struct path f_path; struct inode *f_inode; void *private_data; };
+/* 6.13 made the count of references one that begins at 0. */
+struct file___counted { atomic64_t f_count; };
+struct file_ref_t___zero { atomic64_t refcnt; };
+struct file___ref { struct file_ref_t___zero f_ref; };
+struct fdtable { unsigned int max_fds; struct file **fd; };
+struct files_struct { struct fdtable *fdt; };
 struct mm_struct { unsigned long arg_start, arg_end; struct file *exe_file; };
+
+struct tty_struct { struct tty_struct *link; char name[64]; };
+struct tty_file_private { struct tty_struct *tty; };
 
 typedef void (*__sighandler_t)(int);
 struct sigaction { __sighandler_t sa_handler; };
 struct k_sigaction { struct sigaction sa; };
 struct sighand_struct { struct k_sigaction action[64]; };
+struct rlimit { unsigned long rlim_cur, rlim_max; };
 struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
 	int group_exit_code;
 	unsigned int is_child_subreaper : 1;
+	struct tty_struct *tty;
+	struct rlimit rlim[16];
 };
 typedef struct { unsigned long sig[1]; } sigset_t;
 union __sifields { struct { int _pid; u32 _uid; } _kill; struct { u64 _addr; } _sigfault; };
 struct kernel_siginfo { int si_signo, si_errno, si_code; union __sifields _sifields; };
 
-struct seccomp { int mode; };
+struct seccomp { int mode; atomic_t filter_count; };
 struct thread_info { u32 status; };
 struct task_struct {
 	struct thread_info thread_info;
@@ -107,11 +120,12 @@ struct task_struct {
 	unsigned int sessionid;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+	struct files_struct *files;
 	struct seccomp seccomp;
 };
 
-struct pt_regs { unsigned long orig_ax, di, si, dx, ax; };
-struct pt_regs___arm64 { unsigned long regs[31]; unsigned long orig_x0; int syscallno; };
+struct pt_regs { unsigned long orig_ax, di, si, dx, ax, ip, sp; };
+struct pt_regs___arm64 { unsigned long regs[31]; unsigned long sp, pc, orig_x0; int syscallno; };
 struct linux_binprm;
 struct bpf_raw_tracepoint_args { u64 args[0]; };
 

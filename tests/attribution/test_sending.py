@@ -8,7 +8,7 @@ from killtrail.attribution.sending import Actor, explain
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism as M
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import SystemCall
+from killtrail.model.circumstances import SystemCall
 from killtrail.recorder.symbols import OF_INTEREST
 from tests.attribution.make import process, signal
 

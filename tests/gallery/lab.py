@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-ACTIONS = Path(__file__).with_name("actions.py")
+ACTIONS = Path(__file__).with_name("actions")
 PYTHON = "/usr/bin/python3"
 ACTING = ("sender", "requester", "trigger", "policy-owner")
 
@@ -33,6 +33,7 @@ class Truth:
     argv: tuple[str, ...] = ()
     mechanism: str | None = None
     origin: str | None = None
+    victims: int = 1
 
 
 class NotHere(Exception):
@@ -54,13 +55,14 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    actions = ACTIONS
+
     def start(
         self, *argv: str, prefix: tuple[str, ...] = (), **kw: object
     ) -> subprocess.Popen[str]:
-        """Any program, with its output on a pipe."""
-        process = subprocess.Popen(
-            [*prefix, *argv], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **kw
-        )
+        """Any program, with its output on a pipe unless told otherwise."""
+        usual = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
+        process = subprocess.Popen([*prefix, *argv], **{**usual, **kw})
         self.spawned.append(process.pid)
         self._stack.callback(self._end, process)
         return process
@@ -68,7 +70,7 @@ class Lab:
     def action(
         self, *words: object, prefix: tuple[str, ...] = (), **kw: object
     ) -> subprocess.Popen[str]:
-        """One of actions.py, running."""
+        """One of the actions, running."""
         return self.start(PYTHON, str(ACTIONS), *map(str, words), prefix=prefix, **kw)
 
     def victim(self, *words: object, **kw: object) -> subprocess.Popen[str]:
@@ -128,7 +130,7 @@ def own_ancestors() -> frozenset[int]:
     return frozenset(found)
 
 
-def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, str]:  # noqa: PLR0911 -- one question after the other
+def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, str]:
     """(right | partly | silent | misnamed, why)."""
     wrong = _misnamed(truth, verdict, ancestors)
     if wrong:
@@ -137,27 +139,55 @@ def score(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> tuple[str, 
         return "silent", verdict["summary"]
     if verdict["cause"] not in truth.causes:
         return "silent", f"cause {verdict['cause']}, true {truth.causes}"
-    sure = [link for link in verdict["links"] if link["certainty"] in ("established", "likely")]
-    if truth.must is not None and not any(
+    lacking = _lacking(truth, verdict)
+    return ("partly", lacking) if lacking else ("right", verdict["summary"])
+
+
+def _lacking(truth: Truth, verdict: dict) -> str | None:
+    checks = (_lacks_actor, _lacks_subject, _lacks_way, _lacks_company, _lacks_words)
+    return next((found for check in checks if (found := check(truth, verdict))), None)
+
+
+def _sure(verdict: dict) -> list[dict]:
+    return [x for x in verdict["links"] if x["certainty"] in ("established", "likely")]
+
+
+def _lacks_actor(truth: Truth, verdict: dict) -> str | None:
+    named = any(
         link["process"]
         and link["process"]["pid"] == truth.must
         and link["role"] in truth.actors[truth.must]
-        for link in sure
-    ):
-        return "partly", f"actor {truth.must} not named: {verdict['summary']}"
-    if truth.subject and not any(
-        link["subject"] and link["subject"]["kind"] == truth.subject for link in sure
-    ):
-        return "partly", f"no {truth.subject} named"
+        for link in _sure(verdict)
+    )
+    if truth.must is None or named:
+        return None
+    return f"actor {truth.must} not named: {verdict['summary']}"
+
+
+def _lacks_subject(truth: Truth, verdict: dict) -> str | None:
+    kinds = [link["subject"]["kind"] for link in _sure(verdict) if link["subject"]]
+    return f"no {truth.subject} named" if truth.subject and truth.subject not in kinds else None
+
+
+def _lacks_way(truth: Truth, verdict: dict) -> str | None:
     if truth.mechanism and verdict["mechanism"] != truth.mechanism:
-        return "partly", f"mechanism {verdict['mechanism']}, true {truth.mechanism}"
+        return f"mechanism {verdict['mechanism']}, true {truth.mechanism}"
     if truth.origin and (verdict["origin"] or {}).get("kind") != truth.origin:
-        return "partly", f"origin {verdict['origin']}, true {truth.origin}"
+        return f"origin {verdict['origin']}, true {truth.origin}"
+    return None
+
+
+def _lacks_company(truth: Truth, verdict: dict) -> str | None:
+    struck = (verdict["incident"] or {"victims": 1})["victims"]
+    return f"{struck} victims told, true {truth.victims}" if struck < truth.victims else None
+
+
+def _lacks_words(truth: Truth, verdict: dict) -> str | None:
     lines = [" ".join(a["argv"] or ()) for a in verdict["ancestry"]]
     for words in truth.argv:
         if not any(words in line for line in lines):
-            return "partly", f"no launcher's argv has {words!r}: {lines}"
-    return "right", verdict["summary"]
+            return f"no launcher's argv has {words!r}: {lines}"
+    return None
 
 
 def _misnamed(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> str | None:

@@ -144,11 +144,11 @@ def _scramble(ring: L.Ring, rng: random.Random) -> None:
         raw = bytearray(rng.randbytes(ring.slot_size))
         if rng.random() < 0.9:
             struct.pack_into("<QQII", raw, 0, seq + 1, seq + 1, rng.randrange(4096), 0)
-            struct.pack_into("<H", raw, 24, rng.randrange(6))
+            struct.pack_into("<H", raw, 24, rng.randrange(10))
         bpf_calls.update(slots, struct.pack("<I", seq), bytes(raw))
     os.close(slots)
     heads = bpf_calls.open_pin(str(FOLDER / "map_bss"), read_only=False)
-    value = bytearray(bpf_calls.lookup(heads, 0, 40))
+    value = bytearray(bpf_calls.lookup(heads, 0, 8 * len(L.RINGS)))
     struct.pack_into("<Q", value, 8 * ring.head, 200)
     bpf_calls.update(heads, b"\0\0\0\0", bytes(value))
     os.close(heads)

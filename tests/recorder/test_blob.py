@@ -31,7 +31,7 @@ def test_verifier_budget(bpf):
     """All programs together stay below the budget on this kernel."""
     rows = Pins().programs()
 
-    assert set(rows) == {"on_signal", "on_exit", "on_exec", "on_oom"}
+    assert set(rows) == {"on_signal", "on_exit", "on_exec", "on_oom", "on_console"}
     assert sum(row[0] for row in rows.values()) < BUDGET
 
 

@@ -23,6 +23,9 @@ int main(void)
 	O(signal_record, sig); O(signal_record, orphan); O(signal_record, target);
 	O(signal_record, sender); O(signal_record, target_thread); O(signal_record, stack);
 	O(signal_record, mem_max); O(signal_record, argv_len); O(signal_record, buf);
+	O(signal_record, act); S(limit_extra); S(filter_extra); S(terminal_extra); S(pipe_extra);
+	O(replaced_record, who); O(replaced_record, argv);
+	O(thread_record, who); O(thread_record, thread); O(thread_record, stack);
 	O(exit_record, code); O(exit_record, who); O(exit_record, parent); O(exit_record, tracer);
 	O(exit_record, thread); O(exit_record, creator); O(exit_record, buf);
 	O(oom_record, victim); O(oom_record, trigger);
@@ -69,6 +72,16 @@ def compiled(tmp_path_factory):
         ("signal_record.mem_max", L.SIGNAL_MEMORY),
         ("signal_record.argv_len", L.SIGNAL_LENGTHS),
         ("signal_record.buf", L.SIGNAL_BUF),
+        ("signal_record.act", L.SIGNAL_LENGTHS + 24),
+        ("limit_extra", L.LIMIT_EXTRA.size),
+        ("filter_extra", L.FILTER_EXTRA.size),
+        ("terminal_extra", L.TERMINAL_EXTRA.size),
+        ("pipe_extra", L.PIPE_EXTRA.size),
+        ("replaced_record.who", L.REPLACED_WHO),
+        ("replaced_record.argv", L.REPLACED_ARGV),
+        ("thread_record.who", L.THREAD_WHO),
+        ("thread_record.thread", L.THREAD_NAME),
+        ("thread_record.stack", L.THREAD_STACK),
         ("exit_record.code", 16),
         ("exit_record.who", L.EXIT_WHO),
         ("exit_record.parent", L.EXIT_PARENT),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from killtrail.attribution import effective, lineage, sending, wording
+from killtrail.attribution import claims, effective, lineage, sending, wording
 from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.sending import Actor, Sending
@@ -10,7 +10,7 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, ProcessExited, SignalSent
+from killtrail.model.events import Creator, Note, ProcessExited, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.verdict import Ancestor, Subject
 
@@ -75,7 +75,9 @@ class Argument:
             return ()
         if self.found and self.found.limit:
             self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
-        return (self.brief.cite(signal, wording.sending(signal, how)),)
+        says = wording.sending(signal, how)
+        doubts = [d for d in (claims.forged(signal), claims.misdirected(signal)) if d]
+        return (self.brief.cite(signal, "; ".join((says, *doubts))),)
 
     def blame(  # noqa: PLR0913 -- a link has this many sides
         self,
@@ -121,12 +123,16 @@ class Argument:
         parents = (end.parent,) if end.parent else ()
         return self._launch(end.process, parents, end.creator, end)
 
+    def launch_noted(self, note: Note) -> int | None:
+        """The same for somebody who acted through the kernel or a manager."""
+        return self._launch(note.process, note.lineage, note.creator, note)
+
     def _launch(
         self,
         head: Process,
         parents: tuple[Process, ...],
         creator: Creator | None,
-        record: SignalSent | ProcessExited,
+        record: SignalSent | ProcessExited | Note,
     ) -> int | None:
         if self.head is not None:
             return None

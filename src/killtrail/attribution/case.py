@@ -1,9 +1,16 @@
 """Everything known about one death, as the rules get it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from killtrail.model.events import Loss, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.events import (
+    Loss,
+    Note,
+    OomVictimMarked,
+    ParentDied,
+    ProcessExited,
+    SignalSent,
+)
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host
 
@@ -16,6 +23,8 @@ class Facts:
     exit: ProcessExited | None = None
     signals: tuple[SignalSent, ...] = ()
     ooms: tuple[OomVictimMarked, ...] = ()
+    children: tuple[ProcessExited, ...] = ()
+    """Children of its own that a signal had ended right before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +41,17 @@ class Case:
     wills: Mapping[Key, ParentDied] = field(default_factory=dict)
     armed_ns: int | None = None
     watched: bool = True
+    company: tuple[SignalSent, ...] = ()
+    """Deadly sends of the same act, the one to this victim included, in time order."""
+    notes: tuple[Note, ...] = ()
+    """What people did before that reaches a victim only through the kernel or a manager."""
+    reader: ProcessExited | None = None
+    """The last reader of the pipe that it wrote to."""
 
     def for_related(self, key: Key) -> "Case | None":
         """The same case seen from another death it hangs on; None where that one is not known."""
         facts = self.related.get(key)
         if facts is None:
             return None
-        return Case(
-            facts=facts,
-            host=self.host,
-            loss=self.loss,
-            related={k: v for k, v in self.related.items() if k != key},
-            wills=self.wills,
-            armed_ns=self.armed_ns,
-            watched=self.watched,
-        )
+        related = {k: v for k, v in self.related.items() if k != key}
+        return replace(self, facts=facts, related=related, company=(), reader=None)

@@ -1,6 +1,6 @@
 """One death in, one verdict out."""
 
-from killtrail.attribution import origin, wording
+from killtrail.attribution import incident, origin, wording
 from killtrail.attribution.argument import Argument, explained
 from killtrail.attribution.brief import Brief, Conclusion
 from killtrail.attribution.case import Case
@@ -31,6 +31,7 @@ def judge(case: Case) -> Verdict:
         links=tuple(brief.links),
         ancestry=ancestry,
         origin=origin.of(argument.head, ancestry) if argument.head else None,
+        incident=incident.of(case, argument.signal),
         evidence=tuple(brief.evidence),
         ruled_out=tuple(brief.ruled_out),
         absent=tuple(brief.absent),
@@ -102,6 +103,9 @@ def _attempt(number: int, signal: SignalSent) -> Link:
 
 
 def _fate(signal: SignalSent) -> str:
+    if signal.result == 1:
+        ignored = signal.disposition == "ignored"
+        return "it ignored it" if ignored else "too late: it was dying or dead already"
     if signal.disposition == "handled":
         return "it had a handler"
     if signal.sig in sg.STOPS:

@@ -126,6 +126,72 @@ def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     )  # fmt: skip
 
 
+def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+    if not names & {"isig", "__isig", "n_tty_receive_signal_char"}:
+        return None
+    # Input comes through a kworker; only TIOCSTI brings it in its writer's own call.
+    by_call = "tiocsti" in names or (signal.syscall and signal.syscall.name == "ioctl")
+    if signal.current.kthread or not by_call:
+        return Sending(
+            Mechanism.TTY_SIGNAL, Actor.BYSTANDER, _SURE,
+            "a key on its terminal (kernel stack: isig)",
+        )  # fmt: skip
+    return Sending(
+        Mechanism.TTY_SIGNAL, Actor.TRIGGER, _SURE,
+        "a key put into its terminal's input (kernel stack: isig)",
+    )  # fmt: skip
+
+
+def _sysrq(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+    if names & {"__do_SAK", "do_SAK_work"}:
+        return Sending(
+            Mechanism.SYSRQ, Actor.BYSTANDER if signal.current.kthread else Actor.SENDER, _SURE,
+            "the secure attention key: all on that terminal (kernel stack: __do_SAK)",
+        )  # fmt: skip
+    hit = names & {
+        "send_sig_all", "sysrq_handle_term", "sysrq_handle_kill", "__handle_sysrq",
+        "write_sysrq_trigger",
+    }  # fmt: skip
+    if not hit:
+        return None
+    return Sending(
+        Mechanism.SYSRQ, Actor.SENDER, _SURE,
+        f"a write to sysrq-trigger (kernel stack: {min(hit)})",
+    )  # fmt: skip
+
+
+def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+    # bprm_execve() past the point of no return: the old image is gone, the new one is not there.
+    call = signal.syscall.name if signal.syscall else None
+    inside = call in ("execve", "execveat") or names & {
+        "bprm_execve", "load_elf_binary", "begin_new_exec",
+    }  # fmt: skip
+    if not inside or not signal.same_task or signal.code != sg.SI_KERNEL or signal.group:
+        return None
+    if signal.sig not in (sg.SIGSEGV, sg.SIGKILL):
+        return None
+    return Sending(
+        Mechanism.EXECVE, Actor.SELF, _SURE, "its execve() failed when there was no way back"
+    )
+
+
+def _driver(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+    # Nothing the kernel itself does to its caller is left here: a driver's send_sig().
+    if not signal.same_task or signal.group or signal.code != sg.SI_KERNEL:
+        return None
+    if signal.sig != sg.SIGKILL or not signal.stack:
+        return None
+    module = next((n for n in signal.stack if n and n.startswith("[")), None)
+    if module:
+        return Sending(
+            Mechanism.DRIVER, Actor.SELF, _SURE, f"module {module} is on the kernel stack"
+        )
+    certainty = Certainty.LIKELY if None in signal.stack[:3] and names else Certainty.POSSIBLE
+    return Sending(
+        Mechanism.DRIVER, Actor.SELF, certainty, "kernel code that it had called sent it"
+    )
+
+
 def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     if not names & {
         "posix_cpu_timers_work", "run_posix_cpu_timers", "handle_posix_cpu_timers",
@@ -136,6 +202,11 @@ def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return Sending(
             Mechanism.ITIMER, Actor.SELF, _SURE,
             "its own CPU timer ran out (kernel stack: posix_cpu_timers_work)",
+        )  # fmt: skip
+    if signal.limit and signal.limit.resource == "RLIMIT_RTTIME":
+        return Sending(
+            Mechanism.RLIMIT_RTTIME, Actor.SELF, _SURE,
+            "it ran too long at a real-time priority (kernel stack: posix_cpu_timers_work)",
         )  # fmt: skip
     return Sending(
         Mechanism.RLIMIT_CPU, Actor.SELF, _SURE,
@@ -156,7 +227,8 @@ def _fault(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return Sending(Mechanism.HWPOISON, Actor.SELF, _SURE, f"it touched broken memory ({code})")
     if names & {"__x64_sys_rt_sigreturn", "signal_fault", "force_sigsegv"}:
         return Sending(Mechanism.SIGRETURN, Actor.SELF, _SURE, f"its signal frame was bad ({code})")
-    paged = signal.sig in (sg.SIGSEGV, sg.SIGBUS)
+    # SIGSEGV from SI_KERNEL is no page's fault: general protection, a bad stack segment.
+    paged = signal.sig in (sg.SIGSEGV, sg.SIGBUS) and signal.code != sg.SI_KERNEL
     mechanism = Mechanism.PAGE_FAULT if paged else Mechanism.TRAP
     return Sending(mechanism, Actor.SELF, _SURE, f"its own instruction faulted ({code})")
 
@@ -265,30 +337,27 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
         Mechanism.POSIX_TIMER, Actor.BYSTANDER, "its own POSIX timer ran out",
     ),
     _rlimit_cpu,
-    _stack(
-        "isig __isig n_tty_receive_signal_char", Mechanism.TTY_SIGNAL, Actor.BYSTANDER,
-        "a key on its terminal",
-    ),
+    _sysrq,
+    _terminal_key,
     _stack("kill_orphaned_pgrp", Mechanism.ORPHANED_GROUP, Actor.TRIGGER, "its stopped process group was orphaned"),
     _stack(
         "disassociate_ctty __tty_hangup tty_vhangup tty_release pty_close tty_signal_session_leader"
         " do_tty_hangup",
         Mechanism.TTY_HANGUP, Actor.TRIGGER, "its terminal went away",
     ),
-    _stack(
-        "send_sig_all sysrq_handle_term sysrq_handle_kill __handle_sysrq write_sysrq_trigger",
-        Mechanism.SYSRQ, Actor.SENDER, "a write to sysrq-trigger",
-    ),
     _stack("send_sigio send_sigio_to_task kill_fasync", Mechanism.SIGIO, Actor.TRIGGER, "a descriptor it watches became ready"),
     _stack("__do_notify do_mq_timedsend", Mechanism.MQ_NOTIFY, Actor.TRIGGER, "a message queue it watches got a message"),
     _ptrace,
     _pdeathsig,
     _system_call,
+    _exec_failed,
     _fault,
     _own_write,
+    _driver,
 )  # fmt: skip
 _WITHOUT_STACK: Final[tuple[_Recogniser, ...]] = (
     _pdeathsig,
+    _exec_failed,
     _fault,
     _own_write,
     _timer_code,

@@ -14,6 +14,11 @@ def name(process: Process) -> str:
     return f"{visible(process.comm) if process.comm else 'a process'} (pid {process.pid})"
 
 
+def thread(process: Process) -> str:
+    """`worker (tid 43)`: the thread, where it is not the leader."""
+    return f"{visible(process.thread or '?')} (tid {process.tid})"
+
+
 def command(process: Process) -> str:
     """The command line on one line, shortened; the comm where no argv was kept."""
     if process.argv is None:

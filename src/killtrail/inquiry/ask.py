@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from killtrail.attribution import threads
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
 from killtrail.attribution.living import alive
@@ -10,7 +11,7 @@ from killtrail.host import boot, procfs
 from killtrail.inquiry import investigate
 from killtrail.inquiry.fusion import Fusion
 from killtrail.inquiry.target import Target
-from killtrail.model.events import Loss, ProcessExited
+from killtrail.model.events import ImageReplaced, Loss, ProcessExited, ThreadDied
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Verdict
 from killtrail.sources.base import Wanted
@@ -35,10 +36,36 @@ def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> l
             for key in investigate.unended(fusion, target.pid, ends)
             if not (this_host and _lives(key))
         )
-    if this_host:
-        reused = bool(verdicts) and target.pid is not None
-        verdicts.extend(_alive(fusion, p, reused=reused) for p in _living(target))
+    if target.pid is not None:
+        verdicts.extend(_threads_died(fusion, target.pid))
+    replaced = _replaced(fusion, target.pid) if target.pid is not None else []
+    there = _living(target) if this_host else []
+    reused = bool(verdicts) and target.pid is not None
+    became = [e.process.key for e in replaced]
+    verdicts.extend(
+        _alive(fusion, p, reused=reused)
+        for p in there
+        if not any(p.key.same_life(key) for key in became)
+    )
+    for event in replaced:
+        case = investigate.case_of(fusion, event.process.key, None)
+        living = next((p for p in there if p.key.same_life(event.process.key)), None)
+        if living or event.old_tid == target.pid:
+            verdicts.append(threads.replaced(case, event, living))
     return verdicts[-narrow.most :] if narrow.most else verdicts
+
+
+def _threads_died(fusion: Fusion, pid: int) -> list[Verdict]:
+    return [
+        threads.died(investigate.case_of(fusion, e.process.key, None), e)
+        for e in fusion.threads(pid)
+        if isinstance(e, ThreadDied)
+    ]
+
+
+# The last exec counts: those before it are this one's past.
+def _replaced(fusion: Fusion, pid: int) -> list[ImageReplaced]:
+    return [e for e in fusion.threads(pid) if isinstance(e, ImageReplaced)][-1:]
 
 
 def deaths(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> Iterator[Verdict]:

@@ -7,12 +7,22 @@ same moment, same process, same kind. Where only one source has it, its provenan
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from killtrail.model.events import Loss, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.events import (
+    Event,
+    ImageReplaced,
+    Loss,
+    Note,
+    OomVictimMarked,
+    ParentDied,
+    ProcessExited,
+    SignalSent,
+    ThreadDied,
+)
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 from killtrail.sources.base import Source, Wanted
 
-_E = TypeVar("_E", ProcessExited, SignalSent, OomVictimMarked)
+_E = TypeVar("_E", bound=Event)
 
 
 class Fusion:
@@ -22,6 +32,8 @@ class Fusion:
         if not sources:
             raise ValueError("no source to ask")
         self._sources = sources
+        self.acts: list[tuple[SignalSent, ...]] = []
+        """Acts with several victims that were looked at already."""
 
     @property
     def host(self) -> Host:
@@ -56,6 +68,26 @@ class Fusion:
     def ooms(self, pid: int) -> list[OomVictimMarked]:
         """OOM marks on a process number."""
         return _merged((s.ooms(pid) for s in self._sources), lambda e: (e.victim, e.time_ns))
+
+    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> list[SignalSent]:
+        """Signals for which this process was `current`, in that time, oldest first."""
+        return _merged(
+            (s.sent_by(sender, since_ns, until_ns) for s in self._sources),
+            lambda e: (e.target.key, e.time_ns, e.sig),
+        )
+
+    def notes(self, since_ns: int, until_ns: int) -> list[Note]:
+        """What people did then that reaches a victim only through the kernel or a manager."""
+        return _merged(
+            (s.notes(since_ns, until_ns) for s in self._sources),
+            lambda e: (e.process.key, e.time_ns),
+        )
+
+    def threads(self, pid: int) -> list[ThreadDied | ImageReplaced]:
+        """Threads that ended while their process went on."""
+        return _merged(
+            (s.threads(pid) for s in self._sources), lambda e: (e.process.key, e.time_ns)
+        )
 
     def will(self, key: Key) -> ParentDied | None:
         """What a dead parent left."""

@@ -1,15 +1,31 @@
 """From events to cases: the facts of one death and of the deaths it may hang on."""
 
 from collections.abc import Iterable
+from typing import Final
 
+from killtrail.attribution import effective
 from killtrail.attribution.case import Case, Facts
+from killtrail.inquiry import acts
 from killtrail.inquiry.fusion import Fusion
 from killtrail.model import signals as sg
-from killtrail.model.events import ParentDied, ProcessExited, SignalSent
+from killtrail.model.clock import NS
+from killtrail.model.events import (
+    KernelLine,
+    ManagerAsked,
+    Note,
+    ParentDied,
+    ProcessExited,
+    SignalSent,
+)
 from killtrail.model.process import Key, Process
 from killtrail.sources.base import Wanted
 
-_DEEPEST = 6
+_DEEPEST: Final = 6
+_AT_ONCE_NS: Final = 5 * NS
+_WORK_MOST_NS: Final = 5 * NS
+"""How long the kernel may leave work that sysrq has asked for to a kworker."""
+_JOB_MOST_NS: Final = 120 * NS
+"""How long systemd may wait with a stop job until those before it are done."""
 
 
 def facts_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Facts:
@@ -21,7 +37,23 @@ def facts_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Facts:
     process = end.process if end else Process(key)
     for signal in reversed(signals):
         process = process.merged(signal.target)
-    return Facts(process, end, signals, ooms)
+    return Facts(process, end, signals, ooms, _children(fusion, key, signals))
+
+
+# Only who signals itself may be repeating what its child died of.
+def _children(
+    fusion: Fusion, key: Key, signals: tuple[SignalSent, ...]
+) -> tuple[ProcessExited, ...]:
+    own = [s for s in signals if s.same_group and effective.deliverable(s)]
+    if not own:
+        return ()
+    last = own[-1].time_ns
+    wanted = Wanted(parent=key.tgid, since_ns=last - _AT_ONCE_NS, until_ns=last)
+    return tuple(
+        end
+        for end in fusion.exits(wanted)
+        if end.signal and end.parent and end.parent.key.same_life(key)
+    )
 
 
 def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
@@ -29,34 +61,80 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
     facts = facts_of(fusion, key, end)
     related: dict[Key, Facts] = {}
     _follow(fusion, facts, related, 0)
+    found = effective.find(facts)
+    signal = found.signal if found else None
+    notes = _notes(fusion, facts, signal)
     wills: dict[Key, ParentDied] = {}
     for each in (facts, *related.values()):
         _gather_wills(fusion, each, wills)
-    loss = fusion.loss()
-    complete = fusion.complete_since()
+    _gather(fusion, [n.creator.key for n in notes if n.creator], wills)
     start = key.start_ns
     return Case(
         facts=facts,
         host=fusion.host,
-        loss=loss,
+        loss=fusion.loss(),
         related=related,
         wills=wills,
         armed_ns=fusion.armed_ns,
-        watched=start is not None and start >= complete,
+        watched=start is not None and start >= fusion.complete_since(),
+        company=acts.company(fusion, signal),
+        notes=notes,
+        reader=_reader(fusion, signal),
     )
 
 
-# An exiting task that set a death off may itself have been killed: look that up, and so on.
+# An exiting task that set a death off may itself have been killed, a sender may have passed on
+# what it got, and a child may have died of the same: look those up, and so on.
 def _follow(fusion: Fusion, facts: Facts, related: dict[Key, Facts], depth: int) -> None:
     if depth >= _DEEPEST:
         return
-    for signal in facts.signals:
-        key = signal.current.key
-        if key in related or not signal.current.exiting or key.same_life(facts.process.key):
+    children = {c.process.key: c for c in facts.children}
+    for key in (*_leads(facts), *children):
+        if key in related or key.same_life(facts.process.key):
             continue
-        end = end_of(fusion, key)
-        related[key] = facts_of(fusion, key, end)
+        related[key] = facts_of(fusion, key, children.get(key) or end_of(fusion, key))
         _follow(fusion, related[key], related, depth + 1)
+
+
+def _leads(facts: Facts) -> list[Key]:
+    return [
+        s.current.key
+        for s in facts.signals
+        if s.current.exiting or (s.sig in sg.ASKS and not s.current.kthread) or _mid_fork(s)
+    ]
+
+
+def _mid_fork(signal: SignalSent) -> bool:
+    return "cgroup_post_fork" in (signal.stack or ())
+
+
+def _notes(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[Note, ...]:
+    asked = [s for s in facts.signals if s.current.comm == "systemd"]
+    first = asked[0] if asked else signal
+    if first is None:
+        return ()
+    kernel = first.current.kthread and first.code == sg.SI_KERNEL
+    if not asked and not kernel:
+        return ()
+    since = first.time_ns - (_WORK_MOST_NS if kernel else _JOB_MOST_NS)
+    kind = KernelLine if kernel else ManagerAsked
+    return tuple(n for n in fusion.notes(since, first.time_ns) if isinstance(n, kind))
+
+
+def _reader(fusion: Fusion, signal: SignalSent | None) -> ProcessExited | None:
+    if signal is None or not signal.pipe:
+        return None
+    until = signal.time_ns + NS
+    ends = [
+        e
+        for e in fusion.exits(Wanted(pipe=signal.pipe, until_ns=until))
+        if not e.process.key.same_life(signal.target.key)
+    ]
+    last = [e for e in ends if e.stdin_pipe == signal.pipe and e.time_ns <= signal.time_ns]
+    if last:
+        return last[-1]
+    # Some close it a moment before they end. Of several that had it, any may have been the last.
+    return ends[0] if len(ends) == 1 else None
 
 
 def end_of(fusion: Fusion, key: Key) -> ProcessExited | None:
@@ -71,6 +149,10 @@ def _gather_wills(fusion: Fusion, facts: Facts, wills: dict[Key, ParentDied]) ->
     pending: list[Key] = [s.creator.key for s in facts.signals if s.creator]
     if facts.exit and facts.exit.creator:
         pending.append(facts.exit.creator.key)
+    _gather(fusion, pending, wills)
+
+
+def _gather(fusion: Fusion, pending: list[Key], wills: dict[Key, ParentDied]) -> None:
     while pending and len(wills) < 256:  # noqa: PLR2004 -- a bound, not a number with a meaning
         key = pending.pop()
         if key in wills:

@@ -55,6 +55,7 @@ class Mechanism(StrEnum):
     OOM_CGROUP = "oom-cgroup"
     OOM_GROUP = "oom-group"
     OOM_SYSRQ = "oom-sysrq"
+    SYSTEMD_OOMD = "systemd-oomd"
     SYSRQ = "sysrq"
     PDEATHSIG = "pdeathsig"
     PID_NAMESPACE_EXIT = "pid-namespace-exit"
@@ -68,6 +69,7 @@ class Mechanism(StrEnum):
     RLIMIT_CPU = "rlimit-cpu"
     RLIMIT_FSIZE = "rlimit-fsize"
     RLIMIT_RTTIME = "rlimit-rttime"
+    RLIMIT_AS = "rlimit-as"
     SIGPIPE = "sigpipe"
     SIGIO = "sigio"
     MQ_NOTIFY = "mq-notify"
@@ -77,7 +79,12 @@ class Mechanism(StrEnum):
     TRAP = "trap"
     HWPOISON = "hwpoison"
     SIGRETURN = "sigreturn"
+    OOPS = "oops"
+    DRIVER = "driver"
     BPF_SEND_SIGNAL = "bpf_send_signal"
+    UNIT_STOP = "unit-stop"
+    UNIT_TIMEOUT = "unit-timeout"
+    UNIT_WATCHDOG = "unit-watchdog"
 
 
 class Role(StrEnum):

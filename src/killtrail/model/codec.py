@@ -17,6 +17,10 @@ _KINDS: Final = {
     "exit": ev.ProcessExited,
     "will": ev.ParentDied,
     "oom": ev.OomVictimMarked,
+    "thread": ev.ThreadDied,
+    "replaced": ev.ImageReplaced,
+    "line": ev.KernelLine,
+    "asked": ev.ManagerAsked,
 }
 _NAMES: Final = {cls: name for name, cls in _KINDS.items()}
 _hints: dict[type, dict[str, Any]] = {}

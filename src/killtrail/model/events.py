@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from killtrail.model.process import Key, Process
+from killtrail.model.circumstances import (
+    Filters,
+    MemoryLimit,
+    ResourceLimit,
+    SystemCall,
+    Terminal,
+)
+from killtrail.model.process import Argv, Key, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +27,6 @@ class Creator:
 
     index: int
     key: Key
-
-
-@dataclass(frozen=True, slots=True)
-class SystemCall:
-    """The system call that was in flight: number, ABI (`x86_64`, `i386`, ...), name, arguments."""
-
-    number: int
-    abi: str
-    name: str | None
-    args: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryLimit:
-    """The memory cgroup that was full: path, limit and use in bytes."""
-
-    cgroup: str
-    max_bytes: int
-    used_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +67,16 @@ class SignalSent:
     lineage: tuple[Process, ...] = ()
     creator: Creator | None = None
     memory: MemoryLimit | None = None
+    limit: ResourceLimit | None = None
+    filters: Filters | None = None
+    terminal: Terminal | None = None
+    pipe: int | None = None
+    """Inode of the pipe it wrote to when SIGPIPE hit."""
+    ip: int | None = None
+    sp: int | None = None
+    """Instruction and stack pointer of `current` in user space."""
+    act: str | None = None
+    """Place of the first record of the act this belongs to, where one act hit several."""
     truncated: bool = False
 
 
@@ -103,6 +101,21 @@ class ProcessExited:
     asked: int | None = None
     """The last signal of the asking kind that it handled or had blocked; 0 = none, None = unknown."""
     seccomp_mode: int | None = None
+    filters: int | None = None
+    """How many seccomp filters bound it."""
+    called_exit: bool | None = None
+    """Whether `process.tid` is known to have called exit_group(2) itself."""
+    stack: tuple[str | None, ...] | None = None
+    """Kernel stack of the end, taken only where no signal's default action led there."""
+    memory_limit: int | None = None
+    """RLIMIT_AS in bytes, None = unlimited or not known."""
+    stdin_pipe: int | None = None
+    """Inode of the pipe whose last reader it was, by its standard input."""
+    exec_pipe: int | None = None
+    """Inode of the pipe it was started to read from, and its parent was not."""
+    returns_to_stack: bool | None = None
+    """Traced, and its last call would have returned to the stack (a debugger made it) or to code;
+    None = not traced, or not to be read."""
 
     @property
     def signal(self) -> int | None:
@@ -139,6 +152,54 @@ class OomVictimMarked:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadDied:
+    """One thread was ended by a signal or a kernel bug while its process went on."""
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    status: int
+    stack: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReplaced:
+    """A thread that was not the leader called execve(2): its siblings, the leader too, are gone.
+
+    It goes on under the process's number; `old_tid` is the thread id it had before.
+    """
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    old_tid: int
+    argv: Argv | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLine:
+    """A line of the kernel's log (tracepoint printk:console) with the process that caused it."""
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    text: str
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerAsked:
+    """A service manager's client was started with a verb that ends something (`systemctl stop`)."""
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParseProblem:
     """Something in a source that could not be read; counted, shown, never fatal."""
 
@@ -147,7 +208,11 @@ class ParseProblem:
     what: str
 
 
-Event = SignalSent | ProcessExited | ParentDied | OomVictimMarked
+Note = KernelLine | ManagerAsked
+"""What people did that reaches a victim only through the kernel or a manager."""
+Event = (
+    SignalSent | ProcessExited | ParentDied | OomVictimMarked | ThreadDied | ImageReplaced | Note
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,18 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """One act that hit several: a broadcast, a group kill, a loop over a list of pids.
+
+    `sample` names some of the others; `victims` counts all that are on record, this one included.
+    """
+
+    id: str
+    victims: int
+    sample: tuple[Process, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RuledOut:
     """A cause that was considered, and the reason it is not this one."""
 
@@ -111,6 +123,7 @@ class Verdict:
     links: tuple[Link, ...] = ()
     ancestry: tuple[Ancestor, ...] = ()
     origin: Origin | None = None
+    incident: Incident | None = None
     evidence: tuple[Evidence, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     absent: tuple[Absence, ...] = ()

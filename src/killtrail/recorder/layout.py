@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 SLOT_HEAD: Final = Struct("<QQII")
 """begin, end, size, flags."""
 SLOT_TRUNCATED: Final = 1
@@ -23,17 +23,20 @@ class Ring:
 KILLS: Final = Ring("kills", 0, 4096, 2048)
 ASKS: Final = Ring("asks", 1, 512, 2048)
 WILLS: Final = Ring("wills", 2, 1024, 1024)
-DEATHS: Final = Ring("deaths", 3, 4096, 448)
-EXITS: Final = Ring("exits", 4, 4096, 448)
-RINGS: Final = (DEATHS, EXITS, ASKS, KILLS, WILLS)
+DEATHS: Final = Ring("deaths", 3, 4096, 512)
+EXITS: Final = Ring("exits", 4, 4096, 512)
+VICTIMS: Final = Ring("victims", 5, 4096, 512)
+RINGS: Final = (DEATHS, EXITS, VICTIMS, ASKS, KILLS, WILLS)
 """In reading order: what is written last comes first, so that a death read has its kill behind it."""
 
-REC_SIGNAL, REC_DEATH, REC_OOM, REC_WILL = 1, 2, 3, 4
+REC_SIGNAL, REC_DEATH, REC_OOM, REC_WILL, REC_LINE, REC_CLIENT, REC_REPLACED, REC_THREAD = range(
+    1, 9
+)
 RECORD_HEAD: Final = Struct("<HHIQ")
 REC_PATH_CUT: Final = 1
 PATH_FULL, COMPONENT_MOST = 160, 95
 """Behind so many bytes, or in a component so long, the writer may have cut a path; the flag says that it cut one of the record's."""
-WILL_ARGV_INHERITED: Final = 2
+REC_ARGV_INHERITED: Final = 2
 
 WHO: Final = Struct("<QQIIIIIIII16s")
 ANCESTOR: Final = Struct("<QIIII16s")
@@ -41,23 +44,44 @@ ORPHAN: Final = Struct("<QII")
 SIGNAL_HEAD: Final = Struct("<iiii8BiIQQQIi")
 """From offset 16: sig .. after_code."""
 SIGNAL_ORPHAN, SIGNAL_TARGET, SIGNAL_SENDER, SIGNAL_THREADS = 80, 96, 160, 224
-SIGNAL_STACK, SIGNAL_MEMORY, SIGNAL_LENGTHS, SIGNAL_BUF = 256, 352, 368, 392
-SIGNAL_LENS: Final = Struct("<10HB")
-EXIT_HEAD: Final = Struct("<iiiI4BHHH")
-EXIT_WHO, EXIT_PARENT, EXIT_TRACER, EXIT_THREAD = 48, 112, 152, 192
-EXIT_CREATOR, EXIT_BUF = 208, 224
+SIGNAL_STACK, SIGNAL_MEMORY, SIGNAL_LENGTHS, SIGNAL_BUF = 256, 352, 368, 416
+SIGNAL_LENS: Final = Struct("<10HBBHQQQ")
+"""Lengths of the texts, argv_inherited, extra, extra_len, act, ip, sp."""
+EXTRA_NONE, EXTRA_LIMIT, EXTRA_FILTER, EXTRA_TERMINAL, EXTRA_PIPE = range(5)
+LIMIT_EXTRA: Final = Struct("<QQQQII")
+FILTER_EXTRA: Final = Struct("<IIII")
+TERMINAL_EXTRA: Final = Struct("<40xII16s")
+PIPE_EXTRA: Final = Struct("<Q")
+UNLIMITED, UNKNOWN_LIMIT, NO_COUNT = (1 << 64) - 1, (1 << 64) - 2, (1 << 32) - 1
+EXIT_HEAD: Final = Struct("<iiiI4B4BHHHxxIxxxxQQQ")
+EXIT_STDIN_PIPE, EXIT_EXEC_PIPE, EXIT_WHO, EXIT_PARENT = 64, 72, 80, 144
+EXIT_TRACER, EXIT_THREAD, EXIT_CREATOR, EXIT_BUF = 184, 224, 240, 256
 OOM_HEAD: Final = Struct("<IIQ")
 OOM_TRIGGER: Final = 32
 WILL_ORPHAN, WILL_WHO, WILL_LENGTHS, WILL_BUF = 16, 32, 96, 104
 WILL_LENS: Final = Struct("<4H")
+REPLACED_HEAD: Final = Struct("<II")
+REPLACED_WHO, REPLACED_ARGV = 24, 88
+THREAD_HEAD: Final = Struct("<iI")
+THREAD_WHO, THREAD_NAME, THREAD_STACK = 24, 88, 104
 
 REL_SAME_TASK, REL_SAME_GROUP, REL_CHILD_OF_CURRENT, REL_PDEATH, REL_CHILD_OF_GROUP = 1, 2, 4, 8, 16
 ABIS: Final = ("unknown", "x86_64", "i386", "x32", "aarch64")
 NO_IMAGE: Final = 255
 ANCESTOR_REAPER: Final = 0x80000000
-PF_EXITING, PF_KTHREAD = 0x4, 0x200000
+PF_EXITING, PF_IO_WORKER, PF_KTHREAD = 0x4, 0x10, 0x200000
 SIGNAL_GROUP_EXIT: Final = 0x4
-STATS: Final = ("signals", "deaths", "ooms", "wills", "exits", "truncated", "failed", "orphans")
+STATS: Final = (
+    "signals",
+    "deaths",
+    "ooms",
+    "wills",
+    "exits",
+    "truncated",
+    "failed",
+    "orphans",
+    "victims",
+)
 CREATORS_KEPT: Final = 12_000
 """The map has 16,384 entries; an LRU map evicts from a few hundred before it is full."""
 META_SIZE: Final = 65536

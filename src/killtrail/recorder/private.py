@@ -32,7 +32,7 @@ class PrivateBox:
     def new(self, ring: L.Ring) -> list[Event]:
         """The events of a ring since the last call; what was overwritten meanwhile is in `lost`."""
         raw = bpf.lookup(self._loaded.maps["bss"], 0, self._bss)
-        written = struct.unpack_from("<5Q", raw)[ring.head]
+        written = struct.unpack_from("<Q", raw, 8 * ring.head)[0]
         since = self._next.get(ring.name, 0)
         if written == since:
             return []

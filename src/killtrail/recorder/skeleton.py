@@ -6,6 +6,7 @@ the kernel runs it and does the CO-RE relocation itself (5.17+). `bpf/build.py` 
 """
 
 import ctypes
+import errno
 import json
 import os
 import struct
@@ -18,6 +19,8 @@ from killtrail.recorder import bpf
 
 MAGIC: Final = b"BPFLSK1\0"
 _PROG_TYPE_SYSCALL, _F_SLEEPABLE, _MAP_TYPE_ARRAY = 31, 1 << 4, 2
+_OPTIONAL: Final = frozenset({"on_console"})
+"""Programs whose tracepoint a kernel may lack (CONFIG_PRINTK)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,13 @@ def load(blob: Blob, settings: dict[str, int]) -> Loaded:
 
 
 def attach(loaded: Loaded, blob: Blob) -> None:
-    """Runs every program on its tracepoint."""
+    """Runs every program on its tracepoint; an optional one may find none on this kernel."""
     for name, fd in loaded.programs.items():
-        loaded.links[name] = bpf.attach_tracepoint(fd, blob.tracepoints[name])
+        try:
+            loaded.links[name] = bpf.attach_tracepoint(fd, blob.tracepoints[name])
+        except OSError as error:
+            if name not in _OPTIONAL or error.errno != errno.ENOENT:
+                raise
 
 
 # struct bpf_loader_ctx (24 bytes), then a bpf_map_desc (16) per map and a bpf_prog_desc (4) per

@@ -11,8 +11,11 @@ import struct
 
 from killtrail.host import procfs
 from killtrail.recorder import bpf
+from killtrail.recorder import layout as L  # noqa: N812
 
 _ARGV = 256
+_IMAGE = struct.Struct("<QIIIIQQQQII16s256s")
+"""struct image in bpf/maps.h."""
 
 
 def sweep(images: int, now_ns: int, *, with_argv: bool) -> int:
@@ -35,7 +38,8 @@ def _store(images: int, pidfd: int, pid: int, now_ns: int, *, with_argv: bool) -
     if raw is None or (with_argv and not raw):
         return False
     kept = raw[: _ARGV - 1]
-    value = struct.pack("<QIIII", now_ns, len(kept), len(raw), 0, 0) + kept.ljust(_ARGV, b"\0")
+    limits = (L.UNKNOWN_LIMIT,) * 3
+    value = _IMAGE.pack(now_ns, len(kept), len(raw), 0, 0, *limits, 0, L.NO_COUNT, 0, b"", kept)
     try:
         bpf.update(images, struct.pack("<i", pidfd), value, bpf.NOEXIST)
     except OSError:

@@ -186,6 +186,12 @@ OF_INTEREST: Final = frozenset(
         "__arm64_sys_exit",
         "__secure_computing",
         "make_task_dead",
+        "rewind_stack_and_make_dead",
+        "__do_sys_seccomp",
+        "__secure_computing_strict",
+        "seccomp_filter_release",
+        "io_wq_worker",
+        "tiocsti",
         "oops_end",
         "watchdog_overflow_callback",
         "arch_do_signal_or_restart",
@@ -221,7 +227,7 @@ def from_rows(rows: Iterable[tuple[int, int, str]]) -> Symbols:
 
 
 def parse_kallsyms(lines: Iterable[bytes]) -> Symbols:
-    """Ranges of the functions of interest; modules and data symbols only end a range."""
+    """Ranges of the functions of interest, and of each module as `[name]`."""
     return from_rows(_ranges(lines))
 
 
@@ -229,9 +235,11 @@ def _ranges(lines: Iterable[bytes]) -> Iterator[tuple[int, int, str]]:
     wanted = {name.encode() for name in OF_INTEREST}
     found: list[tuple[int, str]] = []
     addresses: list[int] = []
+    modules: dict[bytes, list[int]] = {}
     for line in lines:
         if line.endswith(b"]\n"):
-            break
+            _note_module(line, modules)
+            continue
         head, _, rest = line.partition(b" ")
         kind, name = rest[:1], rest[2:].rstrip(b"\n")
         if kind not in b"tTwW":
@@ -246,6 +254,19 @@ def _ranges(lines: Iterable[bytes]) -> Iterator[tuple[int, int, str]]:
             continue
         after = bisect_right(addresses, start)
         yield start, addresses[after] if after < len(addresses) else start + 4096, function
+    for module, (first, last) in modules.items():
+        yield first, last + 4096, f"[{module.decode('ascii', 'backslashreplace')}]"
+
+
+# BPF programs and trampolines stand there as if they were modules.
+def _note_module(line: bytes, modules: dict[bytes, list[int]]) -> None:
+    head, _, rest = line.partition(b" ")
+    name = rest.rpartition(b"[")[2].rstrip(b"]\n")
+    address = int(head, 16)
+    if rest[:1] not in b"tT" or not address or name == b"bpf" or name.startswith(b"__builtin"):
+        return
+    span = modules.setdefault(name, [address, address])
+    span[0], span[1] = min(span[0], address), max(span[1], address)
 
 
 def read_kallsyms(path: Path = Path("/proc/kallsyms")) -> Symbols:

@@ -10,7 +10,7 @@ _X86_64: Final = {
     59: "execve", 60: "exit", 62: "kill", 101: "ptrace", 129: "rt_sigqueueinfo", 169: "reboot",
     200: "tkill", 231: "exit_group", 234: "tgkill", 297: "rt_tgsigqueueinfo", 322: "execveat",
     424: "pidfd_send_signal", 1: "write", 20: "writev", 3: "close", 242: "mq_timedsend",
-    426: "io_uring_enter", 435: "clone3", 56: "clone",
+    426: "io_uring_enter", 435: "clone3", 56: "clone", 16: "ioctl",
 }  # fmt: skip
 _I386: Final = {
     1: "exit", 4: "write", 6: "close", 11: "execve", 26: "ptrace", 37: "kill", 88: "reboot",

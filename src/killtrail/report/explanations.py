@@ -212,6 +212,7 @@ MECHANISMS: Final[dict[Mechanism, str]] = {
     Mechanism.OOM_CGROUP: "the OOM killer, a memory cgroup's limit",
     Mechanism.OOM_GROUP: "the OOM killer, all of a cgroup (memory.oom.group)",
     Mechanism.OOM_SYSRQ: "the OOM killer, forced by sysrq f",
+    Mechanism.SYSTEMD_OOMD: "systemd-oomd(8), by memory pressure or swap use of a cgroup",
     Mechanism.SYSRQ: "sysrq e (TERM) or i (KILL) to every process",
     Mechanism.PDEATHSIG: "PR_SET_PDEATHSIG, prctl(2): a signal at the parent's end",
     Mechanism.PID_NAMESPACE_EXIT: "the end of a pid namespace's init kills the rest, pid_namespaces(7)",
@@ -225,6 +226,7 @@ MECHANISMS: Final[dict[Mechanism, str]] = {
     Mechanism.RLIMIT_CPU: "RLIMIT_CPU, getrlimit(2)",
     Mechanism.RLIMIT_FSIZE: "RLIMIT_FSIZE, getrlimit(2)",
     Mechanism.RLIMIT_RTTIME: "RLIMIT_RTTIME, getrlimit(2)",
+    Mechanism.RLIMIT_AS: "RLIMIT_AS, getrlimit(2): allocations beyond it fail",
     Mechanism.SIGPIPE: "a write without a reader",
     Mechanism.SIGIO: "O_ASYNC or F_SETSIG, fcntl(2)",
     Mechanism.MQ_NOTIFY: "mq_notify(3)",
@@ -234,7 +236,12 @@ MECHANISMS: Final[dict[Mechanism, str]] = {
     Mechanism.TRAP: "a processor trap",
     Mechanism.HWPOISON: "memory the hardware gave up",
     Mechanism.SIGRETURN: "a bad signal frame",
+    Mechanism.OOPS: "an oops or BUG: the kernel ends the task that ran",
+    Mechanism.DRIVER: "kernel code, mostly a driver's, signals the process it works for",
     Mechanism.BPF_SEND_SIGNAL: "bpf_send_signal, bpf-helpers(7)",
+    Mechanism.UNIT_STOP: "systemd stops a unit, systemd.kill(5)",
+    Mechanism.UNIT_TIMEOUT: "systemd's SIGKILL after TimeoutStopSec=, systemd.service(5)",
+    Mechanism.UNIT_WATCHDOG: "systemd's SIGABRT after WatchdogSec=, systemd.service(5)",
 }
 
 

@@ -37,7 +37,7 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
         "attempts": [_link(each, boot) for each in v.attempts],
         "ancestry": [_ancestor(each, boot) for each in v.ancestry],
         "origin": _origin(v),
-        "incident": None,
+        "incident": _incident(v),
         "patterns": [],
         "evidence": [
             {
@@ -107,6 +107,19 @@ def process(p: Process, boot: Boot) -> _Object:
 
 def _id(number: int | None) -> int | None:
     return None if number == NO_ID else number
+
+
+def _incident(v: Verdict) -> _Object | None:
+    act = v.incident
+    if act is None:
+        return None
+    return {
+        "id": f"{v.host.boot.boot_id}-{act.id}",
+        "victims": act.victims,
+        # The recorder sees what was delivered; who was refused never got a signal.
+        "refused": None,
+        "sample": [process(p, v.host.boot) for p in act.sample],
+    }
 
 
 def _maybe(p: Process | None, boot: Boot) -> _Object | None:

@@ -42,6 +42,7 @@ def rows(v: Verdict) -> list[Row]:
         Row("how", (_how(v),)),
         Row("by whom", _by_whom(v)),
         Row("started by", _started_by(v)),
+        Row("incident", _incident(v)),
         Row("why", tuple(_evidence(e, v.host.boot) for e in v.evidence[:_WHY_MOST])),
         Row("how sure", _how_sure(v)),
         Row("ruled out", tuple(f"{r.cause}: {r.because}" for r in v.ruled_out)),
@@ -166,11 +167,12 @@ def _by_whom(v: Verdict) -> tuple[str, ...]:
 
 def _actor(link: Link, dead: Process) -> str:
     if link.process and link.process.key == dead.key and not link.subject:
-        return f"itself ({link.action})"
+        doubt = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
+        return f"itself ({link.action}){doubt}"
     name = who(link.process) if link.process else ""
     if link.subject:
         subject = f"{link.subject.kind} {link.subject.name}"
-        name = f"{subject}, armed by {name}" if name else subject
+        name = f"{subject}, its own" if name else subject
     sure = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
     return f"{_ROLE_WORDS[link.role]} ({link.action}): {name}{sure}"
 
@@ -180,6 +182,15 @@ def _started_by(v: Verdict) -> tuple[str, ...]:
     if v.origin:
         lines.append(_origin(v))
     return tuple(lines)
+
+
+def _incident(v: Verdict) -> tuple[str, ...]:
+    act = v.incident
+    if act is None:
+        return ()
+    names = ", ".join(f"{p.comm or '?'} (pid {p.pid})" for p in act.sample)
+    more = ", ..." if act.victims > len(act.sample) + 1 else ""
+    return (f"one act, {act.victims} victims on record; others: {names}{more}",)
 
 
 _EDGE: Final = {

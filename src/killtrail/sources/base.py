@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from killtrail.model.events import Loss, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.events import (
+    ImageReplaced,
+    Loss,
+    Note,
+    OomVictimMarked,
+    ParentDied,
+    ProcessExited,
+    SignalSent,
+    ThreadDied,
+)
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 
@@ -20,6 +29,21 @@ class Wanted:
     """Whether exits without a signal and without a request count."""
     most: int | None = None
     """Only so many, the newest."""
+    parent: int | None = None
+    """Held by this process number at their end."""
+    pipe: int | None = None
+    """Had this pipe as standard input, at their end or when their program was started."""
+
+    def within(self, time_ns: int) -> bool:
+        """Whether a moment is in the window asked about."""
+        after = self.since_ns is None or time_ns >= self.since_ns
+        return after and (self.until_ns is None or time_ns <= self.until_ns)
+
+    def relates(self, end: ProcessExited) -> bool:
+        """Whether an end has the parent and the pipe asked for."""
+        if self.parent is not None and (end.parent is None or end.parent.pid != self.parent):
+            return False
+        return self.pipe is None or self.pipe in (end.stdin_pipe, end.exec_pipe)
 
 
 class Source(Protocol):
@@ -54,6 +78,18 @@ class Source(Protocol):
 
     def will(self, key: Key) -> ParentDied | None:
         """What a dead parent left."""
+        ...
+
+    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterable[SignalSent]:
+        """Signals for which this process was `current`, in that time, oldest first."""
+        ...
+
+    def notes(self, since_ns: int, until_ns: int) -> Iterable[Note]:
+        """What people did then that reaches a victim only through the kernel or a manager."""
+        ...
+
+    def threads(self, pid: int) -> Iterable[ThreadDied | ImageReplaced]:
+        """Threads of a number (or with it) that ended while their process went on."""
         ...
 
     def loss(self) -> Loss:

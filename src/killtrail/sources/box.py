@@ -4,21 +4,28 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from killtrail.host import boot
 from killtrail.model.events import (
+    Event,
+    ImageReplaced,
+    KernelLine,
     Loss,
+    ManagerAsked,
+    Note,
     OomVictimMarked,
     ParentDied,
     ParseProblem,
     ProcessExited,
     SignalSent,
+    ThreadDied,
 )
 from killtrail.model.process import Key
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import Box, Slot
 from killtrail.recorder.pins import Pins
+from killtrail.sources.acts import completed
 from killtrail.sources.base import Wanted
 
 if TYPE_CHECKING:
@@ -26,9 +33,15 @@ if TYPE_CHECKING:
 
 _TGID_IN_WHO: Final = 16
 _SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
+_SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
+_SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
+_COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
+"""The rings without which a sender or an end can be missing."""
+_PARENT_TGID: Final = L.EXIT_PARENT + 8
 _WILL_KEY: Final = L.WILL_WHO
 _PROBLEMS_KEPT: Final = 100
+_E = TypeVar("_E", bound=Event)
 
 
 class BoxSource:
@@ -61,7 +74,26 @@ class BoxSource:
 
     @cached_property
     def _signals(self) -> dict[int, list[Slot]]:
-        return self._by_number((L.KILLS, L.ASKS), L.REC_SIGNAL, _SIGNAL_TGID)
+        return self._by_number(_SIGNAL_RINGS, L.REC_SIGNAL, _SIGNAL_TGID)
+
+    @cached_property
+    def _sends(self) -> dict[int, list[Slot]]:
+        return self._by_number(_SIGNAL_RINGS, L.REC_SIGNAL, _SENDER_TGID)
+
+    @cached_property
+    def _threads(self) -> dict[int, list[Slot]]:
+        found = self._by_number((L.DEATHS,), L.REC_THREAD, L.THREAD_WHO + _TGID_IN_WHO)
+        by_tid = self._by_number((L.DEATHS,), L.REC_THREAD, L.THREAD_WHO + _TGID_IN_WHO + 4)
+        replaced = self._by_number((L.EXITS,), L.REC_REPLACED, L.REPLACED_WHO + _TGID_IN_WHO)
+        by_old = self._by_number((L.EXITS,), L.REC_REPLACED, 16)
+        for more in (by_tid, replaced, by_old):
+            for number, slots in more.items():
+                found.setdefault(number, []).extend(slots)
+        return found
+
+    @cached_property
+    def _places(self) -> dict[int, Slot]:
+        return {slot.seq: slot for slot in self.box.slots(L.KILLS)}
 
     @cached_property
     def _exits(self) -> dict[int, list[Slot]]:
@@ -99,12 +131,9 @@ class BoxSource:
             slots = sorted(
                 (s for many in self._exits.values() for s in many), key=lambda s: s.time_ns
             )
-        slots = [
-            s for s in slots if _in_time(s, wanted) and (wanted.ordinary or s.ring is L.DEATHS)
-        ]
-        for slot in slots[-wanted.most :] if wanted.most else slots:
-            event = self.event(slot)
-            if isinstance(event, ProcessExited):
+        slots = [s for s in slots if wanted.within(s.time_ns) and _asked_for(s, wanted)]
+        for event in self._decoded(slots[-wanted.most :] if wanted.most else slots, ProcessExited):
+            if wanted.relates(event):
                 yield event
 
     def signals(self, pid: int | None) -> Iterator[SignalSent]:
@@ -115,16 +144,36 @@ class BoxSource:
             slots = sorted(
                 (s for many in self._signals.values() for s in many), key=lambda s: s.time_ns
             )
-        for slot in slots:
-            event = self.event(slot)
-            if isinstance(event, SignalSent):
-                yield event
+        yield from self._decoded(slots, SignalSent)
 
     def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
         """OOM marks on a process number."""
-        for slot in self._ooms.get(pid, []):
+        yield from self._decoded(self._ooms.get(pid, []), OomVictimMarked)
+
+    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
+        """Signals for which this process was `current`, in that time."""
+        slots = [s for s in self._sends.get(sender.tgid, []) if since_ns <= s.time_ns <= until_ns]
+        for event in self._decoded(slots, SignalSent):
+            if event.current.key.same_life(sender):
+                yield event
+
+    def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
+        """Kernel lines and managers' clients of that time."""
+        for slot in self.box.slots(L.ASKS):
+            if (
+                slot.record[0] in (L.REC_LINE, L.REC_CLIENT)
+                and since_ns <= slot.time_ns <= until_ns
+            ):
+                event = self.event(slot)
+                if isinstance(event, KernelLine | ManagerAsked):
+                    yield event
+
+    def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
+        """Threads that ended while their process went on."""
+        slots = {slot.where: slot for slot in self._threads.get(pid, [])}
+        for slot in sorted(slots.values(), key=lambda s: s.time_ns):
             event = self.event(slot)
-            if isinstance(event, OomVictimMarked):
+            if isinstance(event, ThreadDied | ImageReplaced):
                 yield event
 
     def will(self, key: Key) -> ParentDied | None:
@@ -140,7 +189,7 @@ class BoxSource:
     @cached_property
     def _lost(self) -> int:
         states = {s.ring.name: s for s in self.box.states()}
-        overwritten = sum(states[name].overwritten for name in ("kills", "deaths"))
+        overwritten = sum(states[ring.name].overwritten for ring in _COMPLETE)
         stats = self.box.stats()
         missed = sum(misses for _, misses, _ in self._programs())
         return overwritten + stats["failed"] + missed
@@ -160,7 +209,7 @@ class BoxSource:
     def _complete_since(self) -> int:
         since = self.box.meta.armed_ns
         for state in self.box.states():
-            if state.ring in (L.KILLS, L.DEATHS) and state.overwritten:
+            if state.ring in _COMPLETE and state.overwritten:
                 oldest = self.box.oldest(state.ring)
                 if oldest is not None:
                     since = max(since, oldest.time_ns)
@@ -170,6 +219,9 @@ class BoxSource:
         """Drops what was read, so that the next question reads the box anew."""
         for name in (
             "_signals",
+            "_sends",
+            "_threads",
+            "_places",
             "_exits",
             "_ooms",
             "_wills",
@@ -186,13 +238,41 @@ class BoxSource:
     def event(self, slot: Slot) -> object:
         """The event in a slot; a problem is counted and gives None."""
         try:
-            return self._decoder.decode(slot.record, slot.where, truncated=slot.truncated)
+            event = self._decoder.decode(slot.record, slot.where, truncated=slot.truncated)
         except ValueError as error:
             if len(self._problems) < _PROBLEMS_KEPT:
                 self._problems.append(ParseProblem(self.id, slot.where, str(error)))
             return None
+        if isinstance(event, SignalSent) and slot.ring is L.VICTIMS:
+            return completed(event, self._first_of)
+        return event
+
+    def _first_of(self, place: str) -> SignalSent | None:
+        slot = self._places.get(int(place.partition(":")[2]))
+        event = self.event(slot) if slot else None
+        return event if isinstance(event, SignalSent) else None
+
+    def _decoded(self, slots: list[Slot], kind: type[_E]) -> Iterator[_E]:
+        for slot in slots:
+            event = self.event(slot)
+            if isinstance(event, kind):
+                yield event
 
 
-def _in_time(slot: Slot, wanted: Wanted) -> bool:
-    after = wanted.since_ns is None or slot.time_ns >= wanted.since_ns
-    return after and (wanted.until_ns is None or slot.time_ns <= wanted.until_ns)
+# On raw bytes: to decode thousands of ends for the one that is asked for takes too long.
+def _asked_for(slot: Slot, wanted: Wanted) -> bool:
+    record = slot.record
+    if wanted.parent is not None and wanted.parent != _tgid_at(record, _PARENT_TGID):
+        return False
+    pipes = struct.unpack_from("<QQ", record, L.EXIT_STDIN_PIPE)
+    if wanted.pipe is not None and wanted.pipe not in pipes:
+        return False
+    if wanted.ordinary or slot.ring is L.DEATHS:
+        return True
+    # A crowd's deaths lie among the ordinary ends, but are none of them.
+    code, group_code = struct.unpack_from("<ii", record, 16)
+    return bool((code | group_code) & 0x7F)
+
+
+def _tgid_at(record: bytes, offset: int) -> int:
+    return int.from_bytes(record[offset : offset + 4], "little") & ~L.ANCESTOR_REAPER

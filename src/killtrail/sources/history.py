@@ -6,16 +6,22 @@ from typing import Final
 from killtrail.model import codec
 from killtrail.model.events import (
     Event,
+    ImageReplaced,
+    KernelLine,
     Loss,
+    ManagerAsked,
+    Note,
     OomVictimMarked,
     ParentDied,
     ParseProblem,
     ProcessExited,
     SignalSent,
+    ThreadDied,
 )
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 from killtrail.recorder.history.store import BootRow, History
+from killtrail.sources.acts import completed
 from killtrail.sources.base import Source, Wanted
 
 _PROBLEMS_KEPT: Final = 100
@@ -40,13 +46,15 @@ class HistorySource:
     def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
         """Ends of processes, oldest first."""
         kinds = ("exit", "ordinary") if wanted.ordinary else ("exit",)
-        # Time is checked behind the query, so a limit may only go into it without one.
-        most = wanted.most if wanted.since_ns is None and wanted.until_ns is None else None
+        # Relations are checked behind the query, so a limit may only go into it without one.
+        most = wanted.most
+        if wanted.parent is not None or wanted.pipe is not None:
+            most = None
         found = [
             e
             for kind in kinds
-            for e in self._events(kind, wanted.pid, most)
-            if isinstance(e, ProcessExited) and _in_time(e, wanted)
+            for e in self._events(kind, wanted.pid, most, wanted.since_ns, wanted.until_ns)
+            if isinstance(e, ProcessExited) and wanted.relates(e)
         ]
         found.sort(key=lambda e: e.time_ns)
         yield from found[-wanted.most :] if wanted.most else found
@@ -55,7 +63,7 @@ class HistorySource:
         """Signals sent to a process number, oldest first."""
         for event in self._events("signal", pid):
             if isinstance(event, SignalSent):
-                yield event
+                yield self._completed(event)
 
     def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
         """OOM marks on a process number."""
@@ -69,6 +77,35 @@ class HistorySource:
         event = self._decoded("will", body) if body is not None else None
         return event if isinstance(event, ParentDied) else None
 
+    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
+        """Signals for which this process was `current`, in that time."""
+        for event in self._events("signal", None, None, since_ns, until_ns):
+            if isinstance(event, SignalSent) and event.current.key.same_life(sender):
+                yield self._completed(event)
+
+    def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
+        """Kernel lines and managers' clients of that time."""
+        for event in self._events("note", None, None, since_ns, until_ns):
+            if isinstance(event, KernelLine | ManagerAsked):
+                yield event
+
+    def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
+        """Threads of a process number that ended while their process went on."""
+        for kind in ("thread", "replaced"):
+            for event in self._events(kind, pid):
+                if isinstance(event, ThreadDied | ImageReplaced):
+                    yield event
+
+    def _completed(self, event: SignalSent) -> SignalSent:
+        if not event.act or event.lineage or not event.origin.where.startswith("victims:"):
+            return event
+        return completed(event, self._first_of)
+
+    def _first_of(self, place: str) -> SignalSent | None:
+        body = self._history.at(self._row.row, place)
+        event = self._decoded(place, body) if body else None
+        return event if isinstance(event, SignalSent) else None
+
     def loss(self) -> Loss:
         """What record knew to be lost before it could drain it."""
         return Loss(self._row.lost, self.complete_since(), tuple(self._problems))
@@ -81,8 +118,16 @@ class HistorySource:
         """Closes the file (shared by all boots: closing twice is harmless)."""
         self._history.close()
 
-    def _events(self, kind: str, pid: int | None, most: int | None = None) -> Iterator[Event]:
-        for place, body in self._history.bodies(self._row.row, kind, pid, most):
+    def _events(
+        self,
+        kind: str,
+        pid: int | None,
+        most: int | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Iterator[Event]:
+        rows = self._history.bodies(self._row.row, kind, pid, most, since_ns, until_ns)
+        for place, body in rows:
             event = self._decoded(place, body)
             if event is not None:
                 yield event
@@ -94,11 +139,6 @@ class HistorySource:
             if len(self._problems) < _PROBLEMS_KEPT:
                 self._problems.append(ParseProblem(self.id, place, str(error)))
             return None
-
-
-def _in_time(event: ProcessExited, wanted: Wanted) -> bool:
-    after = wanted.since_ns is None or event.time_ns >= wanted.since_ns
-    return after and (wanted.until_ns is None or event.time_ns <= wanted.until_ns)
 
 
 def open_all(running: Host) -> list[Source]:

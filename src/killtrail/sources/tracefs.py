@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from killtrail.host import boot
 from killtrail.model.events import (
+    ImageReplaced,
     Loss,
+    Note,
     OomVictimMarked,
     ParentDied,
     ParseProblem,
     ProcessExited,
     SignalSent,
+    ThreadDied,
 )
 from killtrail.model.process import Key
 from killtrail.recorder.tracefs import formats, instance, pages
@@ -88,8 +91,8 @@ class TracefsSource:
             for e in self._story.exits
             if (wanted.pid is None or e.process.pid == wanted.pid)
             and (wanted.ordinary or e.fatal is not False)
-            and (wanted.since_ns is None or e.time_ns >= wanted.since_ns)
-            and (wanted.until_ns is None or e.time_ns <= wanted.until_ns)
+            and wanted.within(e.time_ns)
+            and wanted.relates(e)
         ]
         yield from found[-wanted.most :] if wanted.most else found
 
@@ -104,6 +107,22 @@ class TracefsSource:
     def will(self, key: Key) -> ParentDied | None:  # noqa: ARG002
         """None: lineages here are those of creation, nobody needs a will."""
         return None
+
+    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
+        """Signals for which this process was `current`, in that time."""
+        return (
+            s
+            for s in self._story.signals
+            if since_ns <= s.time_ns <= until_ns and s.current.key.same_life(sender)
+        )
+
+    def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
+        """Kernel lines of that time."""
+        return (n for n in self._story.lines if since_ns <= n.time_ns <= until_ns)
+
+    def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
+        """Threads whose exec replaced their process."""
+        return (r for r in self._story.replaced if pid in (r.process.pid, r.old_tid))
 
     def loss(self) -> Loss:
         """What the ring has overwritten."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from killtrail.attribution import effective, sending, wording
+from killtrail.attribution import effective, owners, prompts, sending, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.attribution.sending import Actor
@@ -97,7 +97,7 @@ def _conclude(
     )
     if how.actor is Actor.BYSTANDER:
         certainty = min(certainty, Certainty.LIKELY)
-    who = _actor(a, request, how, certainty, evidence)
+    who, via = _actor(a, request, how, certainty, evidence)
     if reraise:
         a.brief.link(
             Role.SENDER,
@@ -116,7 +116,7 @@ def _conclude(
     if certainty is Certainty.NOT_ESTABLISHED:
         certainty = Certainty.POSSIBLE
     summary = f"{wording.name(a.victim)} was asked to stop with {name} {who}, and complied"
-    return Conclusion(Cause.ASKED_TO_STOP, certainty, summary, how.mechanism)
+    return Conclusion(Cause.ASKED_TO_STOP, certainty, summary, via)
 
 
 def _actor(
@@ -125,20 +125,19 @@ def _actor(
     how: sending.Sending,
     certainty: Certainty,
     evidence: tuple[int, ...],
-) -> str:
-    by_process = how.actor in (Actor.SENDER, Actor.SELF, Actor.TRIGGER)
-    if not by_process:
-        key = how.mechanism is Mechanism.TTY_SIGNAL
+) -> tuple[str, Mechanism | None]:
+    if how.mechanism is Mechanism.TTY_SIGNAL:
+        return _by_key(a, request, certainty, evidence), how.mechanism
+    if how.actor is Actor.BYSTANDER:
         what = how.mechanism.value if how.mechanism else "kernel"
-        a.brief.miss("who typed or wrote the key" if key else "who asked", Why.NOT_RECORDED)
-        subject = (
-            Subject("terminal", "its controlling terminal") if key else Subject("kernel", what)
-        )
+        a.brief.miss("who asked", Why.NOT_RECORDED)
         a.brief.link(
-            Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY), subject=subject,
-            signal=request.sig, target=a.victim, time_ns=request.time_ns, evidence=evidence,
+            Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
+            subject=Subject("kernel", what), signal=request.sig, target=a.victim,
+            time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
-        return "by a key on its terminal" if key else f"by the kernel ({what})"
+        return f"by the kernel ({what})", how.mechanism
+    prompt = prompts.find(a, request)
     launcher = a.launch(request.current, request)
     trigger = how.actor is Actor.TRIGGER
     a.brief.link(
@@ -149,9 +148,35 @@ def _actor(
         signal=request.sig,
         target=a.victim,
         time_ns=request.time_ns,
-        caused_by=launcher,
+        caused_by=prompt.link if prompt else launcher,
         evidence=evidence,
     )
     if trigger:
-        return f"when {wording.name(request.current)} ended ({how.mechanism})"
-    return f"by {wording.name(request.current)}: {wording.command(request.current)}"
+        return f"when {wording.name(request.current)} ended ({how.mechanism})", how.mechanism
+    says = f"by {wording.name(request.current)}: {wording.command(request.current)}"
+    if prompt is None:
+        return says, how.mechanism
+    return says + prompt.says, prompt.mechanism or how.mechanism
+
+
+def _by_key(
+    a: Argument, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
+) -> str:
+    who = owners.of_key(request)
+    terminal = request.terminal.name if request.terminal else "its controlling terminal"
+    typed: int | None = None
+    if who is None:
+        a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
+    else:
+        typed = a.brief.link(
+            Role.TRIGGER, who.says, min(certainty, who.certainty), process=who.process,
+            time_ns=request.time_ns, evidence=evidence,
+        )  # fmt: skip
+    a.brief.link(
+        Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
+        subject=Subject("terminal", terminal), signal=request.sig, target=a.victim,
+        time_ns=request.time_ns, caused_by=typed, evidence=evidence,
+    )  # fmt: skip
+    return "by a key on its terminal" + (
+        f" ({terminal}): {wording.name(who.process)} {who.says}" if who else ""
+    )

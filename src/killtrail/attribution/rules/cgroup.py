@@ -3,7 +3,7 @@
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import Actor
+from killtrail.attribution.sending import Actor, explain
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
@@ -25,8 +25,7 @@ def cgroup_killed(a: Argument) -> Conclusion | None:
         who = f"by {wording.name(writer)}, which wrote cgroup.kill"
     else:
         certainty = min(certainty, Certainty.LIKELY)
-        a.brief.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
-        who = "because it was forked into a cgroup being killed"
+        who = "because it was forked into a cgroup being killed" + _parents_killer(a, certainty)
     a.blame(
         Role.POLICY_OWNER,
         "was killed as a whole",
@@ -36,3 +35,21 @@ def cgroup_killed(a: Argument) -> Conclusion | None:
     a.rule_out_memory()
     summary = f"{wording.name(a.victim)} was killed with its cgroup {a.signal.target.cgroup} {who}"
     return Conclusion(Cause.CGROUP_KILLED, certainty, summary, Mechanism.CGROUP_KILL)
+
+
+# The parent that was forking then is killed by the same write.
+def _parents_killer(a: Argument, certainty: Certainty) -> str:
+    parent = a.case.related.get(a.signal.current.key) if a.signal else None
+    for signal in parent.signals if parent else ():
+        how = explain(signal)
+        if how.mechanism is Mechanism.CGROUP_KILL and how.actor is Actor.SENDER:
+            cited = a.brief.cite(signal, wording.sending(signal, how))
+            launcher = a.launch(signal.current, signal)
+            a.brief.link(
+                Role.SENDER, "wrote cgroup.kill", certainty, process=signal.current,
+                signal=signal.sig, target=a.victim, time_ns=signal.time_ns, caused_by=launcher,
+                evidence=(cited, *a.cite_signal()),
+            )  # fmt: skip
+            return f" by {wording.name(signal.current)}"
+    a.brief.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
+    return ""

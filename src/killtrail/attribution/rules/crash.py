@@ -15,6 +15,10 @@ from killtrail.model.verdict import Subject
 if TYPE_CHECKING:
     from killtrail.model.certainty import Certainty
 
+_WITH_ADDRESS = frozenset({sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE})
+_BUS_ADRERR = 2
+_STACK_STEP = 65536
+"""A fault so near to the stack pointer was the stack's growth; frames are rarely larger."""
 _FAULTS = frozenset({Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN})
 _MECHANISM_SAYS = {
     Mechanism.PAGE_FAULT: "touched memory it may not",
@@ -45,10 +49,19 @@ def crashed(a: Argument) -> Conclusion | None:
     a.brief.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
     thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
     summary = (
-        f"{wording.name(a.victim)} crashed{thread}: it {_MECHANISM_SAYS[mechanism]}"
+        f"{wording.name(a.victim)} crashed{thread}: it {_what(a.signal, mechanism)}"
         f" ({sg.name(a.signal.sig)}, {code}{_address(a.signal)})"
     )
     return Conclusion(Cause.CRASHED, certainty, summary, mechanism)
+
+
+def _what(signal: SignalSent, mechanism: Mechanism) -> str:
+    if signal.sig == sg.SIGBUS and signal.code == _BUS_ADRERR:
+        return "touched a mapping with nothing behind it: a file cut short, or no space for it"
+    address = _fault_address(signal)
+    if address is not None and signal.sp and abs(address - signal.sp) < _STACK_STEP:
+        return "ran out of stack"
+    return _MECHANISM_SAYS[mechanism]
 
 
 def _other_thread(signal: SignalSent) -> bool:
@@ -56,15 +69,17 @@ def _other_thread(signal: SignalSent) -> bool:
 
 
 # siginfo_t is a union: for faults si_pid and si_uid are the two halves of si_addr.
-def _address(signal: SignalSent) -> str:
+def _fault_address(signal: SignalSent) -> int | None:
     if signal.info != "user" or signal.si_pid is None or signal.si_uid is None:
-        return ""
-    if (
-        signal.sig not in (sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE)
-        or signal.code == sg.SI_KERNEL
-    ):
-        return ""
-    return f", address {(signal.si_uid << 32) | (signal.si_pid & 0xFFFFFFFF):#x}"
+        return None
+    if signal.sig not in _WITH_ADDRESS or signal.code == sg.SI_KERNEL:
+        return None
+    return (signal.si_uid << 32) | (signal.si_pid & 0xFFFFFFFF)
+
+
+def _address(signal: SignalSent) -> str:
+    address = _fault_address(signal)
+    return "" if address is None else f", address {address:#x}"
 
 
 def aborted(a: Argument) -> Conclusion | None:

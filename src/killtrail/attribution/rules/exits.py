@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from killtrail.attribution import wording
+from killtrail.attribution import tracers, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.events import ProcessExited
 
 _SHELL_OFFSET: Final = 128
 _SHELL_MOST: Final = _SHELL_OFFSET + sg.LAST
@@ -29,10 +30,11 @@ def exited(a: Argument) -> Conclusion | None:
         return _without_code(a)
     evidence = a.cite_end()
     launcher = a.launch_dead(end)
+    certainty = _own_wish(a, end, Certainty.ESTABLISHED)
     a.brief.link(
         Role.SENDER,
         f"exited with code {end.exit_code}",
-        Certainty.ESTABLISHED,
+        certainty,
         process=end.process,
         target=a.victim,
         time_ns=end.time_ns,
@@ -49,8 +51,43 @@ def exited(a: Argument) -> Conclusion | None:
         a.brief.rule_out(Cause.OOM_KILLED, "its wait status holds no signal")
     else:
         a.brief.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
-    summary = f"{wording.name(a.victim)} ended by itself with exit code {end.exit_code}{look}"
-    return Conclusion(Cause.EXITED, Certainty.ESTABLISHED, summary, Mechanism.EXIT_GROUP)
+    _note_memory_limit(a, end)
+    summary = (
+        f"{wording.name(a.victim)} ended by itself with exit code {end.exit_code}{_by_thread(end)}"
+        f"{look}"
+    )
+    return Conclusion(Cause.EXITED, certainty, summary, Mechanism.EXIT_GROUP)
+
+
+def _by_thread(end: ProcessExited) -> str:
+    tid = end.process.tid
+    if not end.called_exit or tid in (None, end.process.pid):
+        return ""
+    return f", called by its thread {wording.thread(end.process)}"
+
+
+# Allocations fail quietly under RLIMIT_AS: people take what follows for the OOM killer's work.
+def _note_memory_limit(a: Argument, end: ProcessExited) -> None:
+    if end.memory_limit is None or not end.exit_code:
+        return
+    a.brief.rule_out(
+        Cause.OOM_KILLED,
+        f"no signal ended it; but it ran under RLIMIT_AS = {end.memory_limit} bytes, so an"
+        " allocation of its own may have failed",
+    )
+
+
+# A debugger can make a process call exit. Where its return address could be read and is in code,
+# it did so itself.
+def _own_wish(a: Argument, end: ProcessExited, certainty: Certainty) -> Certainty:
+    tracer = tracers.at_end(a)
+    if tracer is None or end.returns_to_stack is False:
+        return certainty
+    a.brief.link(
+        Role.TRIGGER, "was tracing it, and may have made it call exit", Certainty.POSSIBLE,
+        process=tracer, target=a.victim, evidence=a.cite_end(),
+    )  # fmt: skip
+    return Certainty.POSSIBLE
 
 
 # tracefs tells no status, but the kernel stack of the exit: exit_group was in flight.
@@ -59,10 +96,11 @@ def _without_code(a: Argument) -> Conclusion | None:
     if end is None or not a.case.watched:
         return None
     launcher = a.launch_dead(end)
+    certainty = _own_wish(a, end, Certainty.LIKELY)
     a.brief.link(
         Role.SENDER,
         "exited",
-        Certainty.LIKELY,
+        certainty,
         process=end.process,
         target=a.victim,
         time_ns=end.time_ns,
@@ -73,4 +111,4 @@ def _without_code(a: Argument) -> Conclusion | None:
         Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action"
     )
     summary = f"{wording.name(a.victim)} ended by itself; its exit code was not recorded"
-    return Conclusion(Cause.EXITED, Certainty.LIKELY, summary, Mechanism.EXIT_GROUP)
+    return Conclusion(Cause.EXITED, certainty, summary, Mechanism.EXIT_GROUP)

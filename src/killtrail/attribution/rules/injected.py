@@ -1,6 +1,6 @@
 """Tracers and BPF programs."""
 
-from killtrail.attribution import wording
+from killtrail.attribution import tracers, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.model import signals as sg
@@ -62,25 +62,54 @@ def injected(a: Argument) -> Conclusion | None:
     """Claim: its tracer put the signal in at a stop; the kernel's signal path never saw it.
 
     Needs: death by a signal that no send on record explains, while recording was complete, and a
-    tracer attached at the end. Never more than likely: it is an inference from absence. Refuted
-    by: any lost record, a send of that signal.
+    tracer attached at the end, or one that had attached on record and is gone. Never more than
+    likely: it is an inference from absence. Refuted by: any lost record, a send of that signal.
     """
     end = a.facts.exit
-    if (
-        a.signal is not None
-        or end is None
-        or not end.signal
-        or end.tracer is None
-        or not a.case.watched
-    ):
+    if a.signal is not None or end is None or not end.signal or not a.case.watched:
         return None
-    a.blame(Role.SENDER, "injected a signal", Certainty.LIKELY, process=end.tracer)
+    if end.stack:
+        return None
+    attached = tracers.attached(a)
+    tracer = end.tracer or (attached.current if attached else None)
+    if tracer is None:
+        return None
+    if attached:
+        a.brief.cite(attached, f"{wording.name(attached.current)} attached to it with ptrace()")
+    was = "was tracing it" if end.tracer else "had traced it"
+    a.blame(Role.SENDER, "injected a signal", Certainty.LIKELY, process=tracer)
+    if attached and attached.current.key.same_life(tracer.key):
+        a.launch(attached.current, attached)
     a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded"
     )
     summary = (
         f"{wording.name(a.victim)} died of {sg.name(end.signal)} that nobody sent;"
-        f" {wording.name(end.tracer)} was tracing it"
+        f" {wording.name(tracer)} {was}"
     )
     return Conclusion(Cause.TRACED, Certainty.LIKELY, summary, Mechanism.PTRACE_INJECT)
+
+
+def made_to_exit(a: Argument) -> Conclusion | None:
+    """Claim: a debugger made it call exit.
+
+    Needs: an exit under a tracer whose call would have returned to the stack, where debuggers put
+    the return address of what they call. Refuted by: a return address in code.
+    """
+    end = a.facts.exit
+    if end is None or end.exit_code is None or end.tracer is None or not end.returns_to_stack:
+        return None
+    a.blame(Role.SENDER, "made it call exit", Certainty.LIKELY, process=end.tracer)
+    attached = tracers.attached(a)
+    if attached and attached.current.key.same_life(end.tracer.key):
+        a.launch(attached.current, attached)
+    a.brief.rule_out(
+        Cause.EXITED,
+        "its call of exit would have returned to the stack: no code of its own made it",
+    )
+    summary = (
+        f"{wording.name(a.victim)} was made to exit with code {end.exit_code} by its tracer"
+        f" {wording.name(end.tracer)}"
+    )
+    return Conclusion(Cause.TRACED, Certainty.LIKELY, summary, Mechanism.PTRACE)

@@ -1,19 +1,22 @@
-"""Limits, timers, filters and pipes: the kernel on the process's own account."""
+"""Limits, timers and filters: the kernel on the process's own account."""
 
-from killtrail.attribution import wording
+from killtrail.attribution import owners, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
 from killtrail.model.verdict import Subject
 
 _STRICT_OR_DEAD = (1, 3)
 """SECCOMP_MODE_STRICT, and SECCOMP_MODE_DEAD, which the refusal itself sets since 5.17."""
+_SECCOMP_STACK = frozenset({"__secure_computing", "__secure_computing_strict", "__seccomp_filter"})
 _LIMITS = {
     Mechanism.RLIMIT_CPU: ("RLIMIT_CPU", "used up its CPU time limit"),
     Mechanism.RLIMIT_FSIZE: ("RLIMIT_FSIZE", "wrote beyond its file size limit"),
+    Mechanism.RLIMIT_RTTIME: ("RLIMIT_RTTIME", "ran too long at a real-time priority"),
 }
 _TIMERS = {
     Mechanism.ITIMER: ("alarm or setitimer", "its own interval timer ran out"),
@@ -46,19 +49,50 @@ def limit_exceeded(a: Argument) -> Conclusion | None:
     """Claim: it went over a resource limit and the kernel acted on that.
 
     Needs: for CPU time, the CPU timer functions on the kernel stack; for file size, SIGXFSZ from
-    the kernel in its own write. Who set the limit is not in the record: the limit itself is named.
-    Refuted by: SIGXCPU or SIGXFSZ sent by a call.
+    the kernel in its own write. The process in which the limit came in is shown, but whether that
+    one set it or was given it with prlimit(2) is not recorded. Refuted by: SIGXCPU or SIGXFSZ
+    sent by a call.
     """
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _LIMITS:
         return None
     limit, says = _LIMITS[mechanism]
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, "was exceeded", Subject("limit", limit), certainty)
-    a.brief.miss("who set the limit", Why.NOT_RECORDED)
+    value = _value(a.signal, mechanism)
+    _own_account(
+        a, Role.POLICY_OWNER, "was exceeded", Subject("limit", f"{limit}{value}"), certainty
+    )
+    _limit_owner(a, a.signal, limit)
     a.rule_out_memory()
-    summary = f"{wording.name(a.victim)} {says} ({limit}) and got {sg.name(a.signal.sig)}"
+    summary = f"{wording.name(a.victim)} {says} ({limit}{value}) and got {sg.name(a.signal.sig)}"
     return Conclusion(Cause.LIMIT_EXCEEDED, certainty, summary, mechanism)
+
+
+def _value(signal: SignalSent, mechanism: Mechanism) -> str:
+    limit = signal.limit
+    if limit is None:
+        return ""
+    # SIGXCPU comes at the soft limit, SIGKILL at the hard one (check_process_timers()).
+    number = limit.hard if signal.sig == sg.SIGKILL else limit.soft
+    if number is None:
+        return ""
+    unit = {Mechanism.RLIMIT_CPU: " s", Mechanism.RLIMIT_RTTIME: " us"}.get(mechanism, " bytes")
+    return f" = {number}{unit}"
+
+
+def _limit_owner(a: Argument, signal: SignalSent, limit: str) -> None:
+    owner = owners.of_limit(signal, a.victim)
+    a.brief.miss(f"who set {limit}: prlimit(2) leaves no trace", Why.NOT_RECORDED)
+    if owner is None:
+        return
+    a.brief.link(
+        Role.POLICY_OWNER,
+        f"has this {limit}, {owner.says}",
+        owner.certainty,
+        process=owner.process,
+        target=a.victim,
+        evidence=a.cite_signal(),
+    )
 
 
 def timer_expired(a: Argument) -> Conclusion | None:
@@ -77,60 +111,67 @@ def timer_expired(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
 
-def broken_pipe(a: Argument) -> Conclusion | None:
-    """Claim: it wrote to a pipe or socket that nobody reads any more.
-
-    Needs: SIGPIPE from the kernel on its own thread. Who had closed the other end is not in the
-    record, so the verdict is likely at most. Refuted by: SIGPIPE sent by a call.
-    """
-    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SIGPIPE:
-        return None
-    certainty = min(a.certainty(), Certainty.LIKELY)
-    _own_account(
-        a,
-        Role.TRIGGER,
-        "has no reader",
-        Subject("pipe", "the pipe or socket it wrote to"),
-        certainty,
-    )
-    a.brief.miss("who closed the other end", Why.NOT_RECORDED)
-    summary = f"{wording.name(a.victim)} wrote to a pipe or socket that nobody reads (SIGPIPE)"
-    return Conclusion(Cause.BROKEN_PIPE, certainty, summary, Mechanism.SIGPIPE)
-
-
 def seccomp_killed(a: Argument) -> Conclusion | None:
     """Claim: a seccomp filter (or user dispatch) refused its system call with a deadly signal.
 
-    Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. Who installed the filter is not
-    in the record. Refuted by: SIGSYS sent by a call.
+    Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. Who installed the filter follows
+    from how many its ancestors carry. Refuted by: SIGSYS sent by a call.
     """
     if a.signal is None or a.sending is None:
         return None
     mechanism = a.sending.mechanism
     if mechanism is not Mechanism.SECCOMP and mechanism is not Mechanism.USER_DISPATCH:
         return None
-    call = a.signal.syscall
-    which = f"system call {call.number} ({call.abi})" if call else "a system call"
+    which = _refused_call(a.signal)
     certainty = a.certainty()
     _own_account(
         a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty
     )
-    a.brief.miss("who installed the filter", Why.NOT_RECORDED)
+    by = _filter_owner(a, a.signal, certainty) if mechanism is Mechanism.SECCOMP else ""
     a.brief.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
-    summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}"
+    summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}{by}"
     return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, mechanism)
+
+
+# siginfo of SIGSYS: the refused call's address, number and architecture, signal(7).
+def _refused_call(signal: SignalSent) -> str:
+    call = signal.syscall
+    if call is None:
+        return "a system call"
+    name = f" {call.name}" if call.name else ""
+    return f"system call {call.number}{name} ({call.abi})"
+
+
+def _filter_owner(a: Argument, signal: SignalSent, certainty: Certainty) -> str:
+    owner = owners.of_filter(signal, a.victim)
+    if owner is None:
+        a.brief.miss("who installed the filter", Why.NOT_RECORDED)
+        return ""
+    a.brief.link(
+        Role.POLICY_OWNER,
+        "installed the filter",
+        min(certainty, owner.certainty),
+        process=owner.process,
+        target=a.victim,
+        evidence=a.cite_signal(),
+    )
+    if owner.process.key == a.victim.key:
+        return f", which it had installed {owner.says}"
+    return f", which {wording.name(owner.process)} had installed and handed down"
 
 
 def seccomp_strict(a: Argument) -> Conclusion | None:
     """Claim: seccomp strict mode ended it: any call but read, write, exit and sigreturn is death.
 
-    Needs: status SIGKILL, strict or dead mode at the end, no send on record and complete recording: strict
-    mode exits straight away, without a signal. Refuted by: a SIGKILL sent to it.
+    Needs: status SIGKILL, no send on record, strict or dead mode, and either seccomp on the kernel
+    stack of the end or complete recording: strict mode exits straight away, without a signal.
+    Refuted by: a SIGKILL sent to it.
     """
     end = a.facts.exit
     if a.signal is not None or end is None or end.signal != sg.SIGKILL:
         return None
-    if end.seccomp_mode not in _STRICT_OR_DEAD or not a.case.watched:
+    seen = bool(set(end.stack or ()) & _SECCOMP_STACK)
+    if not seen and (end.seccomp_mode not in _STRICT_OR_DEAD or not a.case.watched):
         return None
     a.blame(
         Role.POLICY_OWNER,
@@ -138,9 +179,15 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         Certainty.ESTABLISHED,
         subject=Subject("filter", "seccomp strict mode"),
     )
-    a.brief.rule_out(
-        Cause.KILLED_BY_PROCESS, "no SIGKILL was sent to it while all sends were recorded"
-    )
-    a.brief.rule_out(Cause.OOM_KILLED, "no SIGKILL was sent to it while all sends were recorded")
+    # prctl(PR_SET_SECCOMP) works on the calling thread alone, and strict mode forbids execve.
+    a.brief.link(
+        Role.POLICY_OWNER, "entered strict mode", Certainty.LIKELY, process=a.victim,
+        target=a.victim, evidence=a.cite_end(),
+    )  # fmt: skip
+    why = "seccomp ended it from within (kernel stack of the end), no SIGKILL was sent"
+    if not seen:
+        why = "no SIGKILL was sent to it while all sends were recorded"
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, why)
+    a.brief.rule_out(Cause.OOM_KILLED, why)
     summary = f"{wording.name(a.victim)} was ended by seccomp strict mode at a system call it may not make"
     return Conclusion(Cause.SECCOMP_KILLED, Certainty.ESTABLISHED, summary, Mechanism.SECCOMP)

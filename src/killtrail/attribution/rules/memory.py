@@ -3,6 +3,7 @@
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.rules import kernel
 from killtrail.attribution.sending import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -13,6 +14,7 @@ from killtrail.model.verdict import Subject
 _OOM = frozenset(
     {Mechanism.OOM_HOST, Mechanism.OOM_CGROUP, Mechanism.OOM_GROUP, Mechanism.OOM_SYSRQ}
 )
+_OOMD = frozenset({"/usr/lib/systemd/systemd-oomd", "/lib/systemd/systemd-oomd"})
 _HOST = Subject("kernel", "the host's memory")
 
 
@@ -43,12 +45,41 @@ def oom_killed(a: Argument) -> Conclusion | None:
     for mark in a.facts.ooms:
         a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim")
     who = _trigger(a, certainty)
-    where = _policy(a, mechanism, certainty)
+    where = _policy(a, mechanism, certainty) + _shared(a, mechanism)
     a.brief.rule_out(
         Cause.KILLED_BY_PROCESS, "the kernel sent it itself (SI_KERNEL) in the OOM killer"
     )
     summary = f"{wording.name(a.victim)} was killed by the OOM killer: {where}{who}"
     return Conclusion(Cause.OOM_KILLED, certainty, summary, mechanism)
+
+
+# __oom_kill_process() marks each victim it chose; who shares a chosen one's memory map is killed
+# along without a mark or a line in the kernel's log.
+def _shared(a: Argument, mechanism: Mechanism | None) -> str:
+    if mechanism is None or a.facts.ooms or not a.case.watched:
+        return ""
+    return "; it was not chosen itself, but shares its memory with the one that was"
+
+
+def by_oomd(a: Argument) -> Conclusion | None:
+    """Claim: systemd-oomd killed it because its cgroup was under memory pressure or full of swap.
+
+    Needs: a signal call of the process that runs systemd-oomd. What the pressure was stands in the
+    journal. Refuted by: another program of that name.
+    """
+    if a.signal is None or a.sending is None or a.sending.actor is not Actor.SENDER:
+        return None
+    sender = a.signal.current
+    if sender.exe not in _OOMD:
+        return None
+    certainty = a.certainty()
+    a.blame(Role.SENDER, "systemd-oomd", certainty, process=sender, launched=sender)
+    group = a.signal.target.cgroup or "?"
+    a.blame(Role.POLICY_OWNER, "was under pressure", certainty, subject=Subject("cgroup", group))
+    a.brief.miss("the pressure that made it act", Why.NOT_RECORDED, "journalctl -u systemd-oomd")
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the sender acts on memory pressure, by policy")
+    summary = f"{wording.name(a.victim)} was killed by systemd-oomd with its cgroup {group}"
+    return Conclusion(Cause.OOM_KILLED, certainty, summary, Mechanism.SYSTEMD_OOMD)
 
 
 def _marked(a: Argument) -> bool:
@@ -61,7 +92,7 @@ def _trigger(a: Argument, certainty: Certainty) -> str:
     signal = a.signal
     if signal is None or signal.current.kthread:
         if a.sending and a.sending.mechanism is Mechanism.OOM_SYSRQ:
-            a.brief.miss("who wrote f to sysrq-trigger", Why.NOT_RECORDED)
+            return kernel.requested(a)
         return ""
     if a.sending and a.sending.actor is not Actor.TRIGGER and a.sending.mechanism is not None:
         return ""

@@ -1,11 +1,12 @@
 """A process did it with a signal call."""
 
-from killtrail.attribution import wording
+from killtrail.attribution import claims, prompts, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.attribution.sending import SENDING_CALLS, Actor
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
 
 _CALLS = frozenset(SENDING_CALLS.values())
 
@@ -24,15 +25,23 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     if mechanism is None or mechanism not in _CALLS:
         return None
     sender, certainty = a.signal.current, a.certainty()
-    a.blame(Role.SENDER, mechanism.value, certainty, process=sender, launched=sender)
+    prompt = prompts.find(a, a.signal)
+    launcher = a.launch(sender, a.signal)
+    a.blame(
+        Role.SENDER, mechanism.value, certainty, process=sender,
+        caused_by=prompt.link if prompt else launcher,
+    )  # fmt: skip
     a.rule_out_memory()
     if a.signal.sig in sg.FAULTS:
         a.brief.rule_out(Cause.CRASHED, "the signal was sent by a call, no instruction faulted")
+    astray = claims.misdirected(a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by"
-        f" {wording.name(sender)}: {wording.command(sender)}"
+        f" {wording.name(sender)}: {wording.command(sender)}{prompt.says if prompt else ''}"
+        f"{f' ({astray})' if astray else ''}"
     )
-    return Conclusion(Cause.KILLED_BY_PROCESS, certainty, summary, mechanism)
+    via = prompt.mechanism if prompt and prompt.mechanism else mechanism
+    return Conclusion(Cause.KILLED_BY_PROCESS, certainty, summary, via)
 
 
 def killed_by_self(a: Argument) -> Conclusion | None:
@@ -47,31 +56,39 @@ def killed_by_self(a: Argument) -> Conclusion | None:
     if mechanism not in _CALLS and mechanism is not Mechanism.REBOOT:
         return None
     certainty = a.certainty()
+    mirrored, says = _repeats_its_child(a)
+    launcher = a.launch(a.victim, a.signal)
     a.blame(
         Role.SENDER,
         mechanism.value if mechanism else "kill",
         certainty,
         process=a.signal.current,
-        launched=a.victim,
+        caused_by=mirrored or launcher,
     )
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
     summary = (
-        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}: {wording.command(a.victim)}"
+        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}:"
+        f" {wording.command(a.victim)}"
     )
     return Conclusion(Cause.KILLED_BY_SELF, certainty, summary, mechanism)
 
 
-def kernel_operator(a: Argument) -> Conclusion | None:
-    """Claim: somebody wrote e or i to sysrq-trigger, and the kernel signalled every process.
-
-    Needs: the sysrq functions on the kernel stack of the send. Refuted by: any other stack.
-    """
-    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SYSRQ:
-        return None
-    certainty, operator = a.certainty(), a.signal.current
-    a.blame(Role.REQUESTER, "wrote sysrq-trigger", certainty, process=operator, launched=operator)
-    summary = (
-        f"{wording.name(a.victim)} was killed by sysrq, which {wording.name(operator)} set off"
+# Wrappers (unshare, su, strace) die of what their child died of, so that their parent sees it.
+def _repeats_its_child(a: Argument) -> tuple[int | None, str]:
+    children = [c for c in a.facts.children if a.signal and c.signal == a.signal.sig]
+    if not children:
+        return None, ""
+    child = children[-1]
+    above = a.why_it_ended(child.process)
+    cited = a.brief.cite(child, f"its child {wording.name(child.process)} had ended of the same")
+    link = a.brief.link(
+        Role.TRIGGER,
+        "died of the same signal",
+        Certainty.LIKELY,
+        process=child.process,
+        time_ns=child.time_ns,
+        caused_by=above,
+        evidence=(cited,),
     )
-    return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.SYSRQ)
+    return link, f", as its child {wording.name(child.process)}{a.because(above)} had died of it"

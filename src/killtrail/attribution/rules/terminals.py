@@ -1,8 +1,9 @@
 """Terminals: keys, hang-ups, orphaned jobs."""
 
-from killtrail.attribution import wording
+from killtrail.attribution import owners, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.sending import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -19,9 +20,10 @@ _SAYS = {
 def terminal(a: Argument) -> Conclusion | None:
     """Claim: the terminal driver sent it, for a key, a hang-up or an orphaned job.
 
-    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker, and
-    who wrote to the terminal's other end is not seen: the terminal is named, nobody else. For a
-    hang-up it is whoever closed the other end or left the session. Refuted by: any other stack.
+    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker;
+    who had the terminal's other end open (an ancestor: a terminal, ssh, a multiplexer) wrote it.
+    For a hang-up it is whoever closed the other end or left the session. Refuted by: any other
+    stack.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -34,18 +36,32 @@ def terminal(a: Argument) -> Conclusion | None:
 
 
 def _key(a: Argument, signal: SignalSent) -> Conclusion:
-    certainty = min(a.certainty(), Certainty.LIKELY)
-    a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
+    who = owners.of_key(signal)
+    name = signal.terminal.name if signal.terminal else "its controlling terminal"
+    certainty = min(a.certainty(), who.certainty if who else Certainty.LIKELY)
+    if who is None:
+        a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
+    else:
+        own = who.process.key == signal.current.key
+        a.blame(
+            Role.TRIGGER, who.says, who.certainty, process=who.process,
+            launched=who.process if own else None,
+        )  # fmt: skip
     a.blame(
         Role.TRIGGER,
         "signalled the foreground job",
-        certainty,
-        subject=Subject("terminal", "its controlling terminal"),
+        a.certainty(),
+        subject=Subject("terminal", name),
+        caused_by=len(a.brief.links) or None,
     )
-    a.brief.rule_out(
-        Cause.KILLED_BY_PROCESS, f"{wording.name(signal.current)} only carried the terminal's input"
+    if a.sending and a.sending.actor is Actor.BYSTANDER:
+        carried = f"{wording.name(signal.current)} only carried the terminal's input"
+        a.brief.rule_out(Cause.KILLED_BY_PROCESS, carried)
+    by = f": {wording.name(who.process)} {who.says}" if who else ""
+    summary = (
+        f"{wording.name(a.victim)} got {sg.name(signal.sig)} from a key on its terminal"
+        f" ({name}){by}"
     )
-    summary = f"{wording.name(a.victim)} got {sg.name(signal.sig)} from a key on its terminal"
     return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
 
 

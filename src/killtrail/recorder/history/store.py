@@ -20,7 +20,17 @@ from typing import Final, Self
 from killtrail.errors import UnavailableError
 from killtrail.model import codec
 from killtrail.model.clock import NS, Boot
-from killtrail.model.events import Event, OomVictimMarked, ParentDied, ProcessExited, SignalSent
+from killtrail.model.events import (
+    Event,
+    ImageReplaced,
+    KernelLine,
+    ManagerAsked,
+    OomVictimMarked,
+    ParentDied,
+    ProcessExited,
+    SignalSent,
+    ThreadDied,
+)
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 from killtrail.recorder.history.place import default_path
@@ -44,7 +54,19 @@ CREATE TABLE IF NOT EXISTS exits (
 );
 CREATE INDEX IF NOT EXISTS events_by_pid ON events (boot, kind, pid);
 CREATE INDEX IF NOT EXISTS exits_by_pid ON exits (boot, pid);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (boot, kind, time_ns);
+CREATE INDEX IF NOT EXISTS exits_by_time ON exits (boot, time_ns);
 """
+_KINDS: Final[dict[type, str]] = {
+    ProcessExited: "exit",
+    ParentDied: "will",
+    ThreadDied: "thread",
+    ImageReplaced: "replaced",
+    KernelLine: "note",
+    ManagerAsked: "note",
+}
+_BROKEN: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file raises: its text may be no UTF-8, error messages about it neither."""
 _PRUNE_STEP: Final = 2000
 _EXITS_SHARE: Final = 4
 """Ordinary exits may take a quarter of the file."""
@@ -84,7 +106,7 @@ class History:
         self._writable = writable
         try:
             self._db = self._open()
-        except sqlite3.DatabaseError as error:
+        except _BROKEN as error:
             raise _unreadable(self.path, error) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -130,7 +152,13 @@ class History:
         ]
 
     def bodies(
-        self, boot: int, kind: str, pid: int | None = None, most: int | None = None
+        self,
+        boot: int,
+        kind: str,
+        pid: int | None = None,
+        most: int | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
     ) -> Iterator[tuple[str, str]]:
         """(place, JSON) of the events of a kind, oldest first; only the newest `most` if given.
 
@@ -139,13 +167,27 @@ class History:
         table = "exits" if kind == "ordinary" else "events"
         kind = "exit" if kind == "ordinary" else kind
         where, values = "boot = ? AND kind = ?", [boot, kind]
-        if pid is not None:
-            where, values = where + " AND pid = ?", [*values, pid]
+        for condition, value in (
+            ("pid = ?", pid),
+            ("time_ns >= ?", since_ns),
+            ("time_ns <= ?", until_ns),
+        ):
+            if value is not None:
+                where, values = f"{where} AND {condition}", [*values, value]
         rows = self._rows(
             f"SELECT place, body FROM {table} WHERE {where} ORDER BY time_ns DESC LIMIT ?",  # noqa: S608 -- names from this file
             (*values, -1 if most is None else most),
         )
         yield from reversed(rows)
+
+    def at(self, boot: int, place: str) -> str | None:
+        """JSON of the event that lay at a place of the box, of the latest arming that has one."""
+        rows = self._rows(
+            "SELECT body FROM events WHERE boot = ? AND place LIKE ? ESCAPE '!'"
+            " ORDER BY time_ns DESC LIMIT 1",
+            (boot, f"%{place.replace('_', '!_')}"),
+        )
+        return rows[0][0] if rows else None
 
     def will(self, boot: int, key: Key) -> str | None:
         """JSON of what a dead parent left."""
@@ -158,7 +200,7 @@ class History:
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except _BROKEN as error:
             raise _unreadable(self.path, error) from error
 
     # -- writing ---------------------------------------------------------------------------------
@@ -274,12 +316,10 @@ def _kind_and_key(event: Event) -> tuple[str, Key]:
     match event:
         case SignalSent():
             return "signal", event.target.key
-        case ProcessExited():
-            return "exit", event.process.key
-        case ParentDied():
-            return "will", event.process.key
         case OomVictimMarked():
             return "oom", event.victim
+        case _:
+            return _KINDS[type(event)], event.process.key
 
 
 def _check_version(db: sqlite3.Connection) -> None:

@@ -39,6 +39,7 @@ _EVENTS: Final = {
     "sched/sched_process_exit": None,
     "signal/signal_deliver": "sig!=17&&sig!=23&&sig!=28",
     "oom/mark_victim": None,
+    "printk/console": 'msg ~ "*sysrq: *"',
     "signal/signal_generate": _SIGNALS,
 }
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model import signals as sg
-from killtrail.model.events import OomVictimMarked, ProcessExited, Provenance, SignalSent
+from killtrail.model.events import (
+    ImageReplaced,
+    KernelLine,
+    OomVictimMarked,
+    ProcessExited,
+    Provenance,
+    SignalSent,
+)
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
 from killtrail.recorder.symbols import Symbols
@@ -77,6 +84,8 @@ class Story:
     signals: list[SignalSent] = field(default_factory=list)
     exits: list[ProcessExited] = field(default_factory=list)
     ooms: list[OomVictimMarked] = field(default_factory=list)
+    lines: list[KernelLine] = field(default_factory=list)
+    replaced: list[ImageReplaced] = field(default_factory=list)
     takes_stacks: bool = True
     redact_argv: bool = True
     _command_lines: dict[int, Argv] = field(default_factory=dict)
@@ -102,6 +111,7 @@ class Story:
             "signal_deliver": self._deliver,
             "mark_victim": self._oom,
             "kernel_stack": self._stack,
+            "console": self._line,
             probe.NAME: self._command_line,
         }.get(record.format.name)
         if handler:
@@ -144,6 +154,18 @@ class Story:
         comm = path.rsplit("/", 1)[-1][:15]
         life.process = replace(life.process, comm=comm, exe=path, argv=argv)
         life.threads = {life.process.pid}
+        old = r.format.number_of(r.raw, "old_pid")
+        if old != life.process.pid:
+            origin = Provenance(_SOURCE, r.where)
+            self.replaced.append(ImageReplaced(r.time_ns, origin, life.process, old, argv))
+
+    def _line(self, r: Record) -> None:
+        text = (r.format.text_of(r.raw, "msg") or "").rstrip("\n")
+        life = self._life(r.tid)
+        if life is None or not text.startswith("sysrq: "):
+            return
+        origin = Provenance(_SOURCE, r.where)
+        self.lines.append(KernelLine(r.time_ns, origin, life.process, text, self._lineage(life)))
 
     # At the call's entry; whether it succeeds shows in sched_process_exec behind it.
     def _command_line(self, r: Record) -> None:

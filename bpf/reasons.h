@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What stands behind some signals and is gone a moment later: the call in
+ * flight, the full memory cgroup, who carries a limit or filter, who holds the
+ * other end of a terminal or pipe.
+ */
+#pragma once
+
+static __always_inline void fill_syscall(struct signal_record *e, struct task_struct *cur)
+{
+	struct pt_regs *regs;
+
+	e->syscall = -1;
+	e->abi = ABI_UNKNOWN;
+	e->args[0] = e->args[1] = e->args[2] = 0;
+	e->ip = e->sp = 0;
+	if (cur->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return;
+	regs = (struct pt_regs *)bpf_task_pt_regs(cur);
+	if (bpf_core_field_exists(regs->orig_ax)) {
+		e->ip = BPF_CORE_READ(regs, ip);
+		e->sp = BPF_CORE_READ(regs, sp);
+		e->syscall = BPF_CORE_READ(regs, orig_ax);
+		e->args[0] = BPF_CORE_READ(regs, di);
+		e->args[1] = BPF_CORE_READ(regs, si);
+		e->args[2] = BPF_CORE_READ(regs, dx);
+		e->abi = ABI_X86_64;
+		if (bpf_core_field_exists(cur->thread_info.status) && (cur->thread_info.status & TS_COMPAT))
+			e->abi = ABI_I386;
+		else if (e->syscall != -1 && (e->syscall & X32_SYSCALL_BIT)) {
+			e->abi = ABI_X32;
+			e->syscall &= ~X32_SYSCALL_BIT;
+		}
+	} else {
+		struct pt_regs___arm64 *arm = (void *)regs;
+
+		if (!bpf_core_field_exists(arm->syscallno))
+			return;
+		e->ip = BPF_CORE_READ(arm, pc);
+		e->sp = BPF_CORE_READ(arm, sp);
+		e->syscall = BPF_CORE_READ(arm, syscallno);
+		e->args[0] = BPF_CORE_READ(arm, orig_x0);
+		e->args[1] = BPF_CORE_READ(arm, regs[1]);
+		e->args[2] = BPF_CORE_READ(arm, regs[2]);
+		e->abi = ABI_ARM64;
+	}
+}
+
+struct memory_walk { struct cgroup_subsys_state *css; u64 max, usage; };
+
+static long full_group(u32 i, void *ctx)
+{
+	struct memory_walk *w = ctx;
+	struct cgroup_subsys_state *css = w->css;
+	struct mem_cgroup *m;
+
+	if (!css)
+		return 1;
+	m = container_of(css, struct mem_cgroup, css);
+	w->max = BPF_CORE_READ(m, memory.max);
+	w->usage = BPF_CORE_READ(m, memory.usage.counter);
+	if (w->usage + 64 >= w->max)
+		return 1;
+	w->css = BPF_CORE_READ(css, parent);
+	return 0;
+}
+
+/*
+ * The full memory cgroup nearest to the victim: the one whose limit the
+ * OOM killer served. Charges are batched, so "full" allows for 64 pages.
+ */
+static __always_inline u32 full_memory_cgroup(struct signal_record *e, u32 off, struct task_struct *t)
+{
+	struct css_set *set = BPF_CORE_READ(t, cgroups);
+	struct cgroup_subsys_state *css;
+	struct memory_walk w = {};
+
+	if (!bpf_core_type_exists(struct mem_cgroup) || !set)
+		return 0;
+	bpf_probe_read_kernel(&w.css, sizeof(w.css), (void *)set + bpf_core_field_offset(set->subsys) +
+			      bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *));
+	bpf_loop(8, full_group, &w, 0);
+	css = w.css;
+	if (!css || w.usage + 64 < w.max)
+		return 0;
+	e->mem_max = w.max;
+	e->mem_usage = w.usage;
+	return cgroup_path(e->buf + off, &e->h, BPF_CORE_READ(css, cgroup, kn));
+}
+
+static __always_inline void *limit_of(struct signal_struct *s, u32 resource)
+{
+	return (void *)s + bpf_core_field_offset(s->rlim) + resource * sizeof(struct rlimit);
+}
+
+struct carriers { struct task_struct *t; u64 soft, hard; u32 resource, limits, filters, some, full; };
+
+/* One ancestor up: does it carry the same limit, and how many filters? */
+static long count_carrier(u32 i, void *ctx)
+{
+	struct carriers *w = ctx;
+	struct task_struct *t = w->t, *up;
+	struct rlimit limit = {};
+	u32 filters = 0;
+
+	up = BPF_CORE_READ(t, real_parent, group_leader);
+	if (!up || up == t || !BPF_CORE_READ(up, tgid))
+		return 1;
+	w->t = up;
+	if (w->limits == i) {
+		bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(BPF_CORE_READ(up, signal), w->resource));
+		if (limit.rlim_cur == w->soft && limit.rlim_max == w->hard)
+			w->limits = i + 1;
+	}
+	if (bpf_core_field_exists(up->seccomp) && bpf_core_field_exists(up->seccomp.filter_count))
+		filters = BPF_CORE_READ(up, seccomp.filter_count.counter);
+	if (w->some == i && filters)
+		w->some = i + 1;
+	if (w->full == i && filters && filters == w->filters)
+		w->full = i + 1;
+	return w->limits != i + 1 && w->some != i + 1;
+}
+
+static __always_inline u32 limit_extra(struct limit_extra *x, struct task_struct *t, int sig)
+{
+	struct carriers w = { .t = t->group_leader };
+	struct image *im = bpf_task_storage_get(&images, t->group_leader, 0, 0);
+	struct rlimit limit = {};
+
+	x->resource = sig == SIGXFSZ ? RLIMIT_FSIZE : RLIMIT_CPU;
+	/* SIGXCPU and SIGKILL come for real-time runs as well. */
+	if (sig != SIGXFSZ && t->signal->rlim[RLIMIT_CPU].rlim_cur == UNLIMITED)
+		x->resource = RLIMIT_RTTIME;
+	bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(t->signal, x->resource));
+	w.soft = x->soft = limit.rlim_cur;
+	w.hard = x->hard = limit.rlim_max;
+	w.resource = x->resource;
+	bpf_loop(MAX_ANCESTORS, count_carrier, &w, 0);
+	x->carriers = w.limits;
+	x->exec_soft = x->exec_hard = UNKNOWN_LIMIT;
+	if (im && im->ts && x->resource == RLIMIT_CPU) {
+		x->exec_soft = im->cpu_soft;
+		x->exec_hard = im->cpu_hard;
+	} else if (im && im->ts && x->resource == RLIMIT_FSIZE) {
+		x->exec_soft = im->fsize_soft;
+	}
+	return sizeof(*x);
+}
+
+static __always_inline u32 filter_extra(struct filter_extra *x, struct task_struct *t)
+{
+	struct carriers w = { .t = t->group_leader };
+	struct image *im = bpf_task_storage_get(&images, t->group_leader, 0, 0);
+
+	x->filters = w.filters = filters_of(t);
+	bpf_loop(MAX_ANCESTORS, count_carrier, &w, 0);
+	x->carriers = w.some;
+	x->full_carriers = w.full;
+	x->at_exec = im && im->ts ? im->filters : NO_COUNT;
+	return sizeof(*x);
+}
+
+struct holder_walk {
+	struct task_struct *t, *holder;
+	struct tty_struct *other_end;
+	struct file **fds, *file;
+	u32 fd, max;
+};
+
+/* One descriptor further, or the first of the next ancestor. */
+static long look_for_holder(u32 i, void *ctx)
+{
+	struct holder_walk *w = ctx;
+	struct task_struct *t = w->t;
+	struct tty_file_private *private;
+	struct file *f = 0;
+
+	if (w->fd >= w->max) {
+		struct fdtable *table;
+
+		t = BPF_CORE_READ(t, real_parent, group_leader);
+		if (!t || !BPF_CORE_READ(t, tgid) || t == w->t)
+			return 1;
+		table = BPF_CORE_READ(t, files, fdt);
+		w->t = t;
+		w->fd = 0;
+		w->max = table ? BPF_CORE_READ(table, max_fds) : 0;
+		w->fds = table ? BPF_CORE_READ(table, fd) : 0;
+		if (w->max > 512)
+			w->max = 512;
+		return 0;
+	}
+	bpf_probe_read_kernel(&f, sizeof(f), w->fds + w->fd);
+	w->fd++;
+	if (!f)
+		return 0;
+	private = BPF_CORE_READ(f, private_data);
+	if (!private || BPF_CORE_READ(private, tty) != w->other_end)
+		return 0;
+	w->holder = t;
+	w->file = f;
+	return 1;
+}
+
+static __always_inline bool only_reference(struct file *f)
+{
+	if (bpf_core_field_exists(((struct file___ref *)f)->f_ref))
+		return BPF_CORE_READ((struct file___ref *)f, f_ref.refcnt.counter) == 0;
+	return BPF_CORE_READ((struct file___counted *)f, f_count.counter) == 1;
+}
+
+/*
+ * A key on a terminal comes through a kworker; what wrote it has the other end
+ * of the pty open. Terminals, ssh and multiplexers start what runs in them, so
+ * the holder is looked for among the ancestors.
+ */
+static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_struct *t)
+{
+	struct holder_walk w = { .t = t->group_leader };
+	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
+	struct task_struct *holder;
+
+	if (!tty)
+		return 0;
+	w.other_end = BPF_CORE_READ(tty, link);
+	x->pty = w.other_end != 0;
+	x->sole = 0;
+	x->holder.tgid = 0;
+	bpf_probe_read_kernel_str(x->name, sizeof(x->name), tty->name);
+	if (!x->pty)
+		return sizeof(*x);
+	bpf_loop(4096, look_for_holder, &w, 0);
+	holder = w.holder;	/* a copy: BPF_CORE_READ would try to relocate holder_walk as well */
+	if (!holder)
+		return sizeof(*x);
+	x->holder.start = BPF_CORE_READ(holder, start_boottime);
+	x->holder.tgid = BPF_CORE_READ(holder, tgid);
+	x->holder.uid = BPF_CORE_READ(holder, real_cred, uid.val);
+	x->holder.loginuid = x->holder.session = -1;
+	if (bpf_core_field_exists(holder->loginuid)) {
+		x->holder.loginuid = BPF_CORE_READ(holder, loginuid.val);
+		x->holder.session = BPF_CORE_READ(holder, sessionid);
+	}
+	bpf_probe_read_kernel(x->holder.comm, 16, holder->comm);
+	x->sole = only_reference(w.file);
+	return sizeof(*x);
+}
+
+static __always_inline u32 pipe_extra(struct pipe_extra *x, struct signal_record *e, struct task_struct *t)
+{
+	u32 fd = e->args[0];
+
+	if (e->syscall < 0 || fd > 65535)
+		return 0;
+	BOUND(fd, 65535);
+	x->inode = pipe_inode(file_of(t, fd));
+	return x->inode ? sizeof(*x) : 0;
+}
+
+/* The pipe that loses its last reader when this process's standard input is closed, 0 = none. */
+static __always_inline u64 last_read_of(struct task_struct *t)
+{
+	struct file *f = file_of(t, 0);
+	struct inode *i = pipe_of(f);
+
+	if (!i || !only_reference(f) || BPF_CORE_READ(i, i_pipe, readers) != 1)
+		return 0;
+	return BPF_CORE_READ(i, i_ino);
+}
+
+/*
+ * The pipe it was started to read, unless its parent reads it as well: then
+ * which of them was the last one can't be told from their ends.
+ */
+static __always_inline u64 pipe_of_its_own(struct task_struct *t, struct image *im)
+{
+	struct task_struct *parent = t->group_leader->real_parent;
+	u64 pipe = im->stdin_pipe;
+
+	if (!pipe || !parent)
+		return pipe;
+	parent = parent->group_leader;
+	im = parent ? bpf_task_storage_get(&images, parent, 0, 0) : 0;
+	if ((im && im->stdin_pipe == pipe) || (parent && pipe_inode(file_of(parent, 0)) == pipe))
+		return 0;
+	return pipe;
+}
+
+/* What the way to die needs; its kind goes into e->extra, its bytes to dst. */
+static __always_inline u32 extra_of(char *dst, struct signal_record *e, struct task_struct *target, struct task_struct *cur)
+{
+	u32 len = 0;
+
+	e->extra = EXTRA_NONE;
+	if (e->sig == SIGSYS && target == cur) {
+		e->extra = EXTRA_FILTER;
+		len = filter_extra((void *)dst, target);
+	} else if (e->sig == SIGXFSZ || e->sig == SIGXCPU ||
+		   (e->sig == SIGKILL && e->info_kind == 1 && target->tgid == cur->tgid)) {
+		e->extra = EXTRA_LIMIT;
+		len = limit_extra((void *)dst, target, e->sig);
+	} else if (e->sig == SIGPIPE && target == cur) {
+		e->extra = EXTRA_PIPE;
+		len = pipe_extra((void *)dst, e, cur);
+	} else if ((e->sig == SIGINT || e->sig == SIGQUIT) && e->info_kind == 1) {
+		e->extra = EXTRA_TERMINAL;
+		len = terminal_extra((void *)dst, target);
+	}
+	return len;
+}
+
+/* A thread that is ended by another one's exit_group dies in some other call. */
+static __always_inline bool calls_exit_group(struct task_struct *t)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);
+
+	if (bpf_core_field_exists(regs->orig_ax)) {
+		u64 number = BPF_CORE_READ(regs, orig_ax);
+		bool compat = bpf_core_field_exists(t->thread_info.status) && (t->thread_info.status & TS_COMPAT);
+
+		return number == (compat ? 252 : 231);
+	}
+	return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno) == 94;
+}
+
+/*
+ * A debugger that makes a process call something leaves a return address on
+ * the stack itself, where no code of a program is. Its memory can be read
+ * here since 6.16 only: before, it was gone by now.
+ */
+static __always_inline u8 returns_to(struct task_struct *t)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);
+	u64 sp, back = 0;
+
+	if (!bpf_core_field_exists(regs->orig_ax))
+		return RETURNS_UNKNOWN;
+	sp = BPF_CORE_READ(regs, sp);
+	if (bpf_probe_read_user(&back, sizeof(back), (void *)sp))
+		return RETURNS_UNKNOWN;
+	return back - sp + 65536 < 131072 ? RETURNS_TO_STACK : RETURNS_TO_CODE;
+}

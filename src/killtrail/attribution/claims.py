@@ -1,0 +1,51 @@
+"""What senders say of themselves, held against what the kernel saw."""
+
+from typing import Final
+
+from killtrail.model import signals as sg
+from killtrail.model.events import SignalSent
+
+_EVERYBODY: Final = -1
+_CALLS_WITH_PID: Final = ("kill", "tkill", "rt_sigqueueinfo")
+
+
+def forged(signal: SignalSent) -> str | None:
+    """How the siginfo lies: a sender of rt_sigqueueinfo(2) fills in si_pid and si_uid itself.
+
+    Only within one pid namespace the number can be compared, and 0 stands for a sender that the
+    target can't see.
+    """
+    if signal.code >= 0 or signal.code in (sg.SI_TKILL, sg.SI_TIMER) or signal.si_pid is None:
+        return None
+    sender, target = signal.current, signal.target
+    if sender.pidns != target.pidns or sender.kthread:
+        return None
+    if signal.si_pid in (sender.ns_pid, sender.pid):
+        return None
+    return f"its siginfo claims pid {signal.si_pid}, uid {signal.si_uid}, which is not the sender"
+
+
+def misdirected(signal: SignalSent) -> str | None:
+    """How the call differs from the command line of kill(1).
+
+    procps-ng 4.0.0 to 4.0.2 use only the first digit of a negative number: `kill -TERM -12345`
+    signals everybody.
+    """
+    call, argv = signal.syscall, signal.current.argv
+    if call is None or call.name not in _CALLS_WITH_PID or argv is None or not call.args:
+        return None
+    words = argv.words
+    if argv.cut or argv.inherited or not words or words[0].rsplit("/", 1)[-1] != "kill":
+        return None
+    meant = {int(w) for w in words[1:] if w.lstrip("-").isdecimal() and w.count("-") <= 1}
+    said = _signed(call.args[0])
+    if not meant or said in meant or any(number < -1 for number in meant) is False:
+        return None
+    whom = "everybody it may signal (-1)" if said == _EVERYBODY else f"{said}"
+    named = ", ".join(str(n) for n in sorted(meant) if n < -1)
+    return f"its command line names group {named}, but the call said {whom}"
+
+
+def _signed(word: int) -> int:
+    low = word & 0xFFFFFFFF
+    return low - (1 << 32) if low >> 31 else low

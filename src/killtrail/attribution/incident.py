@@ -1,0 +1,25 @@
+"""One act with many victims."""
+
+from typing import TYPE_CHECKING, Final
+
+from killtrail.attribution.case import Case
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Incident
+
+if TYPE_CHECKING:
+    from killtrail.model.process import Key, Process
+
+_SAMPLE: Final = 5
+
+
+def of(case: Case, signal: SignalSent | None) -> Incident | None:
+    """The act that this death was part of, None where it hit nobody else."""
+    if signal is None or not case.company:
+        return None
+    victims: dict[Key, Process] = {s.target.key: s.target for s in case.company}
+    if len(victims) < 2:  # noqa: PLR2004 -- one is no company
+        return None
+    first = case.company[0]
+    others = [p for key, p in victims.items() if key != signal.target.key]
+    number = f"{first.time_ns}-{first.current.pid}"
+    return Incident(number, len(victims), tuple(others[:_SAMPLE]))

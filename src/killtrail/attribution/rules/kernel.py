@@ -1,0 +1,100 @@
+"""The kernel itself: an operator's sysrq, a driver, a bug."""
+
+from typing import Final
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.sending import Actor
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import KernelLine
+from killtrail.model.verdict import Subject
+
+_OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
+
+
+def operator(a: Argument) -> Conclusion | None:
+    """Claim: somebody wrote e, i or k to sysrq-trigger, and the kernel signalled many processes.
+
+    Needs: the sysrq functions on the kernel stack of the send; `current` is the writer, or for k,
+    which a kworker carries out, whoever the kernel's log line about it was printed by. Refuted by:
+    any other stack.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SYSRQ:
+        return None
+    certainty = a.certainty()
+    if a.sending.actor is Actor.SENDER:
+        writer = a.signal.current
+        a.blame(Role.REQUESTER, "wrote sysrq-trigger", certainty, process=writer, launched=writer)
+        who = f", which {wording.name(writer)} set off"
+    else:
+        a.cite_signal()
+        a.cite_end()
+        who = requested(a)
+    summary = f"{wording.name(a.victim)} was killed by sysrq{who}"
+    return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.SYSRQ)
+
+
+def requested(a: Argument) -> str:
+    """Names the writer of sysrq-trigger from the kernel line that it caused."""
+    lines = [n for n in a.case.notes if isinstance(n, KernelLine)]
+    if not lines:
+        a.brief.miss("who wrote sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
+        return ""
+    line = lines[-1]
+    cited = a.brief.cite(line, f'{wording.name(line.process)} made the kernel log "{line.text}"')
+    certainty = a.certainty() if len(lines) == 1 else Certainty.LIKELY
+    launcher = a.launch_noted(line)
+    a.brief.link(
+        Role.REQUESTER, "wrote sysrq-trigger", certainty, process=line.process,
+        time_ns=line.time_ns, caused_by=launcher, evidence=(cited, *a.cite_signal()),
+    )  # fmt: skip
+    return f", which {wording.name(line.process)} set off: {wording.command(line.process)}"
+
+
+def driver(a: Argument) -> Conclusion | None:
+    """Claim: kernel code that it had called, mostly a driver's, killed it.
+
+    Needs: SIGKILL from the kernel to the very thread that runs, by none of the ways that the
+    kernel's core has. Established where a module stands on the kernel stack. Refuted by: any of
+    those ways.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.DRIVER:
+        return None
+    certainty = a.certainty()
+    module = next((n for n in a.signal.stack or () if n and n.startswith("[")), None)
+    subject = Subject("kernel", f"module {module[1:-1]}" if module else "code it had called")
+    a.blame(Role.POLICY_OWNER, "killed its caller", certainty, subject=subject)
+    a.launch(a.victim, a.signal)
+    a.rule_out_memory()
+    a.brief.rule_out(Cause.KILLED_BY_SELF, "no signal call was in flight: the kernel sent it")
+    call = a.signal.syscall
+    inside = f" in {call.name or f'system call {call.number}'}" if call else ""
+    summary = f"{wording.name(a.victim)} was killed by the kernel{inside}: {subject.name}"
+    return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.DRIVER)
+
+
+def bug(a: Argument) -> Conclusion | None:
+    """Claim: the kernel hit a bug (oops, BUG) on its behalf and ended it.
+
+    Needs: a status of a signal that was never sent, and the oops functions on the kernel stack of
+    the end. Refuted by: a send of that signal.
+    """
+    end = a.facts.exit
+    if a.signal is not None or end is None or not end.signal:
+        return None
+    if not set(end.stack or ()) & _OOPS_STACK:
+        return None
+    module = next((n for n in end.stack or () if n and n.startswith("[")), None)
+    subject = Subject("kernel", f"module {module[1:-1]}" if module else "the running kernel")
+    a.blame(Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject)
+    a.launch_dead(end)
+    a.brief.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
+    number = sg.name(end.signal)
+    a.brief.rule_out(Cause.CRASHED, f"no {number} was sent to it: the kernel's own code failed")
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"no {number} was sent to it")
+    summary = f"{wording.name(a.victim)} was ended by a bug in the kernel ({subject.name})"
+    return Conclusion(Cause.KERNEL_BUG, Certainty.ESTABLISHED, summary, Mechanism.OOPS)

@@ -1,0 +1,64 @@
+"""Writes that nobody reads any more."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.brief import Conclusion
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
+from killtrail.model.verdict import Subject
+
+
+def broken_pipe(a: Argument) -> Conclusion | None:
+    """Claim: it wrote to a pipe or socket that nobody reads any more.
+
+    Needs: SIGPIPE from the kernel on its own thread. The reader is named where it ended as the
+    last one that had that very pipe as its standard input; one that closed it and lived on is not
+    on record, and neither are sockets' peers: then likely at most. Refuted by: SIGPIPE sent by a
+    call.
+    """
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SIGPIPE:
+        return None
+    certainty = a.certainty()
+    name = "the pipe or socket it wrote to"
+    if a.signal.pipe:
+        name = f"pipe:[{a.signal.pipe}]"
+    reader, certainty = _reader(a, a.signal, certainty)
+    a.blame(
+        Role.TRIGGER,
+        "has no reader",
+        certainty if reader else min(certainty, Certainty.LIKELY),
+        subject=Subject("pipe", name),
+        caused_by=len(a.brief.links) if reader else None,
+    )
+    a.launch(a.victim, a.signal)
+    if not reader:
+        certainty = min(certainty, Certainty.LIKELY)
+        a.brief.miss("who closed the other end", Why.NOT_RECORDED)
+    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel sent it for its own write")
+    summary = (
+        f"{wording.name(a.victim)} wrote to a pipe or socket that nobody reads (SIGPIPE){reader}"
+    )
+    return Conclusion(Cause.BROKEN_PIPE, certainty, summary, Mechanism.SIGPIPE)
+
+
+def _reader(a: Argument, signal: SignalSent, certainty: Certainty) -> tuple[str, Certainty]:
+    end = a.case.reader
+    if end is None:
+        return "", certainty
+    held = end.stdin_pipe == signal.pipe
+    says = "its standard input was the pipe's last open end"
+    if not held:
+        certainty = min(certainty, Certainty.LIKELY)
+        says = "the only one on record that had been started with the pipe as its standard input"
+    cited = a.brief.cite(end, f"{wording.name(end.process)} ended: {says}")
+    a.brief.link(
+        Role.TRIGGER,
+        "ended as its last reader" if held else "was its reader and ended",
+        certainty,
+        process=end.process,
+        time_ns=end.time_ns,
+        evidence=(cited,),
+    )
+    return f": its reader {wording.name(end.process)} had gone", certainty

@@ -1,0 +1,29 @@
+"""Who traced a process, as far as that shows."""
+
+from killtrail.attribution.argument import Argument
+from killtrail.attribution.sending import explain
+from killtrail.model import signals as sg
+from killtrail.model.causes import Mechanism
+from killtrail.model.events import SignalSent
+from killtrail.model.process import Process
+
+
+def attached(a: Argument) -> SignalSent | None:
+    """The last attaching on record: PTRACE_ATTACH stops its target with a SIGSTOP.
+
+    PTRACE_SEIZE leaves no trace.
+    """
+    stops = [s for s in a.facts.signals if s.sig == sg.SIGSTOP]
+    found = [s for s in stops if explain(s).mechanism is Mechanism.PTRACE]
+    return found[-1] if found else None
+
+
+def at_end(a: Argument) -> Process | None:
+    """Who traced it when it ended, or where that is not told, who was last seen attaching."""
+    end = a.facts.exit
+    if end is None:
+        return None
+    if end.tracer is not None or end.status is not None:
+        return end.tracer
+    seen = attached(a)
+    return seen.current if seen else None

@@ -1,0 +1,80 @@
+"""Terminals: keys, hang-ups, orphaned jobs (rows 47 to 52)."""
+
+from tests.gallery.lab import Lab, Truth
+from tests.gallery.rows.recipes import range_between, row
+
+
+@row("47")
+def interrupt_key(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "key")
+    said = lab.facts(owner, 2)
+    owner.wait(10)
+    actors = {owner.pid: ("requester", "trigger")}
+    return Truth(said["victim"], ("terminal",), owner.pid, actors, subject="terminal")
+
+
+@row("47h")
+def interrupt_key_handled(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "handled")
+    said = lab.facts(owner, 2)
+    owner.wait(10)
+    victim = said["victim"]
+    actors = {victim: ("sender",), owner.pid: ("requester", "trigger")}
+    return Truth(victim, ("asked-to-stop",), owner.pid, actors, subject="terminal")
+
+
+@row("47t")
+def key_put_into_the_input(lab: Lab) -> Truth:
+    owner = lab.action("type_ahead")
+    said = lab.facts(owner, 3)
+    owner.wait(10)
+    typist = said["typist"]
+    actors = {typist: ("requester", "trigger", "sender")}
+    launchers = frozenset({owner.pid, said["victim"]})
+    return Truth(said["victim"], ("terminal",), typist, actors, "terminal", launchers)
+
+
+@row("48")
+def hang_up(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "close")
+    said = lab.facts(owner, 2)
+    owner.wait(10)
+    return Truth(said["victim"], ("terminal",), owner.pid, {owner.pid: ("trigger",)})
+
+
+@row("50")
+def session_leader_exits(lab: Lab) -> Truth:
+    owner = lab.action("session_leader")
+    said = lab.facts(owner, 3)
+    owner.wait(10)
+    leader = said["leader"]
+    return Truth(
+        said["victim"],
+        ("terminal",),
+        leader,
+        {leader: ("trigger",)},
+        launchers=frozenset({owner.pid}),
+    )
+
+
+@row("51")
+def orphaned_stopped_group(lab: Lab) -> Truth:
+    owner = lab.action("orphaned_group")
+    said = lab.facts(owner, 3)
+    owner.wait(10)
+    parent = said["parent"]
+    launchers = frozenset({owner.pid, *range_between(owner.pid, parent)})
+    return Truth(said["victim"], ("terminal",), parent, {parent: ("trigger",)}, launchers=launchers)
+
+
+@row("52")
+def shell_hands_the_hang_up_down(lab: Lab) -> Truth:
+    owner = lab.action("shell_with_jobs")
+    said = lab.facts(owner, 3)
+    owner.wait(20)
+    shell = said["shell"]
+    actors = {shell: ("sender",), owner.pid: ("trigger", "requester")}
+    launchers = frozenset({owner.pid, shell})
+    return Truth(
+        said["victim"], ("killed-by-process", "terminal"), shell, actors, launchers=launchers
+    )
