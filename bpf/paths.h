@@ -110,7 +110,7 @@ static __always_inline u32 cgroup_path(char *dst, struct record_head *h, struct 
 
 static __always_inline struct file *file_of(struct task_struct *t, u32 fd)
 {
-	struct file **fds = BPF_CORE_READ(t, files, fdt, fd), *f = 0;
+	struct file **fds = t->files->fdt->fd, *f = 0;
 
 	if (fds)
 		bpf_probe_read_kernel(&f, sizeof(f), fds + fd);

@@ -18,12 +18,12 @@ static __always_inline void fill_syscall(struct signal_record *e, struct task_st
 		return;
 	regs = (struct pt_regs *)bpf_task_pt_regs(cur);
 	if (bpf_core_field_exists(regs->orig_ax)) {
-		e->ip = BPF_CORE_READ(regs, ip);
-		e->sp = BPF_CORE_READ(regs, sp);
-		e->syscall = BPF_CORE_READ(regs, orig_ax);
-		e->args[0] = BPF_CORE_READ(regs, di);
-		e->args[1] = BPF_CORE_READ(regs, si);
-		e->args[2] = BPF_CORE_READ(regs, dx);
+		e->ip = regs->ip;
+		e->sp = regs->sp;
+		e->syscall = regs->orig_ax;
+		e->args[0] = regs->di;
+		e->args[1] = regs->si;
+		e->args[2] = regs->dx;
 		e->abi = ABI_X86_64;
 		if (bpf_core_field_exists(cur->thread_info.status) && (cur->thread_info.status & TS_COMPAT))
 			e->abi = ABI_I386;
@@ -315,7 +315,7 @@ static __always_inline bool calls_exit_group(struct task_struct *t)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);
 
 	if (bpf_core_field_exists(regs->orig_ax)) {
-		u64 number = BPF_CORE_READ(regs, orig_ax);
+		u64 number = regs->orig_ax;
 		bool compat = bpf_core_field_exists(t->thread_info.status) && (t->thread_info.status & TS_COMPAT);
 
 		return number == (compat ? 252 : 231);

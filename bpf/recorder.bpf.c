@@ -126,11 +126,11 @@ static __always_inline u32 signal_tail(struct signal_record *e, struct task_stru
 	e->target_exe_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
-	len = cgroup_path(e->buf + off, &e->h, BPF_CORE_READ(cur, cgroups, dfl_cgrp, kn));
+	len = cgroup_path(e->buf + off, &e->h, cur->cgroups->dfl_cgrp->kn);
 	e->cgroup_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
-	len = cgroup_path(e->buf + off, &e->h, BPF_CORE_READ(target, cgroups, dfl_cgrp, kn));
+	len = cgroup_path(e->buf + off, &e->h, target->cgroups->dfl_cgrp->kn);
 	e->target_cgroup_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
@@ -149,6 +149,7 @@ static __always_inline u32 signal_tail(struct signal_record *e, struct task_stru
 /* 0 = default, 1 = ignored, 2 = handled. SIGKILL has no disposition and is never asked for one. */
 static __always_inline u32 disposition(struct task_struct *t, int sig)
 {
+	/* as a plain number: 6.1 allows no arithmetic with a variable on a typed pointer */
 	struct sighand_struct *sh = BPF_CORE_READ(t, sighand);
 	unsigned long h = 0;
 	void *ka;
@@ -321,7 +322,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	disp = disposition(task, sig);
 	bpf_probe_read_kernel(&mask, sizeof(mask), &task->blocked);
 	blocked = (mask >> (sig - 1)) & 1;
-	sigflags = BPF_CORE_READ(task, signal, flags);
+	sigflags = task->signal->flags;
 	if (cfg_all)
 		where = TO_KILLS;
 	else if (result == 1 && sig != SIGCONT)
@@ -343,7 +344,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	e->disposition = disp;
 	e->blocked = blocked;
 	e->after_flags = sigflags;
-	e->after_code = BPF_CORE_READ(task, signal, group_exit_code);
+	e->after_code = task->signal->group_exit_code;
 	fill_info(e, info);
 	e->rel = relations(task, cur, sig);
 	fill_syscall(e, cur);
@@ -551,7 +552,7 @@ int BPF_PROG(on_exit, struct task_struct *p)
 		off += len;
 	}
 	LAUNDER(&e->h, off, 255);
-	e->cgroup_len = cgroup_path(e->buf + off, &e->h, BPF_CORE_READ(p, cgroups, dfl_cgrp, kn));
+	e->cgroup_len = cgroup_path(e->buf + off, &e->h, p->cgroups->dfl_cgrp->kn);
 	off += e->cgroup_len + __builtin_offsetof(struct exit_record, buf);
 	e->h.size = off;
 	by_signal = (e->code | e->group_code) & 0x7f;

@@ -19,7 +19,7 @@ static __always_inline void fill_who(struct who *w, struct task_struct *t)
 		w->loginuid = t->loginuid.val;
 		w->session = t->sessionid;
 	}
-	w->cgroup = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+	w->cgroup = t->cgroups->dfl_cgrp->kn->id;
 	bpf_probe_read_kernel(w->comm, 16, leader->comm);
 	w->pidns = w->nspid = 0;
 	if (p) {
@@ -73,7 +73,7 @@ static __always_inline void find_creator(struct orphan *o, struct task_struct *t
 /* argv of current, from its own memory: only current's mm can be read here. */
 static __always_inline u32 current_argv(char *dst, u16 *total, struct task_struct *cur)
 {
-	unsigned long from = BPF_CORE_READ(cur, mm, arg_start), to = BPF_CORE_READ(cur, mm, arg_end);
+	unsigned long from = cur->mm->arg_start, to = cur->mm->arg_end;
 	u32 len;
 
 	*total = 0;
@@ -167,7 +167,7 @@ static __always_inline u32 filters_of(struct task_struct *t)
 
 static __always_inline void remember_image(struct image *im, struct task_struct *t)
 {
-	unsigned long from = BPF_CORE_READ(t, mm, arg_start), to = BPF_CORE_READ(t, mm, arg_end);
+	unsigned long from = t->mm->arg_start, to = t->mm->arg_end;
 	u32 len;
 
 	im->ts = bpf_ktime_get_boot_ns();

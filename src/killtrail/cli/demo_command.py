@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from killtrail.cli import options, output
-from killtrail.errors import KilltrailError, UnavailableError
+from killtrail.cli import borrowed, options, output
+from killtrail.errors import KilltrailError
 from killtrail.host import boot, procfs
 from killtrail.inquiry import ask, choose, target
 from killtrail.model.causes import Cause
@@ -43,7 +43,7 @@ def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
     with contextlib.ExitStack() as stack:
-        refusal = _arm(stack, args.backend)
+        refusal = borrowed.arm(stack, args.backend)
         victim, wait_status = _kill_one(stack)
         verdicts = _ask(victim) if refusal is None else [_unwatched(victim, wait_status)]
         code = output.show(verdicts, args)
@@ -54,22 +54,6 @@ def main(words: list[str]) -> int:
             "  sudo killtrail demo\n"
         )
     return code
-
-
-def _arm(stack: contextlib.ExitStack, backend: str) -> KilltrailError | None:
-    from killtrail.recorder import armer  # noqa: PLC0415
-    from killtrail.recorder.tracefs import instance  # noqa: PLC0415
-
-    try:
-        if backend == "bpf":
-            already, disarm = armer.arm().already, armer.disarm
-        else:
-            already, disarm = instance.arm().already, instance.disarm
-    except UnavailableError as error:
-        return error
-    if not already:
-        stack.callback(disarm)
-    return None
 
 
 def _kill_one(stack: contextlib.ExitStack) -> tuple[Process, int]:

@@ -18,7 +18,11 @@ _EXAMPLES = """  killtrail list
 
 def build() -> options.Parser:
     """The command's options."""
-    p = options.parser("list", "Recent deaths: by signal, or after being asked to stop.", _EXAMPLES)
+    p = options.parser(
+        "list",
+        "Recent deaths: by signal, or after being asked to stop; many by one act on one line.",
+        _EXAMPLES,
+    )
     p.add_argument("--all", action="store_true", help="ordinary exits too")
     p.add_argument("--boots", action="store_true", help="the boots on record")
     options.add_filters(p)
@@ -39,7 +43,8 @@ def main(words: list[str]) -> int:
     verdicts: list[Verdict] = []
     for fusion in choice.fusions:
         narrow = options.narrow(args, fusion.host.boot, now)
-        verdicts.extend(ask.deaths(fusion, narrow, ordinary=args.all))
+        each = ask.deaths if args.json else ask.acts
+        verdicts.extend(each(fusion, narrow, ordinary=args.all))
     for verdict in verdicts[-args.n :]:
         sys.stdout.write(_line(verdict, as_json=args.json) + "\n")
     return 0

@@ -62,6 +62,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def duration(text: str) -> int:
+    """Seconds in `90s`, `1h 30min`, or a plain number of seconds."""
+    seconds = int(text) if text.isdecimal() else _seconds(text.strip().lower())
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time (90s, 2h, 1h 30min)")
+    return seconds
+
+
 def narrow(args: argparse.Namespace, boot: Boot, now_wall_ns: int) -> Filter:
     """The filter that the options ask for, on one boot's clock."""
     return Filter(
@@ -95,7 +103,10 @@ def _ago(words: str) -> int | None:
     ago = words.endswith((" ago", "ago")) or words.startswith("-")
     if not ago:
         return None
-    body = words.removesuffix("ago").lstrip("-").strip()
+    return _seconds(words.removesuffix("ago").lstrip("-").strip())
+
+
+def _seconds(body: str) -> int | None:
     parts = _SPAN.findall(body)
     if not parts or _SPAN.sub("", body).strip():
         return None

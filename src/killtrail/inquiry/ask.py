@@ -77,6 +77,21 @@ def deaths(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> Iterator[Verdic
         yield judge(investigate.case_of(fusion, end.process.key, end))
 
 
+def acts(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> list[Verdict]:
+    """One verdict per act: of many victims of one sender only the last is shown, oldest first."""
+    wanted = Wanted(since_ns=narrow.since_ns, until_ns=narrow.until_ns, ordinary=ordinary)
+    found: list[Verdict] = []
+    told: set[Key] = set()
+    for end in reversed(list(fusion.exits(wanted))):
+        if end.process.key in told:
+            continue
+        found.append(judge(investigate.case_of(fusion, end.process.key, end)))
+        told.update(s.target.key for act in fusion.acts for s in act)
+        if narrow.most and len(found) >= narrow.most:
+            break
+    return found[::-1]
+
+
 def _ends(fusion: Fusion, target: Target, narrow: Filter) -> list[ProcessExited]:
     wanted = Wanted(pid=target.pid, since_ns=narrow.since_ns, until_ns=narrow.until_ns)
     found = [

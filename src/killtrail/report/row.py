@@ -15,9 +15,9 @@ def line(verdict: Verdict) -> str:
     boot = verdict.host.boot
     when = rfc3339(boot.wall(verdict.death.time_ns)) if verdict.death.time_ns is not None else "-"
     short = f"{when[:10]} {when[11:23]}" if len(when) > 23 else when  # noqa: PLR2004
-    return (
-        f"{short}  {verdict.certainty.label:<15}  {verdict.cause:<17}  {visible(verdict.summary)}"
-    )
+    others = verdict.incident.victims - 1 if verdict.incident else 0
+    more = f" (and {others:,} more by the same act)" if others else ""
+    return f"{short}  {verdict.certainty.label:<15}  {verdict.cause:<17}  {visible(verdict.summary)}{more}"
 
 
 SIGNAL_HEAD: Final = (

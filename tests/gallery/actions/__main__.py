@@ -10,9 +10,10 @@ import killers
 import memory
 import terminals
 import tracers
+import twists
 import victims
 
-MODULES = (crowds, killers, memory, terminals, tracers, victims)
+MODULES = (crowds, killers, memory, terminals, tracers, twists, victims)
 
 if __name__ == "__main__":
     name = f"act_{sys.argv[1]}"

@@ -1,0 +1,1 @@
+"""Watching a process of one's own."""

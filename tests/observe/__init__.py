@@ -1,0 +1,1 @@
+"""Watching one's own."""
