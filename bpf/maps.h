@@ -5,6 +5,7 @@
 #pragma once
 
 #define PF_IO_WORKER 0x10
+#define PF_SIGNALED 0x400
 #define PF_KTHREAD 0x200000
 #define SIGNAL_GROUP_EXIT 0x4
 #define SIGNAL_CLD_MASK 0x30

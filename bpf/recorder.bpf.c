@@ -478,13 +478,13 @@ static __always_inline void fill_thread(struct exit_record *e, struct task_struc
 }
 
 /*
- * Fatal signals end a group with SIGNAL_GROUP_EXIT. Without it, what ended
- * the last thread called do_exit() by itself: seccomp, an oops.
+ * Whoever acts on a fatal signal gets PF_SIGNALED. Without it, what ended the
+ * last thread called do_exit() by itself: seccomp, an oops.
  */
 static __always_inline u32 exit_stack(void *ctx, struct exit_record *e)
 {
 	e->n_stack = 0;
-	if ((e->signal_flags & SIGNAL_GROUP_EXIT) || !(e->code & 0x7f))
+	if ((e->who.flags & PF_SIGNALED) || !(e->code & 0x7f))
 		return 0;
 	e->n_stack = take_stack(ctx, (u64 *)e->buf);
 	return e->n_stack * 8;

@@ -45,10 +45,30 @@ def sources() -> str:
     return "\n".join(parts)
 
 
+SCREENS = {
+    "exited": "93", "killed-by-process": "17", "killed-by-self": "20", "asked-to-stop": "42h",
+    "crashed": "77", "aborted": "81", "oom-killed": "32", "cgroup-killed": "28",
+    "seccomp-killed": "86p", "limit-exceeded": "69", "timer-expired": "66", "broken-pipe": "73r",
+    "terminal": "47", "parent-died": "55", "namespace-ended": "56k", "traced": "61",
+    "bpf-killed": "63", "requested-notification": "64", "hardware-error": "89", "kernel-bug": "90",
+    "kernel-killed": "39", "exec-failed": "84", "replaced-by-exec": "95",
+}  # fmt: skip
+"""Cause -> row of the gallery whose screen stands in docs/screens (KILLTRAIL_SCREENS=docs/screens
+make guests renews them)."""
+
+
+def screen(name: str) -> str:
+    """A real screen of this cause, where there is one."""
+    path = HERE / "screens" / f"{SCREENS.get(name, '-')}.txt"
+    if not path.exists():
+        return ""
+    return f"\n\n## What you see\n\n```\n{path.read_text(encoding='utf-8').strip()}\n```"
+
+
 def cause(name: str, page: explanations.Page) -> str:
     """One cause."""
     return (
-        f"{NOTE}# {name}\n\n{page.means}\n\n## What looks similar\n\n{page.similar}\n\n"
+        f"{NOTE}# {name}\n\n{page.means}{screen(name)}\n\n## What looks similar\n\n{page.similar}\n\n"
         f"## What proves it\n\n{page.proof}\n\n## What to do\n\n{page.do}\n"
     )
 

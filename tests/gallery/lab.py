@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -43,7 +44,12 @@ class NotHere(Exception):
 class Lab:
     """Processes of one death; all of them are gone when it closes."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        watch: Callable[[int], object] | None = None,
+        outside: Callable[[str], object] | None = None,
+    ) -> None:
+        self._watch, self._outside = watch, outside
         self._stack = contextlib.ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kt-lab-")))
         self.folder.chmod(0o777)
@@ -71,7 +77,7 @@ class Lab:
         self, *words: object, prefix: tuple[str, ...] = (), **kw: object
     ) -> subprocess.Popen[str]:
         """One of the actions, running."""
-        return self.start(PYTHON, str(ACTIONS), *map(str, words), prefix=prefix, **kw)
+        return self.start(PYTHON, "-S", str(ACTIONS), *map(str, words), prefix=prefix, **kw)
 
     def victim(self, *words: object, **kw: object) -> subprocess.Popen[str]:
         """An action that has said it is set; `sleep`-like without words."""
@@ -91,6 +97,8 @@ class Lab:
             if words[0] == "skip":
                 raise NotHere(" ".join(words[1:]))
             found[words[0]] = int(words[1]) if len(words) > 1 else 0
+            if self._watch and words[0] in ("ready", "victim") and found[words[0]]:
+                self._watch(found[words[0]])
             if words[0] == until:
                 break
         return found
@@ -100,6 +108,12 @@ class Lab:
         process = self.action(*words, **kw)
         process.wait(20)
         return process.pid
+
+    def ask_outside(self, wish: str) -> None:
+        """Something that only the keeper of an emulated machine can do."""
+        if self._outside is None:
+            raise NotHere("no keeper outside this machine")
+        self._outside(wish)
 
     def shell(self, script: str, shell: str = "sh") -> subprocess.Popen[str]:
         """A shell with a script; never a lone command, so that it stays a process of its own."""
@@ -201,6 +215,15 @@ def _misnamed(truth: Truth, verdict: dict, ancestors: frozenset[int]) -> str | N
         if role == "launcher" and pid not in truth.launchers | ancestors | set(truth.actors):
             return f"pid {pid} ({process['comm']}) named as launcher by mistake"
     return None
+
+
+def exists(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def wait_for(check, seconds: float = 5.0):

@@ -24,6 +24,9 @@ _WHOLE_SYSTEM: Final = frozenset(
 )
 
 
+_SENDING: Final = frozenset({"kill", "kill-session", "kill-user"})
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Why a sender sent: its link's number, words for the summary, the mechanism if it is known."""
@@ -84,23 +87,54 @@ def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mech
     return Mechanism.UNIT_STOP, "was being stopped"
 
 
+# A request from before the victim's life can't have meant it; one to send a signal is carried out at
+# once and with that signal; one to stop never sends the watchdog's.
 def _client(a: Argument, unit: str, first: SignalSent) -> ManagerAsked | None:
+    born = a.victim.key.start_ns or 0
     found = [
         n
         for n in a.case.notes
-        if isinstance(n, ManagerAsked) and n.time_ns <= first.time_ns and _means(n.process, unit)
+        if isinstance(n, ManagerAsked)
+        and born <= n.time_ns <= first.time_ns
+        and _means(n.process, unit)
+        and _fits(n, first)
     ]
     return found[-1] if found else None
 
 
+def _words(client: Process) -> tuple[str, ...]:
+    return client.argv.words if client.argv else ()
+
+
 def _means(client: Process, unit: str) -> bool:
-    words = client.argv.words if client.argv else ()
-    stem = unit.rpartition(".")[0]
+    words = _words(client)
     if client.comm in _WHOLE_SYSTEM or _WHOLE_SYSTEM & set(words[1:]):
         return True
-    return (
-        unit in words or stem in words or (unit.startswith("session-") and "loginctl" in words[0])
-    )
+    if unit.startswith("session-"):
+        return client.comm == "loginctl"
+    return unit in words or unit.rpartition(".")[0] in words
+
+
+def _fits(asked: ManagerAsked, first: SignalSent) -> bool:
+    verbs = set(_words(asked.process)[1:])
+    if verbs & _SENDING:
+        return first.time_ns - asked.time_ns <= _AT_ONCE_NS and first.sig == _asked_signal(asked)
+    return first.sig != sg.SIGABRT
+
+
+def _asked_signal(asked: ManagerAsked) -> int:
+    words = _words(asked.process)
+    for number, word in enumerate(words):
+        value = ""
+        if word in ("-s", "--signal") and number + 1 < len(words):
+            value = words[number + 1]
+        elif word.startswith("--signal="):
+            value = word.partition("=")[2]
+        elif word.startswith("-s"):
+            value = word[2:]
+        if value:
+            return sg.number(value) or 0
+    return sg.SIGTERM
 
 
 def _requester(a: Argument, asked: ManagerAsked, first: SignalSent) -> int:

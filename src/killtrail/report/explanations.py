@@ -35,7 +35,8 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.KILLED_BY_SELF: Page(
         "It sent itself the signal that ended it.",
         "A wrapper that repeats its child's signal on itself; a shell that handled TERM and re-raised it.",
-        "Sender and target are one thread group, inside a signal call.",
+        "Sender and target are one thread group, inside a signal call. Where a child of its own had"
+        " died of the same signal right before, it only repeated that: the child's killer is named.",
         "Look for kill, raise or abort in the program or script.",
     ),
     Cause.ASKED_TO_STOP: Page(
@@ -47,7 +48,8 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.CRASHED: Page(
         "One of its own instructions faulted: bad memory access, illegal instruction, division by zero.",
         "kill -SEGV leaves the same wait status and the same core; si_code tells them apart.",
-        "A fault code forced on its own thread.",
+        "A fault code forced on its own thread. The address beside the stack pointer tells a stack that"
+        " ran out, BUS_ADRERR a mapped file cut short or a full file system.",
         "The core file has the place: coredumpctl gdb, or ulimit -c unlimited for the next one.",
     ),
     Cause.ABORTED: Page(
@@ -71,13 +73,16 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.SECCOMP_KILLED: Page(
         "A seccomp filter refused one of its system calls with death.",
         "A crash: core file and audit's ANOM_ABEND look alike.",
-        "SIGSYS with SYS_SECCOMP; in strict mode SIGKILL without any send.",
+        "SIGSYS with SYS_SECCOMP; in strict mode SIGKILL without any send, with seccomp on the kernel"
+        " stack of the end. Only a task itself can install a filter, so the ancestors that carry it show"
+        " who brought it along.",
         "Allow the call in the sandbox's profile, or find what made the program use it.",
     ),
     Cause.LIMIT_EXCEEDED: Page(
-        "It went over a resource limit (CPU time, file size).",
+        "It went over a resource limit (CPU time, file size, time at a real-time priority).",
         "SIGKILL at the hard CPU limit looks like an unexplained 137.",
-        "The limit's functions on the kernel stack.",
+        "The limit's functions on the kernel stack, and the limit itself. The process in which it came"
+        " in is shown as possible only: prlimit(2) lets others set it and leaves no trace.",
         "prlimit --pid, ulimit -a in its launcher, LimitCPU= in its unit.",
     ),
     Cause.TIMER_EXPIRED: Page(
@@ -89,13 +94,16 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.BROKEN_PIPE: Page(
         "It wrote to a pipe or socket that nobody reads any more.",
         "kill -PIPE.",
-        "SIGPIPE by the kernel in its own write.",
+        "SIGPIPE by the kernel in its own write. The reader is named where it ended with that very pipe"
+        " as its standard input; one that closed it and lives on is not on record.",
         "Mostly normal (yes | head); else find why the reader went first.",
     ),
     Cause.TERMINAL: Page(
         "Its terminal signalled it: a key (^C, ^\\), a hang-up, an orphaned job.",
         "A signal tracer shows a kworker, or whoever closed the terminal.",
-        "The terminal driver's functions on the kernel stack.",
+        "The terminal driver's functions on the kernel stack. For a key, the ancestor that has the"
+        " terminal's other end open (a terminal, ssh, a multiplexer) wrote it: for sure, if nobody else"
+        " has it open.",
         "nohup, setsid, tmux or a unit of its own keep a job from its terminal's end.",
     ),
     Cause.PARENT_DIED: Page(
@@ -113,7 +121,8 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.TRACED: Page(
         "Its tracer (debugger, strace) killed it, injected a signal, or left with EXITKILL set.",
         "An injected signal has no send on record at all.",
-        "ptrace's functions on the kernel stack; for injection, a tracer at its end and no send.",
+        "ptrace's functions on the kernel stack; for injection, a tracer at its end (or one that had"
+        " attached) and no send; for a call of exit made by a debugger, a return address on the stack.",
         "See what the tracer is and who started it.",
     ),
     Cause.BPF_KILLED: Page(
@@ -137,25 +146,28 @@ CAUSES: Final[dict[Cause, Page]] = {
     Cause.KERNEL_BUG: Page(
         "The kernel hit a bug on its behalf (oops, BUG) and ended it.",
         "Status 139 looks like a segmentation fault.",
-        "An oops in the kernel log, no send on record.",
+        "No send on record, and the oops on the kernel stack of its end.",
         "Report the oops; the host should be restarted.",
     ),
     Cause.KERNEL_KILLED: Page(
-        "The kernel killed it on an operator's or driver's behalf (sysrq e or i, a driver).",
+        "The kernel killed it on an operator's or driver's behalf (sysrq e, i or k, a driver).",
         "A mass kill by a process.",
-        "The sysrq functions on the kernel stack; the writer of sysrq-trigger is the requester.",
-        "See who may write /proc/sysrq-trigger.",
+        "The sysrq functions on the kernel stack; the writer of sysrq-trigger is the requester. For a"
+        " driver: SIGKILL from the kernel to the very thread that called it, by none of its usual ways.",
+        "See who may write /proc/sysrq-trigger; for a driver, the kernel log.",
     ),
     Cause.EXEC_FAILED: Page(
         "It never became the program it was meant to be: exec failed.",
-        "Exit code 126 or 127 of a program that ran.",
-        "A failed execve on record.",
+        "A crash: past the point of no return the kernel ends it with SIGSEGV. And a program of its own"
+        " that chose the exit code 126 or 127.",
+        "A kernel SIGSEGV or SIGKILL in its own execve. Exit codes 126 and 127 are a convention: likely"
+        " from a process that never exec'd or from env, nohup and their kin, possible from a shell.",
         "Check path, permissions and interpreter line.",
     ),
     Cause.REPLACED_BY_EXEC: Page(
         "No death: a thread called exec and the process became another program.",
         "Its old threads vanish with exit code 0.",
-        "An exec on record under the same pid.",
+        "An exec by a thread that was not the leader, on record under the same pid.",
         "Ask about the new program.",
     ),
     Cause.ALIVE: Page(

@@ -42,3 +42,15 @@ def act_eat_shared(procs, megabytes):
         block[::4096] = b"x" * len(block[::4096])
         keep.append(block)
     forever()
+
+
+def act_devour():
+    """All the memory that the machine has, as the OOM killer's first choice."""
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+    ready()
+    keep = []
+    while True:
+        block = bytearray(16 << 20)
+        block[::4096] = b"x" * len(block[::4096])
+        keep.append(block)

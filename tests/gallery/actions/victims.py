@@ -318,3 +318,25 @@ def act_reboot():
         os._exit(0)
     say("victim", global_pid())
     LIBC.reboot(0x01234567)
+
+
+def act_wait_unloved():
+    """The first one that the OOM killer would take."""
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+    ready()
+    forever()
+
+
+def act_wait_mortal():
+    """Dies of TERM, though it comes from one who ignores it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ready()
+    forever()
+
+
+def act_call(number):
+    """One system call, without arguments."""
+    ready()
+    time.sleep(0.1)
+    LIBC.syscall(int(number), 0, 0)

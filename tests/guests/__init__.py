@@ -1,0 +1,1 @@
+"""Deaths in emulated machines."""
