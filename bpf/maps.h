@@ -41,8 +41,13 @@ const volatile u32 cfg_argv = 1;
 const volatile u32 cfg_all = 0;
 
 /* heads: kills, asks, wills, deaths, exits, victims */
-u64 heads[6] = {};
-enum { HEAD_KILLS, HEAD_ASKS, HEAD_WILLS, HEAD_DEATHS, HEAD_EXITS, HEAD_VICTIMS };
+u64 heads[7] = {};
+enum { HEAD_KILLS, HEAD_ASKS, HEAD_WILLS, HEAD_DEATHS, HEAD_EXITS, HEAD_VICTIMS, ALWAYS_ZERO };
+/*
+ * A zero the verifier does not know. Until 6.7 it looked at a bpf_loop callback once, as called the
+ * first time: from a known zero it took later rounds to see zero too, and cut away what they need.
+ */
+#define HIDDEN_ZERO ((u32)*(volatile u64 *)&heads[ALWAYS_ZERO])
 
 #define ARRAY(name, slot, n)						\
 	struct {							\

@@ -57,7 +57,7 @@ static __always_inline u32 exe_path(char *dst, struct record_head *h, struct tas
 {
 	struct file *f = BPF_CORE_READ(t, mm, exe_file);
 	struct vfsmount *vm;
-	struct exe_walk w = { .dst = dst, .h = h };
+	struct exe_walk w = { .dst = dst, .h = h, .off = HIDDEN_ZERO };
 
 	if (!f)
 		return 0;
@@ -102,7 +102,7 @@ static long cgroup_step(u32 i, void *ctx)
 /* Path of a cgroup, leaf first, components separated by NUL; the root gives nothing. */
 static __always_inline u32 cgroup_path(char *dst, struct record_head *h, struct kernfs_node *node)
 {
-	struct cgroup_walk w = { .dst = dst, .h = h, .node = node };
+	struct cgroup_walk w = { .dst = dst, .h = h, .node = node, .off = HIDDEN_ZERO };
 
 	bpf_loop(12, cgroup_step, &w, 0);
 	return w.off & (CGROUP_LEN - 1);

@@ -216,7 +216,7 @@ static __always_inline bool only_reference(struct file *f)
  */
 static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_struct *t)
 {
-	struct holder_walk w = { .t = t->group_leader };
+	struct holder_walk w = { .t = t->group_leader, .fd = HIDDEN_ZERO, .max = HIDDEN_ZERO };
 	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
 	struct task_struct *holder;
 

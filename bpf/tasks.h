@@ -243,7 +243,7 @@ static long look_for_verb(u32 i, void *ctx)
 /* A client of a service manager with such a verb: the manager will send, the client asked for it. */
 static __always_inline bool asks_a_manager(struct task_struct *t, struct image *im)
 {
-	struct word_walk w = { .argv = im->argv, .len = im->argv_len };
+	struct word_walk w = { .argv = im->argv, .len = im->argv_len, .at_word = HIDDEN_ZERO };
 	u64 name = 0;
 
 	bpf_probe_read_kernel(&name, sizeof(name), t->comm);

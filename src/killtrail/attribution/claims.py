@@ -37,13 +37,23 @@ def misdirected(signal: SignalSent) -> str | None:
     words = argv.words
     if argv.cut or argv.inherited or not words or words[0].rsplit("/", 1)[-1] != "kill":
         return None
-    meant = {int(w) for w in words[1:] if w.lstrip("-").isdecimal() and w.count("-") <= 1}
+    meant = _operands(words[1:])
+    groups = sorted(n for n in meant if n < _EVERYBODY)
     said = _signed(call.args[0])
-    if not meant or said in meant or any(number < -1 for number in meant) is False:
+    if not groups or said in meant:
         return None
     whom = "everybody it may signal (-1)" if said == _EVERYBODY else f"{said}"
-    named = ", ".join(str(n) for n in sorted(meant) if n < -1)
+    named = ", ".join(map(str, groups))
     return f"its command line names group {named}, but the call said {whom}"
+
+
+# kill [-s SIGNAL | -SIGNAL] [--] PID...
+def _operands(words: tuple[str, ...]) -> set[int]:
+    if words[:1] in (("-s",), ("-n",), ("--signal",)):
+        words = words[2:]
+    elif words and words[0].startswith("-") and words[0] != "--":
+        words = words[1:]
+    return {int(w) for w in words if w.lstrip("-").isdecimal() and w.count("-") <= 1}
 
 
 def _signed(word: int) -> int:
