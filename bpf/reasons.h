@@ -93,69 +93,91 @@ static __always_inline void *limit_of(struct signal_struct *s, u32 resource)
 	return (void *)s + bpf_core_field_offset(s->rlim) + resource * sizeof(struct rlimit);
 }
 
-struct carriers { struct task_struct *t; u64 soft, hard; u32 resource, limits, filters, some, full; };
+/* Counts stand in the record, not in the walk: the verifier need not follow them there. */
+struct limit_walk { struct task_struct *t; struct limit_extra *x; };
 
-/* One ancestor up: does it carry the same limit, and how many filters? */
-static long count_carrier(u32 i, void *ctx)
+static long same_limit(u32 i, void *ctx)
 {
-	struct carriers *w = ctx;
+	struct limit_walk *w = ctx;
 	struct task_struct *t = w->t, *up;
+	struct limit_extra *x = w->x;
 	struct rlimit limit = {};
-	u32 filters = 0;
 
 	up = BPF_CORE_READ(t, real_parent, group_leader);
 	if (!up || up == t || !BPF_CORE_READ(up, tgid))
 		return 1;
+	bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(BPF_CORE_READ(up, signal), x->resource));
+	if (limit.rlim_cur != x->soft || limit.rlim_max != x->hard)
+		return 1;
+	x->carriers = i + 1;
 	w->t = up;
-	if (w->limits == i) {
-		bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(BPF_CORE_READ(up, signal), w->resource));
-		if (limit.rlim_cur == w->soft && limit.rlim_max == w->hard)
-			w->limits = i + 1;
-	}
-	if (bpf_core_field_exists(up->seccomp) && bpf_core_field_exists(up->seccomp.filter_count))
-		filters = BPF_CORE_READ(up, seccomp.filter_count.counter);
-	if (w->some == i && filters)
-		w->some = i + 1;
-	if (w->full == i && filters && filters == w->filters)
-		w->full = i + 1;
-	return w->limits != i + 1 && w->some != i + 1;
+	return 0;
 }
 
 static __always_inline u32 limit_extra(struct limit_extra *x, struct task_struct *t, int sig)
 {
-	struct carriers w = { .t = t->group_leader };
+	struct limit_walk w = { .t = t->group_leader, .x = x };
 	struct image *im = bpf_task_storage_get(&images, t->group_leader, 0, 0);
 	struct rlimit limit = {};
+	u32 resource = sig == SIGXFSZ ? RLIMIT_FSIZE : RLIMIT_CPU;
 
-	x->resource = sig == SIGXFSZ ? RLIMIT_FSIZE : RLIMIT_CPU;
 	/* SIGXCPU and SIGKILL come for real-time runs as well. */
 	if (sig != SIGXFSZ && t->signal->rlim[RLIMIT_CPU].rlim_cur == UNLIMITED)
-		x->resource = RLIMIT_RTTIME;
-	bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(t->signal, x->resource));
-	w.soft = x->soft = limit.rlim_cur;
-	w.hard = x->hard = limit.rlim_max;
-	w.resource = x->resource;
-	bpf_loop(MAX_ANCESTORS, count_carrier, &w, 0);
-	x->carriers = w.limits;
+		resource = RLIMIT_RTTIME;
+	bpf_probe_read_kernel(&limit, sizeof(limit), limit_of(t->signal, resource));
+	x->soft = limit.rlim_cur;
+	x->hard = limit.rlim_max;
+	x->resource = resource;
+	x->carriers = 0;
+	bpf_loop(MAX_ANCESTORS, same_limit, &w, 0);
 	x->exec_soft = x->exec_hard = UNKNOWN_LIMIT;
-	if (im && im->ts && x->resource == RLIMIT_CPU) {
+	if (im && im->ts && resource == RLIMIT_CPU) {
 		x->exec_soft = im->cpu_soft;
 		x->exec_hard = im->cpu_hard;
-	} else if (im && im->ts && x->resource == RLIMIT_FSIZE) {
+	} else if (im && im->ts && resource == RLIMIT_FSIZE) {
 		x->exec_soft = im->fsize_soft;
 	}
 	return sizeof(*x);
 }
 
+static __always_inline void *last_filter(struct task_struct *t)
+{
+	if (!bpf_core_field_exists(t->seccomp) || !bpf_core_field_exists(t->seccomp.filter))
+		return 0;
+	return BPF_CORE_READ(t, seccomp.filter);
+}
+
+struct filter_walk { struct task_struct *t; void *filter; struct filter_extra *x; };
+
+/* Equal numbers of filters may be different ones; the last one added stands for all before it. */
+static long same_filter(u32 i, void *ctx)
+{
+	struct filter_walk *w = ctx;
+	struct task_struct *t = w->t, *up;
+	struct filter_extra *x = w->x;
+	void *filter;
+
+	up = BPF_CORE_READ(t, real_parent, group_leader);
+	if (!up || up == t || !BPF_CORE_READ(up, tgid))
+		return 1;
+	filter = last_filter(up);
+	if (!filter)
+		return 1;
+	x->carriers = i + 1;
+	if (x->full_carriers == i && filter == w->filter)
+		x->full_carriers = i + 1;
+	w->t = up;
+	return 0;
+}
+
 static __always_inline u32 filter_extra(struct filter_extra *x, struct task_struct *t)
 {
-	struct carriers w = { .t = t->group_leader };
+	struct filter_walk w = { .t = t->group_leader, .x = x, .filter = last_filter(t) };
 	struct image *im = bpf_task_storage_get(&images, t->group_leader, 0, 0);
 
-	x->filters = w.filters = filters_of(t);
-	bpf_loop(MAX_ANCESTORS, count_carrier, &w, 0);
-	x->carriers = w.some;
-	x->full_carriers = w.full;
+	x->filters = filters_of(t);
+	x->carriers = x->full_carriers = 0;
+	bpf_loop(MAX_ANCESTORS, same_filter, &w, 0);
 	x->at_exec = im && im->ts ? im->filters : NO_COUNT;
 	return sizeof(*x);
 }
@@ -164,6 +186,7 @@ struct holder_walk {
 	struct task_struct *t, *holder;
 	struct tty_struct *other_end;
 	struct file **fds, *file;
+	struct terminal_extra *x;
 	u32 fd, max;
 };
 
@@ -197,16 +220,20 @@ static long look_for_holder(u32 i, void *ctx)
 	private = BPF_CORE_READ(f, private_data);
 	if (!private || BPF_CORE_READ(private, tty) != w->other_end)
 		return 0;
-	w->holder = t;
-	w->file = f;
-	return 1;
+	/* In the record, not in w: the verifier need not follow a count there. */
+	if (!w->holder) {
+		w->holder = t;
+		w->file = f;
+	}
+	w->x->known += f == w->file;
+	return 0;
 }
 
-static __always_inline bool only_reference(struct file *f)
+static __always_inline u64 references_to(struct file *f)
 {
 	if (bpf_core_field_exists(((struct file___ref *)f)->f_ref))
-		return BPF_CORE_READ((struct file___ref *)f, f_ref.refcnt.counter) == 0;
-	return BPF_CORE_READ((struct file___counted *)f, f_count.counter) == 1;
+		return BPF_CORE_READ((struct file___ref *)f, f_ref.refcnt.counter) + 1;
+	return BPF_CORE_READ((struct file___counted *)f, f_count.counter);
 }
 
 /*
@@ -216,7 +243,7 @@ static __always_inline bool only_reference(struct file *f)
  */
 static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_struct *t)
 {
-	struct holder_walk w = { .t = t->group_leader, .fd = HIDDEN_ZERO, .max = HIDDEN_ZERO };
+	struct holder_walk w = { .t = t->group_leader, .x = x, .fd = HIDDEN_ZERO, .max = HIDDEN_ZERO };
 	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
 	struct task_struct *holder;
 
@@ -224,7 +251,7 @@ static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_
 		return 0;
 	w.other_end = BPF_CORE_READ(tty, link);
 	x->pty = w.other_end != 0;
-	x->sole = 0;
+	x->known = 0;
 	x->holder.tgid = 0;
 	bpf_probe_read_kernel_str(x->name, sizeof(x->name), tty->name);
 	if (!x->pty)
@@ -242,7 +269,8 @@ static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_
 		x->holder.session = BPF_CORE_READ(holder, sessionid);
 	}
 	bpf_probe_read_kernel(x->holder.comm, 16, holder->comm);
-	x->sole = only_reference(w.file);
+	if (references_to(w.file) != x->known)
+		x->known = 0;
 	return sizeof(*x);
 }
 
@@ -263,7 +291,7 @@ static __always_inline u64 last_read_of(struct task_struct *t)
 	struct file *f = file_of(t, 0);
 	struct inode *i = pipe_of(f);
 
-	if (!i || !only_reference(f) || BPF_CORE_READ(i, i_pipe, readers) != 1)
+	if (!i || references_to(f) != 1 || BPF_CORE_READ(i, i_pipe, readers) != 1)
 		return 0;
 	return BPF_CORE_READ(i, i_ino);
 }
@@ -277,7 +305,10 @@ static __always_inline u64 pipe_of_its_own(struct task_struct *t, struct image *
 	struct task_struct *parent = t->group_leader->real_parent;
 	u64 pipe = im->stdin_pipe;
 
-	if (!pipe || !parent)
+	/* Who has it open to the end, and not alone, did not end the reading. */
+	if (!pipe || pipe_inode(file_of(t, 0)) == pipe)
+		return 0;
+	if (!parent)
 		return pipe;
 	parent = parent->group_leader;
 	im = parent ? bpf_task_storage_get(&images, parent, 0, 0) : 0;

@@ -94,7 +94,7 @@ struct limit_extra { u64 soft, hard, exec_soft, exec_hard; u32 resource, carrier
 struct filter_extra { u32 filters, at_exec, carriers, full_carriers; };
 struct terminal_extra {
 	struct ancestor holder;	/* has the other end open; tgid 0 = none among the ancestors */
-	u32 pty, sole;		/* sole: no other descriptor refers to that end */
+	u32 pty, known;		/* so many descriptors refer to that end, all of them ancestors'; 0 = others as well */
 	char name[16];
 };
 struct pipe_extra { u64 inode; };

@@ -100,7 +100,8 @@ typedef struct { unsigned long sig[1]; } sigset_t;
 union __sifields { struct { int _pid; u32 _uid; } _kill; struct { u64 _addr; } _sigfault; };
 struct kernel_siginfo { int si_signo, si_errno, si_code; union __sifields _sifields; };
 
-struct seccomp { int mode; atomic_t filter_count; };
+struct seccomp_filter;
+struct seccomp { int mode; atomic_t filter_count; struct seccomp_filter *filter; };
 struct thread_info { u32 status; };
 struct task_struct {
 	struct thread_info thread_info;

@@ -271,17 +271,22 @@ def test_a_limit_s_owner_is_only_possible(carriers):
 
 
 @pytest.mark.parametrize(
-    ("sole", "sure"), [(True, Certainty.ESTABLISHED), (False, Certainty.LIKELY)]
+    ("sole", "known", "sure"),
+    [
+        (True, True, Certainty.ESTABLISHED),
+        (False, True, Certainty.LIKELY),
+        (False, False, Certainty.POSSIBLE),
+    ],
 )
-def test_who_typed(sole, sure):
+def test_who_typed(sole, known, sure):
     """Whoever alone holds the other end wrote the key; one of several only likely."""
     hit = signal(
         2, code=0x80, stack=("isig",), current=process(7, kthread=True), doomed=True,
-        terminal=Terminal("pts/3", pty=True, holder=process(4), sole=sole),
+        terminal=Terminal("pts/3", pty=True, holder=process(4), sole=sole, known=known),
     )  # fmt: skip
     verdict = judge(case(exited(2), hit))
 
-    assert named(verdict, Role.TRIGGER) == [4]
+    assert named(verdict, Role.TRIGGER) == ([4] if sure >= Certainty.LIKELY else [])
     assert verdict.certainty is sure
 
 

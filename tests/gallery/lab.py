@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    # nohup and shells' background jobs hand these down ignored: then some deaths can't happen.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 ACTIONS = Path(__file__).with_name("actions")
 PYTHON = "/usr/bin/python3"

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.live
 # What BPF can't make certain, how sure it is, and why.
 LESS_THAN_ESTABLISHED = {
     "23": ("likely", "an exit of 0 after TERM is no proof of compliance"),
+    "47f": ("possible", "two have the terminal's other end open, one of them no ancestor"),
     "47h": ("likely", "an exit of its own after ^C is no proof of compliance"),
     "61": ("likely", "an injection is inferred from the absence of a send"),
     "61d": ("likely", "an injection is inferred from the absence of a send"),

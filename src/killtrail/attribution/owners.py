@@ -39,7 +39,8 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
 def of_key(signal: SignalSent) -> Owner | None:
     """Who typed or wrote the key that a terminal turned into a signal.
 
-    Whoever has the other end of a pty open can write to it; alone, nobody else could.
+    Whoever has the other end of a pty open can write to it; alone, nobody else could. Where others
+    than ancestors have it too, any of them may have.
     """
     how = explain(signal)
     if how.actor is Actor.TRIGGER:
@@ -47,7 +48,9 @@ def of_key(signal: SignalSent) -> Owner | None:
     terminal = signal.terminal
     if terminal is None or terminal.holder is None:
         return None
-    certainty = Certainty.ESTABLISHED if terminal.sole else Certainty.LIKELY
+    certainty = Certainty.LIKELY if terminal.known else Certainty.POSSIBLE
+    if terminal.sole:
+        certainty = Certainty.ESTABLISHED
     alone = "alone held" if terminal.sole else "held"
     return Owner(terminal.holder, certainty, f"{alone} its other end")
 
@@ -62,8 +65,10 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
         return None
     if limit.carriers:
         return _ancestor(signal, limit.carriers, Certainty.POSSIBLE)
-    says = "before its program was started" if limit.at_exec else "while its program ran"
-    return Owner(victim, Certainty.POSSIBLE, says if limit.at_exec is not None else "in it")
+    says = "it was not its parent's"
+    if limit.at_exec is not None:
+        says = "from before its program began" if limit.at_exec else "since its program began"
+    return Owner(victim, Certainty.POSSIBLE, says)
 
 
 # Beyond a dead parent the kernel's chain goes on with who adopted the child.
@@ -72,4 +77,4 @@ def _ancestor(signal: SignalSent, count: int, certainty: Certainty) -> Owner | N
         return None
     if count > len(signal.lineage):
         return None
-    return Owner(signal.lineage[count - 1], certainty, "which handed it down")
+    return Owner(signal.lineage[count - 1], certainty, "and handed it down")

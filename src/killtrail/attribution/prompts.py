@@ -61,8 +61,10 @@ def _managed(a: Argument, send: SignalSent) -> Prompt | None:
     ]
     mechanism, says = _policy(unit, send, before)
     first = before[0] if before else send
-    asked = _client(a, unit, first)
-    above = _requester(a, asked, first) if asked else None
+    clients = _clients(a, unit, first)
+    asked = clients[-1] if clients else None
+    alone = len(clients) == 1
+    above = _requester(a, asked, first, alone=alone) if asked else None
     evidence = tuple(a.brief.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
     link = a.brief.link(
         Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
@@ -89,9 +91,9 @@ def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mech
 
 # A request from before the victim's life can't have meant it; one to send a signal is carried out at
 # once and with that signal; one to stop never sends the watchdog's.
-def _client(a: Argument, unit: str, first: SignalSent) -> ManagerAsked | None:
+def _clients(a: Argument, unit: str, first: SignalSent) -> list[ManagerAsked]:
     born = a.victim.key.start_ns or 0
-    found = [
+    return [
         n
         for n in a.case.notes
         if isinstance(n, ManagerAsked)
@@ -99,7 +101,6 @@ def _client(a: Argument, unit: str, first: SignalSent) -> ManagerAsked | None:
         and _means(n.process, unit)
         and _fits(n, first)
     ]
-    return found[-1] if found else None
 
 
 def _words(client: Process) -> tuple[str, ...]:
@@ -137,10 +138,10 @@ def _asked_signal(asked: ManagerAsked) -> int:
     return sg.SIGTERM
 
 
-def _requester(a: Argument, asked: ManagerAsked, first: SignalSent) -> int:
+def _requester(a: Argument, asked: ManagerAsked, first: SignalSent, *, alone: bool) -> int:
     # systemd's sockets and the bus do not show who is behind a request: what is seen is a client
     # that was started with this unit's name, and that systemd acted right after.
-    soon = first.time_ns - asked.time_ns <= _SOON_NS
+    soon = alone and first.time_ns - asked.time_ns <= _SOON_NS
     cited = a.brief.cite(
         asked, f"{wording.name(asked.process)} was started: {wording.command(asked.process)}"
     )

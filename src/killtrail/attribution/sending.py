@@ -142,10 +142,10 @@ def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     )  # fmt: skip
 
 
-def _sysrq(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _sysrq(_: SignalSent, names: frozenset[str]) -> Sending | None:
     if names & {"__do_SAK", "do_SAK_work"}:
         return Sending(
-            Mechanism.SYSRQ, Actor.BYSTANDER if signal.current.kthread else Actor.SENDER, _SURE,
+            Mechanism.SYSRQ, Actor.BYSTANDER, _SURE,
             "the secure attention key: all on that terminal (kernel stack: __do_SAK)",
         )  # fmt: skip
     hit = names & {

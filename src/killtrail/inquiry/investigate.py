@@ -134,7 +134,8 @@ def _reader(fusion: Fusion, signal: SignalSent | None) -> ProcessExited | None:
     if last:
         return last[-1]
     # Some close it a moment before they end. Of several that had it, any may have been the last.
-    return ends[0] if len(ends) == 1 else None
+    near = [e for e in ends if abs(e.time_ns - signal.time_ns) <= NS]
+    return near[0] if len(ends) == len(near) == 1 else None
 
 
 def end_of(fusion: Fusion, key: Key) -> ProcessExited | None:

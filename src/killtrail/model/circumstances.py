@@ -59,9 +59,11 @@ class Terminal:
     """The target's controlling terminal, and which ancestor had its other end open.
 
     `sole`: no other descriptor in the system referred to that end, so nobody else could write.
+    `known`: none did but ancestors'.
     """
 
     name: str
     pty: bool
     holder: Process | None = None
     sole: bool = False
+    known: bool = False

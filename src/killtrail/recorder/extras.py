@@ -56,9 +56,9 @@ def _filters(raw: bytes) -> Filters | None:
 
 
 def _terminal(raw: bytes) -> Terminal:
-    pty, sole, name = L.TERMINAL_EXTRA.unpack_from(raw)
+    pty, known, name = L.TERMINAL_EXTRA.unpack_from(raw)
     label = parts.text(name)
     # devpts names its ends 0, 1, ...; the driver calls them pts0, pts1.
     if label.startswith("pts") and label[3:].isdecimal():
         label = f"pts/{label[3:]}"
-    return Terminal(label, bool(pty), parts.ancestor(raw, 0), bool(sole))
+    return Terminal(label, bool(pty), parts.ancestor(raw, 0), known == 1, bool(known))

@@ -14,7 +14,7 @@ def act_terminal(how):
     """A child on a pty of ours: it gets ^C, or we close the pty."""
     child, master = pty.fork()
     if not child:
-        if how == "key":
+        if how in ("key", "helper"):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.write(2, b"up")
         forever()
@@ -23,6 +23,13 @@ def act_terminal(how):
     ready()
     if how in ("key", "handled"):
         os.write(master, b"\x03")
+    elif how == "helper":
+        helper = os.fork()
+        if not helper:
+            os.write(master, b"\x03")
+            time.sleep(0.3)
+            os._exit(0)
+        say("helper", helper)
     else:
         os.close(master)
     os.waitpid(child, 0)

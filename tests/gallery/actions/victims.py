@@ -275,6 +275,19 @@ def act_seccomp_inherited():
     os.waitpid(child, 0)
 
 
+def act_seccomp_both():
+    """Parent and child have a filter each, installed after the fork."""
+    child = os.fork()
+    if not child:
+        filter_getppid(0x80000000)
+        time.sleep(0.3)
+        syscall(110)
+    say("victim", child)
+    filter_getppid(0x80000000)
+    ready()
+    os.waitpid(child, 0)
+
+
 def act_seccomp_thread():
     """One thread runs into KILL_THREAD, the others go on."""
 

@@ -87,6 +87,18 @@ def seccomp_filter_of_the_parent(lab: Lab) -> Truth:
     return Truth(said["victim"], ("seccomp-killed",), parent.pid, actors, "filter", launchers)
 
 
+@row("86o")
+def seccomp_filters_of_both(lab: Lab) -> Truth:
+    parent = lab.action("seccomp_both")
+    said = lab.facts(parent, 2)
+    parent.wait(10)
+    victim = said["victim"]
+    launchers = frozenset({parent.pid})
+    return Truth(
+        victim, ("seccomp-killed",), None, {victim: ("policy-owner",)}, "filter", launchers
+    )
+
+
 @row("89", guest=True)
 def broken_memory(lab: Lab) -> Truth:
     victim = lab.action("hwpoison")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -224,6 +225,59 @@ def under_sudo(lab: Lab) -> Truth:
     return sent_by(victim.pid, killer, launchers=launchers, argv=("sudo",))
 
 
+@row("18l")
+def over_ssh(lab: Lab) -> Truth:
+    if not (shutil.which("sshd") and shutil.which("ssh")):
+        raise NotHere("no ssh")
+    victim = lab.victim()
+    daemon, port = ssh_daemon(lab)
+    note = lab.folder / "pid"
+    script = f"echo $$ > {note}; kill -9 {victim.pid}; sleep 0.2"
+    options = (
+        "StrictHostKeyChecking=no",
+        f"UserKnownHostsFile={lab.folder}/known",
+        "LogLevel=ERROR",
+    )
+    words = [word for option in options for word in ("-o", option)]
+    client = lab.start(
+        "ssh", "-i", f"{lab.folder}/key", "-p", str(port), *words, "root@127.0.0.1", script
+    )
+    victim.wait(20)
+    client.wait(20)
+    killer = int(note.read_text())
+    launchers = frozenset({daemon.pid, *range_between(daemon.pid, killer)})
+    return sent_by(victim.pid, killer, launchers=launchers, origin="login-session")
+
+
+def ssh_daemon(lab: Lab) -> tuple[subprocess.Popen[str], int]:
+    """An sshd of our own on loopback, with a key of our own; gives its port."""
+    for name in ("host", "key"):
+        made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{lab.folder}/{name}"]
+        subprocess.run(made, check=True, capture_output=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (lab.folder / "config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {lab.folder}/host\nUsePAM no\n"
+        f"AuthorizedKeysFile {lab.folder}/key.pub\nStrictModes no\nPermitRootLogin yes\n"
+        f"PidFile none\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    sshd = shutil.which("sshd") or "sshd"
+    daemon = lab.start(sshd, "-D", "-f", f"{lab.folder}/config", stderr=subprocess.DEVNULL)
+    wait_for(lambda: answers(port))
+    return daemon, port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.2).close()
+    except OSError:
+        return False
+    return True
+
+
 @row("19k")
 def timeout_that_has_to_kill(lab: Lab) -> Truth:
     code = "import os,signal,time;signal.signal(15,signal.SIG_IGN);print('victim',os.getpid(),flush=True);time.sleep(60)"
@@ -262,6 +316,15 @@ def wrapper_repeats_its_child(lab: Lab) -> Truth:
     wrapper.wait(10)
     actors = {wrapper.pid: ("sender",), child: ("trigger",), killer: ("sender",)}
     return sent_by(wrapper.pid, killer, causes=("killed-by-self",), actors=actors)
+
+
+@row("20k")
+def kills_its_child_and_itself(lab: Lab) -> Truth:
+    victim = lab.start(
+        "bash", "-c", "sleep 99 & kill -9 $!; wait $!; kill -9 $$", stderr=subprocess.DEVNULL
+    )
+    victim.wait(10)
+    return own_doing(victim.pid, "killed-by-self")
 
 
 @row("20")

@@ -23,6 +23,15 @@ def interrupt_key_handled(lab: Lab) -> Truth:
     return Truth(victim, ("asked-to-stop",), owner.pid, actors, subject="terminal")
 
 
+@row("47f")
+def key_from_one_of_two_holders(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "helper")
+    said = lab.facts(owner, 3)
+    owner.wait(10)
+    actors = {said["helper"]: ("requester", "trigger")}
+    return Truth(said["victim"], ("terminal",), None, actors, subject="terminal")
+
+
 @row("47t")
 def key_put_into_the_input(lab: Lab) -> Truth:
     owner = lab.action("type_ahead")

@@ -1,5 +1,7 @@
 """Tracers and BPF programs."""
 
+from typing import Final
+
 from killtrail.attribution import tracers, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
@@ -7,6 +9,10 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS
+
+_RECENT_NS: Final = 60 * NS
+"""A tracer that is gone may be taken for the one that left a signal behind for so long."""
 
 
 def traced_to_death(a: Argument) -> Conclusion | None:
@@ -77,7 +83,9 @@ def injected(a: Argument) -> Conclusion | None:
     if attached:
         a.brief.cite(attached, f"{wording.name(attached.current)} attached to it with ptrace()")
     was = "was tracing it" if end.tracer else "had traced it"
-    a.blame(Role.SENDER, "injected a signal", Certainty.LIKELY, process=tracer)
+    recent = attached is not None and end.time_ns - attached.time_ns <= _RECENT_NS
+    certainty = Certainty.LIKELY if end.tracer or recent else Certainty.POSSIBLE
+    a.blame(Role.SENDER, "injected a signal", certainty, process=tracer)
     if attached and attached.current.key.same_life(tracer.key):
         a.launch(attached.current, attached)
     a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
@@ -88,7 +96,7 @@ def injected(a: Argument) -> Conclusion | None:
         f"{wording.name(a.victim)} died of {sg.name(end.signal)} that nobody sent;"
         f" {wording.name(tracer)} {was}"
     )
-    return Conclusion(Cause.TRACED, Certainty.LIKELY, summary, Mechanism.PTRACE_INJECT)
+    return Conclusion(Cause.TRACED, certainty, summary, Mechanism.PTRACE_INJECT)
 
 
 def made_to_exit(a: Argument) -> Conclusion | None:

@@ -87,7 +87,7 @@ def _limit_owner(a: Argument, signal: SignalSent, limit: str) -> None:
         return
     a.brief.link(
         Role.POLICY_OWNER,
-        f"has this {limit}, {owner.says}",
+        f"came to this {limit}, {owner.says}",
         owner.certainty,
         process=owner.process,
         target=a.victim,

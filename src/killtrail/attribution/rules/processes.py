@@ -7,6 +7,7 @@ from killtrail.attribution.sending import SENDING_CALLS, Actor
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.events import ProcessExited
 
 _CALLS = frozenset(SENDING_CALLS.values())
 
@@ -77,6 +78,7 @@ def killed_by_self(a: Argument) -> Conclusion | None:
 # Wrappers (unshare, su, strace) die of what their child died of, so that their parent sees it.
 def _repeats_its_child(a: Argument) -> tuple[int | None, str]:
     children = [c for c in a.facts.children if a.signal and c.signal == a.signal.sig]
+    children = [c for c in children if not _killed_it_itself(a, c)]
     if not children:
         return None, ""
     child = children[-1]
@@ -92,3 +94,9 @@ def _repeats_its_child(a: Argument) -> tuple[int | None, str]:
         evidence=(cited,),
     )
     return link, f", as its child {wording.name(child.process)}{a.because(above)} had died of it"
+
+
+def _killed_it_itself(a: Argument, child: ProcessExited) -> bool:
+    other = a.related(child.process)
+    signal = other.signal if other else None
+    return signal is not None and signal.current.key.same_life(a.victim.key)
