@@ -94,14 +94,16 @@ PER_CPU(exec_scratch, struct will_record);
 /* The last send on this CPU: broadcasts loop over their victims without leaving it. */
 struct act {
 	u64 ts, first, sender_start;
-	u32 sender_tid, victims;
+	u32 sender_tid, victims, where;
 	s32 sig, code, syscall;
 	u32 info_kind;
-	u64 args[3], stack[2];
+	u64 stack[2];
 };
 PER_CPU(last_act, struct act);
 /* So many victims of one act get a record with all that is known of the sender; the others refer. */
 #define FULL_VICTIMS 8
+/* The ends of those beyond go beside their sends, where they push no other death out. */
+#define FEW_VICTIMS 256
 #define ACT_GAP_NS 1000000000ULL
 
 enum { STAT_SIGNALS, STAT_DEATHS, STAT_OOMS, STAT_WILLS, STAT_EXITS, STAT_TRUNCATED, STAT_FAILED, STAT_ORPHANS, STAT_VICTIMS, STAT_MAX };

@@ -226,18 +226,17 @@ static __always_inline bool left_by(struct task_struct *child, struct task_struc
 }
 
 /*
- * Whether this send belongs to the act before it: same sender in the same call
- * with the same arguments, by the same path. Timers and keys have no call and
- * are never taken together.
+ * Whether this send belongs to the act before it: the same sender in the same
+ * call, by the same path, less than a second later: a broadcast, a group, a
+ * loop over pids. Timers and keys have no call and are never taken together.
  */
-static __always_inline bool goes_on(struct act *a, struct signal_record *e)
+static __always_inline bool goes_on(struct act *a, struct signal_record *e, u32 where)
 {
 	bool by_call = e->syscall >= 0 || (e->sender.flags & PF_IO_WORKER);
-	bool same = by_call && e->n_stack > 2 && a->victims &&
+	bool same = by_call && e->n_stack > 2 && a->victims && a->where == where &&
 		    e->h.ts - a->ts < ACT_GAP_NS && a->sender_tid == e->sender.tid &&
 		    a->sender_start == e->sender.start && a->sig == e->sig && a->code == e->code &&
 		    a->info_kind == e->info_kind && a->syscall == e->syscall &&
-		    a->args[0] == e->args[0] && a->args[1] == e->args[1] && a->args[2] == e->args[2] &&
 		    a->stack[0] == e->stack[0] && a->stack[1] == e->stack[1];
 
 	a->ts = e->h.ts;
@@ -246,15 +245,13 @@ static __always_inline bool goes_on(struct act *a, struct signal_record *e)
 		return true;
 	}
 	a->victims = by_call;
+	a->where = where;
 	a->sender_tid = e->sender.tid;
 	a->sender_start = e->sender.start;
 	a->sig = e->sig;
 	a->code = e->code;
 	a->info_kind = e->info_kind;
 	a->syscall = e->syscall;
-	a->args[0] = e->args[0];
-	a->args[1] = e->args[1];
-	a->args[2] = e->args[2];
 	a->stack[0] = e->stack[0];
 	a->stack[1] = e->stack[1];
 	return false;
@@ -359,13 +356,16 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 		EMIT(exits, HEAD_EXITS, EXITS_SLOTS, e, off);
 		return 0;
 	}
-	if (where == TO_KILLS && !cfg_all && goes_on(act, e)) {
+	if (!cfg_all && goes_on(act, e, where)) {
 		e->act = act->first + 1;
 		if (act->victims > FULL_VICTIMS) {
 			off = without_tail(e);
 			EMIT(victims, HEAD_VICTIMS, VICTIMS_SLOTS, e, off);
-			join_crowd(task);
 			count(STAT_VICTIMS);
+			if (where == TO_KILLS && act->victims > FEW_VICTIMS)
+				join_crowd(task);
+			if (where == TO_ASKS && (disp == 2 || blocked))
+				mark_asked(task, sig);
 			return 0;
 		}
 	}
@@ -377,7 +377,10 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 		if (!e->act)
 			act->first = number;
 	} else {
-		EMIT(asks, HEAD_ASKS, ASKS_SLOTS, e, off);
+		u64 number = EMIT(asks, HEAD_ASKS, ASKS_SLOTS, e, off);
+
+		if (!e->act)
+			act->first = number | IN_ASKS;
 		if (disp == 2 || blocked)
 			mark_asked(task, sig);
 	}
@@ -556,7 +559,10 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	off += e->cgroup_len + __builtin_offsetof(struct exit_record, buf);
 	e->h.size = off;
 	by_signal = (e->code | e->group_code) & 0x7f;
-	if ((by_signal || e->asked) && !(own && own->crowd)) {
+	if (by_signal && own && own->crowd) {
+		EMIT(victims, HEAD_VICTIMS, VICTIMS_SLOTS, e, off);
+		count(STAT_DEATHS);
+	} else if (by_signal || e->asked) {
 		EMIT(deaths, HEAD_DEATHS, DEATHS_SLOTS, e, off);
 		count(STAT_DEATHS);
 	} else {

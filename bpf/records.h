@@ -36,7 +36,7 @@ enum record_type {
 #define WILLS_SLOTS 1024
 #define DEATHS_SLOTS 4096
 #define EXITS_SLOTS 4096
-#define VICTIMS_SLOTS 4096
+#define VICTIMS_SLOTS 8192	/* sends and ends */
 
 #define SLOT_HEAD 24
 /*
@@ -103,8 +103,10 @@ struct pipe_extra { u64 inode; };
 
 /*
  * A record in the ring of victims ends before buf: who sent it, from where
- * and how stands in the record of kills numbered act - 1, the first victim's.
+ * and how stands in the record of kills (IN_ASKS: of asks) numbered act - 1,
+ * the first victim's.
  */
+#define IN_ASKS (1ULL << 62)
 struct signal_record {
 	struct record_head h;
 	s32 sig, code, si_pid, si_uid;

@@ -52,6 +52,7 @@ SCREENS = {
     "terminal": "47", "parent-died": "55", "namespace-ended": "56k", "traced": "61",
     "bpf-killed": "63", "requested-notification": "64", "hardware-error": "89", "kernel-bug": "90",
     "kernel-killed": "39", "exec-failed": "84", "replaced-by-exec": "95",
+    "alive": "alive", "pid-reused": "reused", "not-established": "unknown",
 }  # fmt: skip
 """Cause -> row of the gallery whose screen stands in docs/screens (KILLTRAIL_SCREENS=docs/screens
 make guests renews them)."""

@@ -39,10 +39,14 @@ def show(number: str, victim: int) -> None:
         if "kt.screens" not in file.read():
             return
     os.environ["COLUMNS"] = "100"
-    text = killtrail("why", f"pid:{victim}", "-n", "1").stdout
-    print(f"SCREEN {number}", flush=True)
+    emit(number, killtrail("why", f"pid:{victim}", "-n", "1").stdout)
+
+
+def emit(name: str, text: str) -> None:
+    """A screen on the console."""
+    print(f"SCREEN {name}", flush=True)
     for line in text.splitlines():
-        print(f"SCREEN {number}|{line}", flush=True)
+        print(f"SCREEN {name}|{line}", flush=True)
 
 
 def outside(wish: str) -> None:

@@ -1,6 +1,7 @@
 """Runs under systemd in a guest: deaths that a service manager has a hand in."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,8 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from killtrail.observe import bait
 from tests.gallery import lab, rows
-from tests.guests.inside import killtrail, outside, say, show
+from tests.guests.inside import emit, killtrail, outside, say, show
 
 UNIT = "kt-app.service"
 SLEEP = "/usr/bin/sleep 1000"
@@ -201,16 +203,37 @@ def screens() -> None:
     with open("/proc/cmdline") as file:
         if "kt.screens" not in file.read():
             return
+    no_deaths()
     for number in SCREENS:
         before = signal.signal(signal.SIGTERM, signal.SIG_IGN if number == "39" else signal.SIG_DFL)
         try:
             with lab.Lab(outside=outside) as here:
                 truth = (rows.ROWS | rows.GUEST_ROWS)[number](here)
                 show(number, truth.victim)
-        except Exception as error:
+        except Exception as error:  # the others are still wanted
             say(f"  screen {number}: {type(error).__name__}: {error}")
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+def no_deaths() -> None:
+    """Screens of what is no death, or none that can be explained."""
+    with lab.Lab() as here:
+        frozen = here.victim()
+        here.shell(f"kill -STOP {frozen.pid}").wait(10)
+        show("alive", frozen.pid)
+        first = here.victim()
+        here.run("kill", first.pid, 9)
+        first.wait(10)
+        second = bait.lay(first.pid, "postgres")
+        show("reused", second.pid)
+        second.withdraw()
+    done = subprocess.run(
+        [sys.executable, "-m", "killtrail", "demo"],
+        capture_output=True, text=True, check=False, user=65534, cwd="/tmp",
+        env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    emit("unknown", done.stdout)
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ def company(fusion: Fusion, signal: SignalSent | None) -> tuple[SignalSent, ...]
     if signal is None or signal.same_group or not signal.current.pid:
         return ()
     for act in fusion.acts:
-        if _first(act, signal) and signal in act:
+        if _first(act, signal) and any(_same(s, signal) for s in act):
             return act
     begin, end = signal.time_ns - _FURTHEST_NS, signal.time_ns + _FURTHEST_NS
     sends = fusion.sent_by(signal.current.key, begin, end)
@@ -34,6 +34,10 @@ def company(fusion: Fusion, signal: SignalSent | None) -> tuple[SignalSent, ...]
 def _first(act: tuple[SignalSent, ...], signal: SignalSent) -> bool:
     first = act[0]
     return first.current.key == signal.current.key and first.sig == signal.sig
+
+
+def _same(one: SignalSent, other: SignalSent) -> bool:
+    return one.time_ns == other.time_ns and one.target.key == other.target.key
 
 
 def _alike(one: SignalSent, other: SignalSent) -> bool:

@@ -27,7 +27,7 @@ class BoxFollower:
         usable = CATALOGUE[0].probe()
         if not usable.usable:
             raise UnavailableError(f"can't follow deaths: {usable.says}", usable.remedy)
-        self._rings = (L.DEATHS, L.EXITS) if ordinary else (L.DEATHS,)
+        self._rings = (L.DEATHS, L.VICTIMS, *((L.EXITS,) if ordinary else ()))
         self._source = BoxSource(Pins())
         self._next = {r.name: self._source.box.state(r).written for r in self._rings}
 

@@ -103,9 +103,9 @@ class Fusion:
             problems=tuple(p for x in losses for p in x.problems),
         )
 
-    def complete_since(self) -> int:
+    def complete_since(self, sig: int | None = None) -> int:
         """The earliest moment from which one of them has everything."""
-        return min(s.complete_since() for s in self._sources)
+        return min(s.complete_since(sig) for s in self._sources)
 
     def close(self) -> None:
         """Closes them all."""

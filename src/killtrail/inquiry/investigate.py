@@ -76,7 +76,7 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
         related=related,
         wills=wills,
         armed_ns=fusion.armed_ns,
-        watched=start is not None and start >= fusion.complete_since(),
+        watched=start is not None and start >= fusion.complete_since(end.signal if end else None),
         company=acts.company(fusion, signal),
         notes=notes,
         reader=_reader(fusion, signal),

@@ -25,7 +25,7 @@ ASKS: Final = Ring("asks", 1, 512, 2048)
 WILLS: Final = Ring("wills", 2, 1024, 1024)
 DEATHS: Final = Ring("deaths", 3, 4096, 512)
 EXITS: Final = Ring("exits", 4, 4096, 512)
-VICTIMS: Final = Ring("victims", 5, 4096, 512)
+VICTIMS: Final = Ring("victims", 5, 8192, 512)
 RINGS: Final = (DEATHS, EXITS, VICTIMS, ASKS, KILLS, WILLS)
 """In reading order: what is written last comes first, so that a death read has its kill behind it."""
 
@@ -47,6 +47,7 @@ SIGNAL_ORPHAN, SIGNAL_TARGET, SIGNAL_SENDER, SIGNAL_THREADS = 80, 96, 160, 224
 SIGNAL_STACK, SIGNAL_MEMORY, SIGNAL_LENGTHS, SIGNAL_BUF = 256, 352, 368, 416
 SIGNAL_LENS: Final = Struct("<10HBBHQQQ")
 """Lengths of the texts, argv_inherited, extra, extra_len, act, ip, sp."""
+IN_ASKS: Final = 1 << 62
 EXTRA_NONE, EXTRA_LIMIT, EXTRA_FILTER, EXTRA_TERMINAL, EXTRA_PIPE = range(5)
 LIMIT_EXTRA: Final = Struct("<QQQQII")
 FILTER_EXTRA: Final = Struct("<IIII")

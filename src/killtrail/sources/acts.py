@@ -12,7 +12,9 @@ def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) 
     Where that record is overwritten the sender is still known by number, name and start.
     """
     first = first_of(victim.act) if victim.act else None
-    if first is None or not first.current.key.same_life(victim.current.key):
+    same = first is not None and first.current.key.same_life(victim.current.key)
+    # An exec in between changes the command line, and the name with it.
+    if first is None or not same or first.current.comm != victim.current.comm:
         return victim
     return replace(
         victim,

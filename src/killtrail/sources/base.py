@@ -81,7 +81,10 @@ class Source(Protocol):
         ...
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterable[SignalSent]:
-        """Signals for which this process was `current`, in that time, oldest first."""
+        """Signals for which this process was `current`, in that time, oldest first.
+
+        They may be outlines only: who, whom, what and when.
+        """
         ...
 
     def notes(self, since_ns: int, until_ns: int) -> Iterable[Note]:
@@ -96,8 +99,11 @@ class Source(Protocol):
         """What is known to be lost."""
         ...
 
-    def complete_since(self) -> int:
-        """Boot-clock ns from which no death or fatal signal is missing."""
+    def complete_since(self, sig: int | None = None) -> int:
+        """Boot-clock ns from which no death or fatal signal is missing.
+
+        `sig`: the one that ended a process, as others could be sent long before they struck.
+        """
         ...
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The armed BPF box. Slots are indexed by their fixed offsets; only what is asked gets decoded."""
 
+import contextlib
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from killtrail.host import boot
+from killtrail.model import signals as sg
 from killtrail.model.events import (
     Event,
     ImageReplaced,
@@ -53,6 +55,7 @@ class BoxSource:
         self.box = Box(pins or Pins())
         self._decoder = self.box.decoder()
         self._problems: list[ParseProblem] = []
+        self._read: dict[str, list[Slot]] = {}
         self.host: Host = boot.this_host()
 
     @property
@@ -92,12 +95,12 @@ class BoxSource:
         return found
 
     @cached_property
-    def _places(self) -> dict[int, Slot]:
-        return {slot.seq: slot for slot in self.box.slots(L.KILLS)}
+    def _places(self) -> dict[str, Slot]:
+        return {s.where: s for ring in (L.KILLS, L.ASKS) for s in self._slots(ring)}
 
     @cached_property
     def _exits(self) -> dict[int, list[Slot]]:
-        return self._by_number((L.DEATHS, L.EXITS), L.REC_DEATH, _EXIT_TGID)
+        return self._by_number((L.DEATHS, L.EXITS, L.VICTIMS), L.REC_DEATH, _EXIT_TGID)
 
     @cached_property
     def _ooms(self) -> dict[int, list[Slot]]:
@@ -106,16 +109,23 @@ class BoxSource:
     @cached_property
     def _wills(self) -> dict[Key, Slot]:
         found: dict[Key, Slot] = {}
-        for slot in self.box.slots(L.WILLS):
+        for slot in self._slots(L.WILLS):
             if len(slot.record) >= L.WILL_LENGTHS:
                 start, _, tgid = struct.unpack_from("<QQI", slot.record, _WILL_KEY)
                 found[Key(tgid, start)] = slot
         return found
 
+    # Several indexes ask for the same rings; reading them is most of the work.
+    def _slots(self, ring: L.Ring) -> list[Slot]:
+        found = self._read.get(ring.name)
+        if found is None:
+            found = self._read[ring.name] = list(self.box.slots(ring))
+        return found
+
     def _by_number(self, rings: tuple[L.Ring, ...], kind: int, at: int) -> dict[int, list[Slot]]:
         found: defaultdict[int, list[Slot]] = defaultdict(list)
         for ring in rings:
-            for slot in self.box.slots(ring):
+            for slot in self._slots(ring):
                 record = slot.record
                 if len(record) >= at + 4 and record[0] == kind:
                     found[int.from_bytes(record[at : at + 4], "little")].append(slot)
@@ -152,14 +162,16 @@ class BoxSource:
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
         """Signals for which this process was `current`, in that time."""
-        slots = [s for s in self._sends.get(sender.tgid, []) if since_ns <= s.time_ns <= until_ns]
-        for event in self._decoded(slots, SignalSent):
-            if event.current.key.same_life(sender):
-                yield event
+        for slot in self._sends.get(sender.tgid, []):
+            if since_ns <= slot.time_ns <= until_ns:
+                with contextlib.suppress(ValueError):
+                    event = self._decoder.outline(slot.record, slot.where)
+                    if event.current.key.same_life(sender):
+                        yield event
 
     def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
         """Kernel lines and managers' clients of that time."""
-        for slot in self.box.slots(L.ASKS):
+        for slot in self._slots(L.ASKS):
             if (
                 slot.record[0] in (L.REC_LINE, L.REC_CLIENT)
                 and since_ns <= slot.time_ns <= until_ns
@@ -201,15 +213,25 @@ class BoxSource:
             # A reader in group adm may open maps, not programs.
             return []
 
-    def complete_since(self) -> int:
-        """From the oldest record of each ring that has wrapped, else from arming."""
-        return self._complete_since
+    def complete_since(self, sig: int | None = None) -> int:
+        """From the oldest record of each ring that has wrapped, else from arming.
+
+        What had been blocked when it was sent lies with the requests.
+        """
+        return self._requests_since if sig not in (None, 0, sg.SIGKILL) else self._complete_since
 
     @cached_property
     def _complete_since(self) -> int:
+        return self._oldest_of(_COMPLETE)
+
+    @cached_property
+    def _requests_since(self) -> int:
+        return self._oldest_of((*_COMPLETE, L.ASKS))
+
+    def _oldest_of(self, rings: tuple[L.Ring, ...]) -> int:
         since = self.box.meta.armed_ns
         for state in self.box.states():
-            if state.ring in _COMPLETE and state.overwritten:
+            if state.ring in rings and state.overwritten:
                 oldest = self.box.oldest(state.ring)
                 if oldest is not None:
                     since = max(since, oldest.time_ns)
@@ -217,6 +239,7 @@ class BoxSource:
 
     def forget(self) -> None:
         """Drops what was read, so that the next question reads the box anew."""
+        self._read.clear()
         for name in (
             "_signals",
             "_sends",
@@ -227,6 +250,7 @@ class BoxSource:
             "_wills",
             "_lost",
             "_complete_since",
+            "_requests_since",
             "_orphans",
         ):
             self.__dict__.pop(name, None)
@@ -248,7 +272,7 @@ class BoxSource:
         return event
 
     def _first_of(self, place: str) -> SignalSent | None:
-        slot = self._places.get(int(place.partition(":")[2]))
+        slot = self._places.get(place)
         event = self.event(slot) if slot else None
         return event if isinstance(event, SignalSent) else None
 
@@ -267,11 +291,7 @@ def _asked_for(slot: Slot, wanted: Wanted) -> bool:
     pipes = struct.unpack_from("<QQ", record, L.EXIT_STDIN_PIPE)
     if wanted.pipe is not None and wanted.pipe not in pipes:
         return False
-    if wanted.ordinary or slot.ring is L.DEATHS:
-        return True
-    # A crowd's deaths lie among the ordinary ends, but are none of them.
-    code, group_code = struct.unpack_from("<ii", record, 16)
-    return bool((code | group_code) & 0x7F)
+    return wanted.ordinary or slot.ring is not L.EXITS
 
 
 def _tgid_at(record: bytes, offset: int) -> int:

@@ -110,7 +110,7 @@ class HistorySource:
         """What record knew to be lost before it could drain it."""
         return Loss(self._row.lost, self.complete_since(), tuple(self._problems))
 
-    def complete_since(self) -> int:
+    def complete_since(self, sig: int | None = None) -> int:  # noqa: ARG002
         """From the last gap (pruned rows are one), else from arming."""
         return max(self._row.complete_ns, self._row.armed_ns or 0)
 

@@ -129,7 +129,7 @@ class TracefsSource:
         since = self.complete_since()
         return Loss(self._missed, since, tuple(self._problems[:100]))
 
-    def complete_since(self) -> int:
+    def complete_since(self, sig: int | None = None) -> int:  # noqa: ARG002
         """From the last gap, else from arming; a gap shows only in the pages."""
         return self._gap_ns if self._story else self._meta.armed_ns
 
