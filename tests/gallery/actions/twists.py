@@ -60,6 +60,19 @@ def rename(name):
     LIBC.prctl(PR_SET_NAME, ctypes.c_char_p(name.encode("utf-8", "surrogateescape")[:15]))
 
 
+def dispose(sig, how, code):
+    """What the victim does about the signal."""
+    if how in ("default", "blocked") and sig != signal.SIGKILL:
+        # CPython handles SIGINT, and dies of it by sending it to itself.
+        signal.signal(sig, signal.SIG_DFL)
+    if how == "handled":
+        signal.signal(sig, lambda *_: os._exit(code))
+    elif how == "ignored":
+        signal.signal(sig, signal.SIG_IGN)
+    elif how == "blocked":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {sig})
+
+
 def victim(twist, after, hold):
     """A child that is set up to receive the signal."""
     reader, writer = os.pipe()
@@ -73,14 +86,8 @@ def victim(twist, after, hold):
     if twist["victims"] == 1:
         os.setpgid(0, 0)
     rename(twist["name"])
-    sig = twist["signal"]
-    how = twist["disposition"]
-    if how == "handled":
-        signal.signal(sig, lambda *_: os._exit(twist["code"]))
-    elif how == "ignored":
-        signal.signal(sig, signal.SIG_IGN)
-    elif how == "blocked":
-        signal.pthread_sigmask(signal.SIG_BLOCK, {sig})
+    sig, how = twist["signal"], twist["disposition"]
+    dispose(sig, how, twist["code"])
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     for _ in range(twist["threads"]):
         threading.Thread(target=lambda: time.sleep(60), daemon=True).start()

@@ -85,7 +85,7 @@ def reader_gone(lab: Lab) -> Truth:
 @row("73c")
 def reader_closes_and_lives(lab: Lab) -> Truth:
     reads, writes = os.pipe()
-    script = f"{PYTHON} -c 'import sys; sys.stdin.buffer.raw.read(3)'; exec 0<&-; sleep 1; :"
+    script = f"{PYTHON} -c 'import sys; sys.stdin.buffer.raw.read(3)'; exec 0<&-; exec sleep 1"
     reader = lab.start("sh", "-c", script, stdin=reads)
     os.close(reads)
     victim = lab.start("yes", stdout=writes)
