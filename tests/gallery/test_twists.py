@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.gallery import lab
+from tests.gallery.rows.recipes import range_between
 
 pytestmark = pytest.mark.live
 
@@ -65,7 +66,7 @@ def play(here: lab.Lab, twist: dict) -> tuple[lab.Truth, set[int]]:
     assert said["gone"] == [len(victims)], twist
     around = {process.pid, *said.get("launcher", ())}
     # The outermost process and the namespaces' inits lie between what we started and the first victim.
-    around |= set(range(process.pid, min(victims)))
+    around |= range_between(process.pid, victims[0])
     killer = said["killer"][0]
     truth = lab.Truth(
         victims[len(victims) // 2],

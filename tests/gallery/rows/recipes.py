@@ -57,9 +57,12 @@ def children_now(pid: int) -> set[int]:
         return set()
 
 
-def range_between(low: int, high: int) -> range:
-    """Pids given out between two of ours: the namespace's init is one of them."""
-    return range(low, high) if low <= high else range(0)
+def range_between(low: int, high: int) -> frozenset[int]:
+    """Pids given out between two of ours, also where the numbers began anew meanwhile."""
+    if low <= high:
+        return frozenset(range(low, high))
+    most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    return frozenset(range(low, most)) | frozenset(range(high))
 
 
 def state(pid: int) -> str | None:
