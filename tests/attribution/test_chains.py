@@ -90,6 +90,8 @@ def test_an_old_request_is_only_possible():
     verdict = judge(replace(made, facts=replace(made.facts, process=old)))
 
     assert [x.certainty for x in verdict.links if x.role is Role.REQUESTER] == [Certainty.POSSIBLE]
+    assert "perhaps at the request of" in verdict.summary
+    assert named(verdict, Role.LAUNCHER) == []
 
 
 def test_timeout_and_watchdog():

@@ -75,7 +75,9 @@ def _managed(a: Argument, send: SignalSent) -> Prompt | None:
             f"who or what made systemd stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
         )
         return Prompt(link, f", as {unit} {says}", mechanism)
-    by = f", at the request of {wording.name(asked.process)}: {wording.command(asked.process)}"
+    sure = above is not None and a.brief.links[above - 1].certainty >= Certainty.LIKELY
+    how = "at the request of" if sure else "perhaps at the request of"
+    by = f", {how} {wording.name(asked.process)}: {wording.command(asked.process)}"
     return Prompt(link, f", as {unit} {says}{by}", mechanism)
 
 
@@ -145,7 +147,8 @@ def _requester(a: Argument, asked: ManagerAsked, first: SignalSent, *, alone: bo
     cited = a.brief.cite(
         asked, f"{wording.name(asked.process)} was started: {wording.command(asked.process)}"
     )
-    launcher = a.launch_noted(asked)
+    # Who started a client that may have had no part in it is nobody's launcher.
+    launcher = a.launch_noted(asked) if soon else None
     return a.brief.link(
         Role.REQUESTER, "asked systemd", Certainty.LIKELY if soon else Certainty.POSSIBLE,
         process=asked.process, time_ns=asked.time_ns, caused_by=launcher, evidence=(cited,),

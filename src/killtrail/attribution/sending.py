@@ -45,6 +45,8 @@ class Sending:
 _Recogniser = Callable[[SignalSent, frozenset[str]], Sending | None]
 _SURE: Final = Certainty.ESTABLISHED
 
+OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
+"""What an end by a bug in the kernel has on its stack."""
 SENDING_CALLS: Final = {
     "kill": Mechanism.KILL,
     "tkill": Mechanism.TKILL,

@@ -1,18 +1,15 @@
 """Threads that ended while their process went on: no death of a process, but people look for one."""
 
-from typing import Final
-
 from killtrail.attribution import wording
 from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case
+from killtrail.attribution.sending import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import ImageReplaced, ThreadDied
 from killtrail.model.process import Process
 from killtrail.model.verdict import Death, Subject, Verdict
-
-_OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
 
 
 def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdict:
@@ -51,7 +48,7 @@ def died(case: Case, event: ThreadDied) -> Verdict:
     brief = Brief()
     sig = event.status & 0x7F
     name = wording.thread(event.process)
-    oops = bool(set(event.stack) & _OOPS_STACK)
+    oops = bool(set(event.stack) & OOPS_STACK)
     cited = brief.cite(event, f"thread {name} ended with {sg.name(sig)}, its process went on")
     subject = Subject("kernel", "the running kernel") if oops else Subject("filter", "seccomp")
     known = oops or sig == sg.SIGSYS

@@ -31,7 +31,7 @@ def explain(error: OSError, doing: str) -> UnavailableError:
         )
     if error.errno == errno.ENOMEM:
         return UnavailableError(
-            f"{doing}: not enough memory (the box takes about 15 MB)", TRACEFS_INSTEAD
+            f"{doing}: not enough memory (the box takes about 18 MB)", TRACEFS_INSTEAD
         )
     return UnavailableError(f"{doing}: {error.strerror}", TRACEFS_INSTEAD)
 

@@ -1,19 +1,15 @@
 """The kernel itself: an operator's sysrq, a driver, a bug."""
 
-from typing import Final
-
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import Actor
+from killtrail.attribution.sending import OOPS_STACK, Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import KernelLine
 from killtrail.model.verdict import Subject
-
-_OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
 
 
 def operator(a: Argument) -> Conclusion | None:
@@ -86,7 +82,7 @@ def bug(a: Argument) -> Conclusion | None:
     end = a.facts.exit
     if a.signal is not None or end is None or not end.signal:
         return None
-    if not set(end.stack or ()) & _OOPS_STACK:
+    if not set(end.stack or ()) & OOPS_STACK:
         return None
     module = next((n for n in end.stack or () if n and n.startswith("[")), None)
     subject = Subject("kernel", f"module {module[1:-1]}" if module else "the running kernel")
