@@ -97,6 +97,17 @@ def test_a_typo_gets_a_suggestion(killtrail):
     assert "did you mean: killtrail list" in killtrail("lsit").stderr
 
 
+def _again(pid: int, start):
+    """Starts processes until one has that number."""
+    for _ in range(200):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as knob:
+            knob.write(str(pid - 1))
+        process = start()
+        if process.pid == pid:
+            return process
+    raise AssertionError(pid)
+
+
 @pytest.mark.live
 class TestArmed:
     """With a recorder."""
@@ -130,15 +141,26 @@ class TestArmed:
         with Lab() as lab:
             first = lab.start("sh", "-c", "kill -9 $$")
             first.wait(10)
-            for _ in range(200):
-                with open("/proc/sys/kernel/ns_last_pid", "w") as knob:
-                    knob.write(str(first.pid - 1))
-                victim = lab.victim()
-                if victim.pid == first.pid:
-                    break
+            _again(first.pid, lab.victim)
             found = bpf.verdicts("why", str(first.pid))
 
         assert [v["cause"] for v in found][-2:] == ["killed-by-self", "pid-reused"]
+
+    def test_newest_of_a_number(self, bpf):
+        """Two lives of one number, both killed: in the order of their deaths; `-n 1` is the later."""
+        with Lab() as lab:
+            first = lab.victim()
+            lab.run("kill", first.pid, 9)
+            first.wait(10)
+            second = _again(first.pid, lab.victim)
+            killer = lab.run("kill", second.pid, 15)
+            second.wait(10)
+            found = bpf.verdicts("why", str(first.pid))
+            last = bpf.verdicts("why", str(first.pid), "-n", "1")
+
+        assert [v["death"]["signal"] for v in found][-2:] == [9, 15]
+        assert [v["death"]["signal"] for v in last] == [15]
+        assert last[0]["links"][-1]["process"]["pid"] == killer
 
     def test_hostile_names(self, bpf):
         """Escape sequences in comm and argv are shown, not obeyed."""

@@ -25,19 +25,17 @@ class Filter:
     until_ns: int | None = None
     most: int | None = None
 
+    def covers(self, time_ns: int | None) -> bool:
+        """Whether a moment is asked about; an unknown one may be."""
+        if time_ns is None:
+            return True
+        after = self.since_ns is None or time_ns >= self.since_ns
+        return after and (self.until_ns is None or time_ns <= self.until_ns)
+
 
 def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> list[Verdict]:
     """Verdicts on every death that TARGET names, oldest first, and on the living of that name."""
-    ends = _ends(fusion, target, narrow)
-    verdicts = [judge(investigate.case_of(fusion, e.process.key, e)) for e in ends]
-    if target.pid is not None:
-        verdicts.extend(
-            judge(investigate.case_of(fusion, key, None))
-            for key in investigate.unended(fusion, target.pid, ends)
-            if not (this_host and _lives(key))
-        )
-    if target.pid is not None:
-        verdicts.extend(_threads_died(fusion, target.pid))
+    verdicts = _dead(fusion, target, narrow, this_host=this_host)
     replaced = _replaced(fusion, target.pid) if target.pid is not None else []
     there = _living(target) if this_host else []
     reused = bool(verdicts) and target.pid is not None
@@ -53,6 +51,21 @@ def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> l
         if living or event.old_tid == target.pid:
             verdicts.append(threads.replaced(case, event, living))
     return verdicts[-narrow.most :] if narrow.most else verdicts
+
+
+def _dead(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> list[Verdict]:
+    ends = _ends(fusion, target, narrow)
+    verdicts = [judge(investigate.case_of(fusion, e.process.key, e)) for e in ends]
+    if target.pid is None:
+        return verdicts
+    unended = [
+        judge(investigate.case_of(fusion, key, None))
+        for key in investigate.unended(fusion, target.pid)
+        if not (this_host and _lives(key))
+    ]
+    others = unended + _threads_died(fusion, target.pid)
+    verdicts.extend(v for v in others if narrow.covers(v.death.time_ns))
+    return sorted(verdicts, key=lambda v: v.death.time_ns or 0)
 
 
 def _threads_died(fusion: Fusion, pid: int) -> list[Verdict]:

@@ -166,9 +166,9 @@ def _gather(fusion: Fusion, pending: list[Key], wills: dict[Key, ParentDied]) ->
             pending.append(will.creator.key)
 
 
-def unended(fusion: Fusion, pid: int, ends: Iterable[ProcessExited]) -> list[Key]:
+def unended(fusion: Fusion, pid: int) -> list[Key]:
     """Lives of a number that got a deadly signal and have no end on record."""
-    ended = [e.process.key for e in ends]
+    ended = [e.process.key for e in fusion.exits(Wanted(pid=pid))]
     keys: list[Key] = []
     for signal in fusion.signals(pid):
         key = signal.target.key
