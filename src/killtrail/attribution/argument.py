@@ -1,11 +1,12 @@
 """What a rule works with: the case, the effective signal explained, and the brief."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from killtrail.attribution import claims, effective, lineage, sending, wording
 from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.sending import Actor, Sending
+from killtrail.attribution.ways import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Role
@@ -15,6 +16,12 @@ from killtrail.model.process import Process
 from killtrail.model.verdict import Ancestor, Subject
 
 _DEEPEST = 6
+_SEEN: Final = {
+    "exec": "started its program",
+    "fork": "was created",
+    "seen": "was there",
+    "named": "was the parent",
+}
 
 
 @dataclass(slots=True)
@@ -137,8 +144,24 @@ class Argument:
         if self.head is not None:
             return None
         self.head = head
+        if isinstance(record, SignalSent) and record.chain:
+            return self._kept_chain(record)
         self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
         return self._launchers(self.brief.cited(record))
+
+    def _kept_chain(self, record: SignalSent) -> int | None:
+        links = lineage.kept(record.chain)
+        self.ancestry = tuple(ancestor for ancestor, _ in links)
+        above: int | None = None
+        for ancestor, seen in reversed(links):
+            if ancestor.edge != "parent" or ancestor.process.comm is None:
+                continue
+            says = f"{wording.name(seen.process)} {_SEEN[seen.how]}"
+            above = self.brief.link(
+                Role.LAUNCHER, "started", ancestor.certainty, process=ancestor.process,
+                caused_by=above, evidence=(self.brief.cite(seen, says),),
+            )  # fmt: skip
+        return above
 
     # A parent stands in the record that names its child: the actor's own, or the will above which
     # it comes in the chain.

@@ -9,6 +9,7 @@ from killtrail.model.events import (
     OomVictimMarked,
     ParentDied,
     ProcessExited,
+    SignalRefused,
     SignalSent,
 )
 from killtrail.model.process import Key, Process
@@ -41,12 +42,18 @@ class Case:
     wills: Mapping[Key, ParentDied] = field(default_factory=dict)
     armed_ns: int | None = None
     watched: bool = True
+    kept: bool = False
+    """Made from files alone, whatever they happen to hold."""
     company: tuple[SignalSent, ...] = ()
     """Deadly sends of the same act, the one to this victim included, in time order."""
     notes: tuple[Note, ...] = ()
     """What people did before that reaches a victim only through the kernel or a manager."""
     reader: ProcessExited | None = None
     """The last reader of the pipe that it wrote to."""
+    refused: tuple[SignalRefused, ...] = ()
+    """Signals for its number that reached nobody, around its end."""
+    around: tuple[SignalSent | SignalRefused, ...] = ()
+    """All signals for its number, whichever life it was, in time order: patterns show in them."""
 
     def for_related(self, key: Key) -> "Case | None":
         """The same case seen from another death it hangs on; None where that one is not known."""

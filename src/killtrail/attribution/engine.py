@@ -1,16 +1,17 @@
 """One death in, one verdict out."""
 
-from killtrail.attribution import incident, origin, wording
+from killtrail.attribution import incident, origin, patterns, wording
 from killtrail.attribution.argument import Argument, explained
 from killtrail.attribution.brief import Brief, Conclusion
 from killtrail.attribution.case import Case
 from killtrail.attribution.rules import RULES
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import SignalSent
+from killtrail.model.events import LoginSeen, SignalRefused, SignalSent
 from killtrail.model.verdict import Ancestor, Death, Link, Verdict
 
 
@@ -30,8 +31,9 @@ def judge(case: Case) -> Verdict:
         mechanism=conclusion.mechanism,
         links=tuple(brief.links),
         ancestry=ancestry,
-        origin=origin.of(argument.head, ancestry) if argument.head else None,
+        origin=origin.of(argument.head, ancestry, _login(argument)) if argument.head else None,
         incident=incident.of(case, argument.signal),
+        patterns=patterns.of(case, brief),
         evidence=tuple(brief.evidence),
         ruled_out=tuple(brief.ruled_out),
         absent=tuple(brief.absent),
@@ -39,6 +41,11 @@ def judge(case: Case) -> Verdict:
         problems=len(case.loss.problems),
         attempts=_attempts(argument),
     )
+
+
+def _login(argument: Argument) -> LoginSeen | None:
+    signal = argument.signal
+    return signal.login if signal is not None and signal.current == argument.head else None
 
 
 def _held_down(conclusion: Conclusion) -> Certainty:
@@ -83,11 +90,24 @@ def _death(case: Case, argument: Argument) -> Death:
 def _attempts(argument: Argument) -> tuple[Link, ...]:
     """Signals on record that did not end it, so that a reader sees they were considered."""
     used = {e.where for e in argument.brief.evidence}
-    rest = [s for s in argument.facts.signals if s.origin.where not in used]
+    signals: list[SignalSent | SignalRefused] = [*argument.facts.signals, *argument.case.refused]
+    rest = sorted(
+        (s for s in signals if s.origin.where not in used), key=lambda signal: signal.time_ns
+    )
     return tuple(_attempt(i, s) for i, s in enumerate(rest[-20:], 1))
 
 
-def _attempt(number: int, signal: SignalSent) -> Link:
+def _attempt(number: int, signal: SignalSent | SignalRefused) -> Link:
+    if isinstance(signal, SignalRefused):
+        return Link(
+            id=number,
+            role=Role.SENDER,
+            action=f"{sg.name(signal.sig)}: reached nobody ({signal.error})",
+            certainty=Certainty.LIKELY,
+            process=signal.process,
+            signal=signal.sig,
+            time_ns=signal.time_ns,
+        )
     how = explain(signal)
     by_process = how.actor in (Actor.SENDER, Actor.SELF)
     return Link(

@@ -6,10 +6,11 @@ parent was (its will); the chain jumps there.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, ParentDied
+from killtrail.model.events import Creator, ParentDied, ProcessSeen
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Ancestor
 
@@ -44,6 +45,23 @@ def chain(
         result.append(Ancestor(will.process, "creator", Certainty.ESTABLISHED))
         lineage, creator = will.lineage, will.creator
     return tuple(result)
+
+
+def kept(chain: tuple[ProcessSeen, ...]) -> tuple[tuple[Ancestor, ProcessSeen], ...]:
+    """Ancestors as a log holds them, each with the record that shows it; the head is left out.
+
+    Who held a process when that started its program is its parent then; in any later record it may
+    have been adopted. A session of its own or a number alone makes a link no more than possible, as
+    the number may have belonged to another process when nothing was written down.
+    """
+    found = []
+    for below, seen in pairwise(chain):
+        started = below.how in ("exec", "fork") and seen.process.pid > 1
+        sure = started and seen.how == "exec" and below.process.session == seen.process.session
+        certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
+        edge = "parent" if started else "seen"
+        found.append((Ancestor(seen.process, edge, certainty), seen))
+    return tuple(found)
 
 
 # Orphans are handed to inits and child subreapers only: any other parent has forked its child

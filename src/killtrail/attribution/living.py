@@ -6,7 +6,8 @@ from killtrail.attribution import origin, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
@@ -65,4 +66,4 @@ def _frozen(argument: Argument, stop: SignalSent, process: Process) -> str:
         evidence=(cited,),
     )
     by = stop.current
-    return f", frozen with {name} by {wording.name(by)}: {wording.command(by)}"
+    return f", frozen with {name} by {wording.name(by)}{wording.ran(by)}"

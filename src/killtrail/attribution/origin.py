@@ -3,6 +3,7 @@
 from typing import Final
 
 from killtrail.model.cgroup_path import container_of, login_session_of, unit_of
+from killtrail.model.events import LoginSeen
 from killtrail.model.process import NO_ID, Process
 from killtrail.model.verdict import Ancestor, Origin
 
@@ -13,9 +14,21 @@ _LOGIN: Final = frozenset(
 )
 
 
-def of(head: Process, ancestry: tuple[Ancestor, ...]) -> Origin | None:
+def of(
+    head: Process, ancestry: tuple[Ancestor, ...], login: LoginSeen | None = None
+) -> Origin | None:
     """The origin of the process whose ancestry this is, None where nothing points anywhere."""
     chain = [head, *(a.process for a in ancestry if a.edge != "reaper")]
+    found = _of(head, chain)
+    if login is None or (found is not None and found.kind != "login-session"):
+        return found
+    service = (login.process.exe or login.process.comm or "").rsplit("/", 1)[-1]
+    kind = "cron" if service in _CRON else "at" if service in _AT else "login-session"
+    name = found.name if found else None
+    return Origin(kind, name, login.process.loginuid, login.came_from, login.process.login_user)
+
+
+def _of(head: Process, chain: list[Process]) -> Origin | None:
     return (
         _job(chain, _CRON, "cron")
         or _job(chain, _AT, "at")
@@ -35,7 +48,7 @@ def _job(chain: list[Process], daemons: frozenset[str], kind: str) -> Origin | N
     job = chain[daemon - 1]
     words = job.argv.words if job.argv and not job.argv.inherited else ()
     text = words[words.index("-c") + 1] if "-c" in words[:-1] else " ".join(words)
-    return Origin(kind, text or job.comm, job.uid)
+    return Origin(kind, text or job.comm, job.uid, user=job.user)
 
 
 def _container(head: Process) -> Origin | None:
@@ -54,7 +67,7 @@ def _session(chain: list[Process]) -> Origin | None:
         return None
     user = head.loginuid if head.loginuid not in (None, NO_ID) else None
     name = logind or (str(audited) if audited is not None else None)
-    return Origin("login-session", name, user)
+    return Origin("login-session", name, user, user=head.login_user)
 
 
 def _unit(head: Process) -> Origin | None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process

@@ -5,7 +5,8 @@ from typing import Final
 
 from killtrail.attribution import effective, wording
 from killtrail.attribution.argument import Argument
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Mechanism, Role
@@ -77,7 +78,7 @@ def _managed(a: Argument, send: SignalSent) -> Prompt | None:
         return Prompt(link, f", as {unit} {says}", mechanism)
     sure = above is not None and a.brief.links[above - 1].certainty >= Certainty.LIKELY
     how = "at the request of" if sure else "perhaps at the request of"
-    by = f", {how} {wording.name(asked.process)}: {wording.command(asked.process)}"
+    by = f", {how} {wording.name(asked.process)}{wording.ran(asked.process)}"
     return Prompt(link, f", as {unit} {says}{by}", mechanism)
 
 
@@ -145,7 +146,7 @@ def _requester(a: Argument, asked: ManagerAsked, first: SignalSent, *, alone: bo
     # that was started with this unit's name, and that systemd acted right after.
     soon = alone and first.time_ns - asked.time_ns <= _SOON_NS
     cited = a.brief.cite(
-        asked, f"{wording.name(asked.process)} was started: {wording.command(asked.process)}"
+        asked, f"{wording.name(asked.process)} was started{wording.ran(asked.process)}"
     )
     # Who started a client that may have had no part in it is nobody's launcher.
     launcher = a.launch_noted(asked) if soon else None

@@ -9,52 +9,20 @@ Function names hold for 6.1, 6.12 and 6.18; inlining differs, so each way lists 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from killtrail.attribution import on_record
+from killtrail.attribution.ways import SENDING_CALLS, Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-
-
-class Actor(StrEnum):
-    """What `current` was in it."""
-
-    SENDER = "sender"
-    """It asked the kernel for this signal."""
-    SELF = "self"
-    """It is the target and brought it on itself."""
-    TRIGGER = "trigger"
-    """Its own end or act set it off, without that being its aim."""
-    BYSTANDER = "bystander"
-    """It only happened to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """One signal explained. `shown_by` is the phrase for the evidence line."""
-
-    mechanism: Mechanism | None
-    actor: Actor
-    certainty: Certainty
-    shown_by: str
-
 
 _Recogniser = Callable[[SignalSent, frozenset[str]], Sending | None]
 _SURE: Final = Certainty.ESTABLISHED
 
 OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
 """What an end by a bug in the kernel has on its stack."""
-SENDING_CALLS: Final = {
-    "kill": Mechanism.KILL,
-    "tkill": Mechanism.TKILL,
-    "tgkill": Mechanism.TGKILL,
-    "rt_sigqueueinfo": Mechanism.RT_SIGQUEUEINFO,
-    "rt_tgsigqueueinfo": Mechanism.RT_TGSIGQUEUEINFO,
-    "pidfd_send_signal": Mechanism.PIDFD_SEND_SIGNAL,
-}
 _CALL_SUFFIX: Final = {
     f"{prefix}{call}": mechanism
     for call, mechanism in SENDING_CALLS.items()
@@ -358,6 +326,9 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
     _driver,
 )  # fmt: skip
 _WITHOUT_STACK: Final[tuple[_Recogniser, ...]] = (
+    on_record.call_on_record,
+    on_record.siginfo,
+    on_record.traced_send,
     _pdeathsig,
     _exec_failed,
     _fault,

@@ -1,6 +1,6 @@
 """How processes and signals are named in sentences, on one line and harmless to print."""
 
-from killtrail.attribution.sending import Actor, Sending
+from killtrail.attribution.ways import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
@@ -19,10 +19,16 @@ def thread(process: Process) -> str:
     return f"{visible(process.thread or '?')} (tid {process.tid})"
 
 
+def ran(process: Process) -> str:
+    """`: kill -9 42`, the command line behind a name; empty where nothing is known beyond that."""
+    text = command(process)
+    return "" if text in ("?", process.comm) else f": {text}"
+
+
 def command(process: Process) -> str:
-    """The command line on one line, shortened; the comm where no argv was kept."""
+    """The command line on one line, shortened; the exe or comm where no argv was kept."""
     if process.argv is None:
-        return visible(process.comm or "?")
+        return visible(process.exe or process.comm or "?")
     text = visible(" ".join(" ".join(process.argv.words).split()))
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 

@@ -64,6 +64,6 @@ def _boots(choice: choose.Choice) -> int:
     for number, fusion in enumerate(choice.fusions, 1 - len(choice.fusions)):
         each = fusion.host.boot
         sys.stdout.write(
-            f"{number:>4}  {each.boot_id}  up since {rfc3339(each.offset_ns)}  {', '.join(fusion.ids)}\n"
+            f"{number:>4}  {each.boot_id}  up since {rfc3339(each.offset_ns or 0)}  {', '.join(fusion.ids)}\n"
         )
     return 0

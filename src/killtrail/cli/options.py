@@ -49,6 +49,18 @@ def add_filters(p: argparse.ArgumentParser) -> None:
     )
 
 
+def add_from(p: argparse.ArgumentParser) -> None:
+    """--from and --node: ask files instead of this host."""
+    p.add_argument(
+        "--from",
+        dest="paths",
+        nargs="+",
+        metavar="PATH",
+        help="ask files or folders (logs, traces, a copied root) instead of this host",
+    )
+    p.add_argument("--node", metavar="NAME", help="only that machine, where a log has several")
+
+
 def add_output(p: argparse.ArgumentParser) -> None:
     """--json and --evidence."""
     p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
@@ -80,7 +92,7 @@ def narrow(args: argparse.Namespace, boot: Boot, now_wall_ns: int) -> Filter:
 
 
 def _boot_ns(text: str | None, boot: Boot, now_wall_ns: int) -> int | None:
-    return None if text is None else parse_time(text, now_wall_ns) - boot.offset_ns
+    return None if text is None else parse_time(text, now_wall_ns) - (boot.offset_ns or 0)
 
 
 def parse_time(text: str, now_wall_ns: int) -> int:

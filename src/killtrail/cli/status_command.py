@@ -8,7 +8,7 @@ from killtrail.errors import KilltrailError
 from killtrail.host import boot
 from killtrail.recorder.box import Box
 from killtrail.recorder.pins import FOLDER, Pins
-from killtrail.report.screen import clock
+from killtrail.report.when import moment
 from killtrail.sources.catalogue import CATALOGUE
 
 
@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
 
 def _box() -> Iterator[str]:
     box = Box(Pins())
-    yield f"since {clock(box.meta.armed_ns, boot.this_boot())} by killtrail {box.meta.version}, in {FOLDER}"
+    yield f"since {moment(box.meta.armed_ns, boot.this_boot())} by killtrail {box.meta.version}, in {FOLDER}"
     yield f"command lines: {box.meta.argv}; kernel functions known: {len(box.meta.symbols.names)}"
     for state in box.states():
         held = min(state.written, state.ring.slots)

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from killtrail.cli import options, output
+from killtrail.cli import kept_answers, options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import boot
 from killtrail.inquiry import ask, choose, target
@@ -26,6 +26,7 @@ def build() -> options.Parser:
         help="a pid, a name (comm, exe, unit x.service), or pid: comm: exe: unit: container: NAME",
     )
     options.add_filters(p)
+    options.add_from(p)
     options.add_output(p)
     return p
 
@@ -34,6 +35,8 @@ def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
     wanted = target.parse(args.target)
+    if args.paths:
+        return kept_answers.why(args, wanted)
     choice = choose.choose(args.boot)
     verdicts: list[Verdict] = []
     running = boot.boot_id()
@@ -55,10 +58,10 @@ def main(words: list[str]) -> int:
 
 
 def _coverage(choice: choose.Choice) -> str:
-    from killtrail.report.screen import clock  # noqa: PLC0415
+    from killtrail.report.when import moment  # noqa: PLC0415
 
     parts = []
     for fusion in choice.fusions:
-        since = clock(fusion.complete_since(), fusion.host.boot)
+        since = moment(fusion.complete_since(), fusion.host.boot)
         parts.append(f"{', '.join(fusion.ids)}: complete since {since}")
     return "; ".join(parts)

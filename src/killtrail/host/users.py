@@ -11,3 +11,8 @@ def user_name(uid: int) -> str | None:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError, OSError):
         return None
+
+
+def name_of(uid: int, told: str | None) -> str | None:
+    """The name as evidence has it (`Process.user`); only where that may be asked, this host's."""
+    return user_name(uid) if told is None else told or None

@@ -66,7 +66,7 @@ def _by_boot(sources: list[Source]) -> tuple[Fusion, ...]:
     for source in sources:
         boots.setdefault(source.host.boot.boot_id, []).append(source)
     running = boots.pop(boot.boot_id(), None)
-    ordered = sorted(boots.values(), key=lambda many: many[0].host.boot.offset_ns)
+    ordered = sorted(boots.values(), key=lambda many: many[0].host.boot.offset_ns or 0)
     return tuple(Fusion(many) for many in (*ordered, *([running] if running else [])))
 
 

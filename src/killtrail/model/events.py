@@ -19,6 +19,46 @@ class Provenance:
 
     source: str
     where: str
+    host: str | None = None
+    """The machine, where a log of several names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """A log's record of what a process was at one moment; `process.ppid` is its parent then.
+
+    `how`: `exec` (it started its program), `fork` (its parent created it), `seen` (it did anything
+    else).
+    """
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginSeen:
+    """The opening of an audit session: who (`process.loginuid`), by which program, from where."""
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    came_from: str | None = None
+    terminal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRefused:
+    """A signal call that reached nobody: refused (`EPERM`) or without a target (`ESRCH`)."""
+
+    time_ns: int
+    origin: Provenance
+    sig: int
+    error: str
+    process: Process
+    pid: int | None = None
+    """The number it was for, in the sender's namespace where no other is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +115,10 @@ class SignalSent:
     ip: int | None = None
     sp: int | None = None
     """Instruction and stack pointer of `current` in user space."""
+    chain: tuple[ProcessSeen, ...] = ()
+    """The launch chain of `current` as a log holds it, nearest first, `current` included."""
+    login: LoginSeen | None = None
+    """How the audit session of `current` was opened."""
     act: str | None = None
     """Place of the first record of the act this belongs to, where one act hit several."""
     truncated: bool = False
@@ -116,6 +160,8 @@ class ProcessExited:
     returns_to_stack: bool | None = None
     """Traced, and its last call would have returned to the stack (a debugger made it) or to code;
     None = not traced, or not to be read."""
+    told: bool = False
+    """Said by another program (a shell, a tracer's text), not by the kernel."""
 
     @property
     def signal(self) -> int | None:
@@ -211,7 +257,16 @@ class ParseProblem:
 Note = KernelLine | ManagerAsked
 """What people did that reaches a victim only through the kernel or a manager."""
 Event = (
-    SignalSent | ProcessExited | ParentDied | OomVictimMarked | ThreadDied | ImageReplaced | Note
+    SignalSent
+    | ProcessExited
+    | ParentDied
+    | OomVictimMarked
+    | ThreadDied
+    | ImageReplaced
+    | Note
+    | ProcessSeen
+    | LoginSeen
+    | SignalRefused
 )
 
 

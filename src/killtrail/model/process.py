@@ -71,6 +71,10 @@ class Process:
     """Whether orphans are handed to it: an init or a child subreaper (prctl(2))."""
     exiting: bool = False
     alive: bool | None = None
+    user: str | None = None
+    login_user: str | None = None
+    """Names of uid and loginuid on the process's own machine. None = may be looked up on this one;
+    empty = they are another machine's and not known."""
 
     @property
     def pid(self) -> int:
@@ -92,6 +96,8 @@ class Process:
                 "ppid",
                 "pidns",
                 "ns_pid",
+                "user",
+                "login_user",
             )
             if getattr(self, field) is None and getattr(other, field) is not None
         }

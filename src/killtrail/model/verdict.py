@@ -68,6 +68,17 @@ class Origin:
     name: str | None = None
     uid: int | None = None
     came_from: str | None = None
+    user: str | None = None
+    """The name of `uid` on its own machine, as `Process.user` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What repeats: `stale-pid`, `periodic`, `restart-loop`; `evidence` are lines of the verdict."""
+
+    kind: str
+    says: str
+    evidence: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,7 @@ class Verdict:
     ancestry: tuple[Ancestor, ...] = ()
     origin: Origin | None = None
     incident: Incident | None = None
+    patterns: tuple[Pattern, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     absent: tuple[Absence, ...] = ()

@@ -1,17 +1,15 @@
 """Verdicts as `killtrail.verdict/1`, one JSON object a line. The contract is docs/schema."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from killtrail.host.users import user_name
+from killtrail.host.users import name_of
 from killtrail.model import signals as sg
 from killtrail.model.cgroup_path import container_of, unit_of
-from killtrail.model.clock import Boot, rfc3339
+from killtrail.model.clock import Boot
 from killtrail.model.process import NO_ID, Process
 from killtrail.model.verdict import Ancestor, Death, Link, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from killtrail.report import when
 
 SCHEMA: Final = "killtrail.verdict/1"
 _Object = dict[str, Any]
@@ -27,7 +25,7 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
     boot = v.host.boot
     return {
         "schema": SCHEMA,
-        "host": {"name": v.host.name, "boot_id": boot.boot_id, "kernel": v.host.kernel},
+        "host": {"name": v.host.name, "boot_id": boot.boot_id or None, "kernel": v.host.kernel},
         "death": _death(v.death, boot),
         "cause": v.cause.value,
         "mechanism": v.mechanism.value if v.mechanism else None,
@@ -38,7 +36,9 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
         "ancestry": [_ancestor(each, boot) for each in v.ancestry],
         "origin": _origin(v),
         "incident": _incident(v),
-        "patterns": [],
+        "patterns": [
+            {"kind": p.kind, "says": p.says, "evidence": list(p.evidence)} for p in v.patterns
+        ],
         "evidence": [
             {
                 "id": e.id,
@@ -58,7 +58,7 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
 
 
 def _time(boot_ns: int | None, boot: Boot) -> str | None:
-    return None if boot_ns is None else rfc3339(boot.wall(boot_ns))
+    return when.full(boot_ns, boot)
 
 
 def _death(death: Death, boot: Boot) -> _Object:
@@ -94,7 +94,7 @@ def process(p: Process, boot: Boot) -> _Object:
         "argv_inherited": p.argv.inherited if p.argv else None,
         "argv_redacted": p.argv.redacted if p.argv else None,
         "uid": p.uid,
-        "user": user_name(p.uid) if p.uid is not None else None,
+        "user": name_of(p.uid, p.user) if p.uid is not None else None,
         "loginuid": _id(p.loginuid),
         "session": _id(p.session),
         "cgroup": p.cgroup,
@@ -153,11 +153,10 @@ def _ancestor(ancestor: Ancestor, boot: Boot) -> _Object:
 def _origin(v: Verdict) -> _Object | None:
     if v.origin is None:
         return None
-    name: Callable[[int], str | None] = user_name
     uid = v.origin.uid
     return {
         "kind": v.origin.kind,
         "name": v.origin.name,
-        "user": (name(uid) or str(uid)) if uid is not None else None,
+        "user": (name_of(uid, v.origin.user) or str(uid)) if uid is not None else None,
         "from": v.origin.came_from,
     }

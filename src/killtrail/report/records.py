@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from killtrail.model.clock import rfc3339
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
+from killtrail.report import when
 
 
 def raw_records(verdict: Verdict) -> Iterator[str]:
@@ -12,7 +12,7 @@ def raw_records(verdict: Verdict) -> Iterator[str]:
     boot = verdict.host.boot
     yield ""
     for cited in verdict.evidence:
-        when = rfc3339(boot.wall(cited.time_ns)) if cited.time_ns is not None else "-"
-        yield f"record {cited.id}: {cited.source} {visible(cited.where)} at {when}"
+        at = when.full(cited.time_ns, boot) or when.short(cited.time_ns, boot)
+        yield f"record {cited.id}: {cited.source} {visible(cited.where)} at {at}"
         for name, value in cited.record:
             yield f"  {name:<24}  {visible(value)}"

@@ -2,19 +2,20 @@
 
 from typing import Final
 
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
-from killtrail.model.clock import Boot, rfc3339
+from killtrail.model.clock import Boot
 from killtrail.model.events import SignalSent
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
+from killtrail.report import when
 
 
 def line(verdict: Verdict) -> str:
     """Time, certainty, cause, sentence."""
     boot = verdict.host.boot
-    when = rfc3339(boot.wall(verdict.death.time_ns)) if verdict.death.time_ns is not None else "-"
-    short = f"{when[:10]} {when[11:23]}" if len(when) > 23 else when  # noqa: PLR2004
+    short = when.short(verdict.death.time_ns, boot)
     others = verdict.incident.victims - 1 if verdict.incident else 0
     more = f" (and {others:,} more by the same act)" if others else ""
     return f"{short}  {verdict.certainty.label:<15}  {verdict.cause:<17}  {visible(verdict.summary)}{more}"
@@ -32,9 +33,8 @@ def signal_line(signal: SignalSent, boot: Boot) -> str:
     sender = (str(by.pid), by.comm or "?")
     if how.actor not in (Actor.SENDER, Actor.SELF, Actor.TRIGGER):
         sender = ("-", "kernel")
-    when = rfc3339(boot.wall(signal.time_ns))[11:26]
     cells = (
-        f"{when:<15} {sender[0]:>7} {visible(sender[1]):<15} {signal.target.pid:>7}"
+        f"{when.of_day(signal.time_ns, boot):<15} {sender[0]:>7} {visible(sender[1]):<15} {signal.target.pid:>7}"
         f" {visible(signal.target.comm or '?'):<15} {sg.name(signal.sig):<10}"
     )
     mechanism = how.mechanism.value if how.mechanism else "?"

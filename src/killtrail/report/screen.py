@@ -6,15 +6,16 @@ Built once as rows of (label, paragraphs); `plain` and `colour` only lay it out.
 from dataclasses import dataclass
 from typing import Final
 
-from killtrail.host.users import user_name
+from killtrail.host.users import name_of
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_of
-from killtrail.model.clock import NS, Boot, rfc3339
+from killtrail.model.clock import NS, Boot
 from killtrail.model.process import NO_ID, Process
 from killtrail.model.text import visible
 from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
+from killtrail.report import when
 from killtrail.report.escape import shell_words
 
 _WHY_MOST: Final = 5
@@ -43,6 +44,7 @@ def rows(v: Verdict) -> list[Row]:
         Row("by whom", _by_whom(v)),
         Row("started by", _started_by(v)),
         Row("incident", _incident(v)),
+        Row("pattern", tuple(pattern.says for pattern in v.patterns)),
         Row("why", tuple(_evidence(e, v.host.boot) for e in v.evidence[:_WHY_MOST])),
         Row("how sure", _how_sure(v)),
         Row("ruled out", tuple(f"{r.cause}: {r.because}" for r in v.ruled_out)),
@@ -61,9 +63,9 @@ def who(p: Process, *, command: bool = True) -> str:
     """`sh (pid 7, root): sh -c 'kill 9'`, with the human behind it where that is another."""
     notes = [f"pid {p.pid}"]
     if p.uid is not None:
-        notes.append(account(p.uid))
+        notes.append(account(p.uid, p.user))
     if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
-        notes.append(f"logged in as {account(p.loginuid)}")
+        notes.append(f"logged in as {account(p.loginuid, p.login_user)}")
     if p.ns_pid not in (None, p.pid):
         notes.append(f"pid {p.ns_pid} in its namespace")
     text = f"{p.comm or 'a process'} ({', '.join(notes)})"
@@ -74,9 +76,9 @@ def who(p: Process, *, command: bool = True) -> str:
     return text
 
 
-def account(uid: int) -> str:
-    """`root (0)`: a name beside its number."""
-    name = user_name(uid)
+def account(uid: int, told: str | None = None) -> str:
+    """`root (0)`: a name beside its number; `told` as in `Process.user`."""
+    name = name_of(uid, told)
     return f"{name} ({uid})" if name else f"uid {uid}"
 
 
@@ -90,14 +92,6 @@ def argv(p: Process) -> str:
     return text + ("  [its parent's: it never exec'd]" if p.argv.inherited else "")
 
 
-def clock(boot_ns: int | None, boot: Boot) -> str:
-    """Time of day with offset; the full form is in JSON."""
-    if boot_ns is None:
-        return "at an unknown time"
-    text = rfc3339(boot.wall(boot_ns))
-    return f"{text[:10]} {text[11:23]}{text[29:]}"
-
-
 def _what(v: Verdict) -> tuple[str, ...]:
     p = v.death.process
     lines = [who(p)]
@@ -109,9 +103,9 @@ def _what(v: Verdict) -> tuple[str, ...]:
     if v.death.time_ns is not None:
         start = p.key.start_ns
         lived = f", {_span(v.death.time_ns - start)} after its start" if start is not None else ""
-        lines.append(f"{clock(v.death.time_ns, v.host.boot)}{lived}")
+        lines.append(f"{when.moment(v.death.time_ns, v.host.boot)}{lived}")
     elif v.death.ended is Ended.RUNNING and p.key.start_ns is not None:
-        lines.append(f"running since {clock(p.key.start_ns, v.host.boot)}")
+        lines.append(f"running since {when.moment(p.key.start_ns, v.host.boot)}")
     return tuple(lines)
 
 
@@ -140,12 +134,19 @@ def _how(v: Verdict) -> str:
     if v.death.ended is Ended.RUNNING:
         return "it is alive"
     if status is None:
-        return f"its end is on record, its status is not{by}"
+        return _unended(v) + by
     sig = status & 0x7F
     if sig:
         core = ", core dumped" if status & 0x80 else ""
         return f"{v.cause}: {sg.name(sig)} ({sig}; a shell shows {128 + sig}){by}{core}"
     return f"{v.cause}: exit code {(status >> 8) & 0xFF}{by}"
+
+
+def _unended(v: Verdict) -> str:
+    sent = next((x.signal for x in v.links if x.role is Role.SENDER and x.signal), None)
+    if v.death.ended is Ended.UNKNOWN and sent:
+        return f"{v.cause}: {sg.name(sent)} ({sent}) was sent; its end is not on record"
+    return "its end is on record, its status is not"
 
 
 _ROLE_WORDS: Final = {
@@ -221,13 +222,15 @@ def _origin(v: Verdict) -> str:
     if o is None:
         return ""
     name = f" {o.name}" if o.name else ""
-    user = f" of {account(o.uid)}" if o.uid is not None else ""
-    return f"origin: {_ORIGIN.get(o.kind, o.kind)}{user}{':' if o.kind in ('cron', 'at') else ''}{name}"
+    user = f" of {account(o.uid, o.user)}" if o.uid is not None else ""
+    away = f" from {o.came_from}" if o.came_from else ""
+    colon = ":" if o.kind in ("cron", "at") and name else ""
+    return f"origin: {_ORIGIN.get(o.kind, o.kind)}{user}{away}{colon}{name}"
 
 
 def _evidence(e: Evidence, boot: Boot) -> str:
-    when = f" at {rfc3339(boot.wall(e.time_ns))[11:26]}" if e.time_ns is not None else ""
-    return f"{e.says}  [{e.source} {e.where}{when}]"
+    at = when.of_day(e.time_ns, boot)
+    return f"{e.says}  [{e.source} {e.where}{f' at {at}' if at else ''}]"
 
 
 def _how_sure(v: Verdict) -> tuple[str, ...]:
@@ -242,7 +245,7 @@ def _how_sure(v: Verdict) -> tuple[str, ...]:
 
 def _attempt(link: Link, boot: Boot) -> str:
     by = f" from {who(link.process, command=False)}" if link.process else ""
-    return f"{link.action}{by}, {clock(link.time_ns, boot)}"
+    return f"{link.action}{by}, {when.moment(link.time_ns, boot)}"
 
 
 def _next(v: Verdict) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from killtrail.attribution import effective, owners, prompts, sending, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import Actor
+from killtrail.attribution.ways import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -122,7 +122,7 @@ def _conclude(
 def _actor(
     a: Argument,
     request: SignalSent,
-    how: sending.Sending,
+    how: Sending,
     certainty: Certainty,
     evidence: tuple[int, ...],
 ) -> tuple[str, Mechanism | None]:
@@ -153,7 +153,7 @@ def _actor(
     )
     if trigger:
         return f"when {wording.name(request.current)} ended ({how.mechanism})", how.mechanism
-    says = f"by {wording.name(request.current)}: {wording.command(request.current)}"
+    says = f"by {wording.name(request.current)}{wording.ran(request.current)}"
     if prompt is None:
         return says, how.mechanism
     return says + prompt.says, prompt.mechanism or how.mechanism

@@ -3,7 +3,8 @@
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import Actor, explain
+from killtrail.attribution.sending import explain
+from killtrail.attribution.ways import Actor
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import Actor
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -96,7 +96,7 @@ def aborted(a: Argument) -> Conclusion | None:
     a.blame(Role.SENDER, "aborted", certainty, process=a.signal.current, launched=a.victim)
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.brief.miss("why it aborted", Why.NOT_RECORDED, "its standard error, or its core file")
-    summary = f"{wording.name(a.victim)} aborted itself (SIGABRT): {wording.command(a.victim)}"
+    summary = f"{wording.name(a.victim)} aborted itself (SIGABRT){wording.ran(a.victim)}"
     return Conclusion(Cause.ABORTED, certainty, summary, a.sending.mechanism)
 
 

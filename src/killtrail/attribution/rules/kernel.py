@@ -3,7 +3,8 @@
 from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import OOPS_STACK, Actor
+from killtrail.attribution.sending import OOPS_STACK
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -48,7 +49,7 @@ def requested(a: Argument) -> str:
         Role.REQUESTER, "wrote sysrq-trigger", certainty, process=line.process,
         time_ns=line.time_ns, caused_by=launcher, evidence=(cited, *a.cite_signal()),
     )  # fmt: skip
-    return f", which {wording.name(line.process)} set off: {wording.command(line.process)}"
+    return f", which {wording.name(line.process)} set off{wording.ran(line.process)}"
 
 
 def driver(a: Argument) -> Conclusion | None:

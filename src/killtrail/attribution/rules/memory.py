@@ -4,7 +4,7 @@ from killtrail.attribution import wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
 from killtrail.attribution.rules import kernel
-from killtrail.attribution.sending import Actor
+from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role

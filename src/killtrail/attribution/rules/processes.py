@@ -3,7 +3,7 @@
 from killtrail.attribution import claims, prompts, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import SENDING_CALLS, Actor
+from killtrail.attribution.ways import SENDING_CALLS, Actor
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
@@ -38,7 +38,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     astray = claims.misdirected(a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by"
-        f" {wording.name(sender)}: {wording.command(sender)}{prompt.says if prompt else ''}"
+        f" {wording.name(sender)}{wording.ran(sender)}{prompt.says if prompt else ''}"
         f"{f' ({astray})' if astray else ''}"
     )
     via = prompt.mechanism if prompt and prompt.mechanism else mechanism
@@ -69,8 +69,7 @@ def killed_by_self(a: Argument) -> Conclusion | None:
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
     summary = (
-        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}:"
-        f" {wording.command(a.victim)}"
+        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}{wording.ran(a.victim)}"
     )
     return Conclusion(Cause.KILLED_BY_SELF, certainty, summary, mechanism)
 

@@ -16,6 +16,8 @@ def not_established(a: Argument) -> Conclusion:
         return _unexplained_signal(a)
     end = a.facts.exit
     name = wording.name(a.victim)
+    if end is not None and end.signal and a.case.kept:
+        return _nothing_kept(a, end.signal)
     if end is not None and end.signal:
         why = Why.NOT_RECORDED if a.case.watched else Why.LOST
         a.brief.miss(f"the send of its {sg.name(end.signal)}", why, "sudo killtrail arm")
@@ -31,6 +33,18 @@ def not_established(a: Argument) -> Conclusion:
         a.brief.miss("its exit code", Why.NOT_RECORDED, "sudo killtrail arm")
         return _conclude(f"{name} ended; how is not established: this source tells no wait status")
     return _conclude(f"how {name} ended is not established")
+
+
+# The kernel queues no siginfo for SIGKILL, so nothing on the victim's side ever names its sender.
+def _nothing_kept(a: Argument, sig: int) -> Conclusion:
+    name, what = wording.name(a.victim), sg.name(sig)
+    a.brief.miss(f"who sent the {what}", Why.NOT_RECORDED, "sudo killtrail rules --install")
+    a.brief.miss("a recorder that was armed then", Why.NOT_RECORDED, "sudo killtrail arm")
+    silent = " (of a SIGKILL the victim's side never shows a sender)" if sig == sg.SIGKILL else ""
+    return _conclude(
+        f"{name} died of {what}, by whom is not established: nothing in these files shows the"
+        f" send{silent}"
+    )
 
 
 def _unexplained_signal(a: Argument) -> Conclusion:

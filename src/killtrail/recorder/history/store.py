@@ -306,7 +306,7 @@ def _table(event: Event) -> str:
 
 def _row(event: Event, host: Host, arming: str) -> tuple[object, ...]:
     kind, key = _kind_and_key(event)
-    wall_s = host.boot.wall(event.time_ns) // NS
+    wall_s = (host.boot.wall(event.time_ns) or 0) // NS
     return (
         kind, key.tgid, key.start_ns, event.time_ns, wall_s, f"{arming}{event.origin.where}", codec.encode(event)
     )  # fmt: skip

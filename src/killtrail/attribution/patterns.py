@@ -1,0 +1,102 @@
+"""What repeats over time: a killer with a stale pid, a kill every so often, a loop of restarts."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from killtrail.attribution import wording
+from killtrail.attribution.brief import Brief
+from killtrail.attribution.case import Case
+from killtrail.model import signals as sg
+from killtrail.model.clock import NS
+from killtrail.model.events import SignalRefused, SignalSent
+from killtrail.model.process import Process
+from killtrail.model.verdict import Pattern
+
+_Try = SignalSent | SignalRefused
+_AGAIN_NS: Final = 100 * 1_000_000
+"""Tries closer than this are one try."""
+_FEW: Final = 3
+_STEADY: Final = 0.2
+"""How far gaps may be from their median, as a part of it, to be called a period."""
+_CITED: Final = 4
+
+
+def of(case: Case, brief: Brief) -> tuple[Pattern, ...]:
+    """The patterns in all signals for one number."""
+    found = [
+        pattern
+        for tries in _by_sender(case.around)
+        for pattern in (_stale(tries, case, brief), _periodic(tries, brief))
+    ]
+    return tuple(pattern for pattern in found if pattern is not None)
+
+
+def _sender(each: _Try) -> Process:
+    return each.current if isinstance(each, SignalSent) else each.process
+
+
+def _by_sender(around: Sequence[_Try]) -> list[list[_Try]]:
+    groups: dict[tuple[int, str | None], list[_Try]] = {}
+    for each in around:
+        by = _sender(each)
+        tries = groups.setdefault((by.pid, by.comm), [])
+        if not tries or each.time_ns - tries[-1].time_ns > _AGAIN_NS:
+            tries.append(each)
+    return list(groups.values())
+
+
+# Sent on to a number whose process is gone, and then to whoever got the number next: only somebody
+# who never looks whose number it is does that.
+def _stale(tries: list[_Try], case: Case, brief: Brief) -> Pattern | None:
+    missed = [t for t in tries if isinstance(t, SignalRefused) and t.error == "ESRCH"]
+    struck = [t for t in tries if isinstance(t, SignalSent)]
+    if not missed or not struck:
+        return None
+    by = _sender(tries[0])
+    gap = _median_gap(tries)
+    every = f" every {gap / NS:.3g} s" if gap else ""
+    says = (
+        f"{wording.name(by)} signals number {case.facts.process.pid} again and again{every},"
+        f" also when nobody has it ({len(missed)} of {len(tries)} tries found nobody): it goes by a"
+        " number it remembers, whoever has that now"
+    )
+    return Pattern("stale-pid", says, _cite([*struck[-2:], *missed[-2:]], brief))
+
+
+def _periodic(tries: list[_Try], brief: Brief) -> Pattern | None:
+    if len(tries) < _FEW:
+        return None
+    gap = _median_gap(tries)
+    if gap <= 0:
+        return None
+    gaps = [b.time_ns - a.time_ns for a, b in pairwise(tries)]
+    if any(abs(each - gap) > gap * _STEADY for each in gaps):
+        return None
+    by = _sender(tries[0])
+    says = f"{wording.name(by)} does it every {gap / NS:.4g} s: {len(tries)} times on record"
+    return Pattern("periodic", says, _cite(tries[-_CITED:], brief))
+
+
+def _median_gap(tries: list[_Try]) -> int:
+    gaps = sorted(b.time_ns - a.time_ns for a, b in pairwise(tries))
+    return gaps[len(gaps) // 2] if gaps else 0
+
+
+def _cite(tries: Sequence[_Try], brief: Brief) -> tuple[int, ...]:
+    lines = []
+    for each in sorted(tries, key=lambda t: t.time_ns):
+        cited = brief.cited(each)
+        lines.append(cited[0] if cited else brief.cite(each, _says(each)))
+    return tuple(lines)
+
+
+def _says(each: _Try) -> str:
+    if isinstance(each, SignalSent):
+        return (
+            f"{wording.name(each.current)} sent {sg.name(each.sig)} to {wording.name(each.target)}"
+        )
+    return (
+        f"{wording.name(each.process)} tried to send {sg.name(each.sig)} to number {each.pid}:"
+        f" {each.error}"
+    )

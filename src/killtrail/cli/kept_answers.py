@@ -1,0 +1,48 @@
+"""Answers from files: what `why --from` and `list --from` share."""
+
+import argparse
+import sys
+import time
+
+from killtrail.cli import options, output
+from killtrail.errors import NoSuchDeathError, UnavailableError
+from killtrail.inquiry import kept
+from killtrail.inquiry.target import Target
+from killtrail.model.clock import Boot
+from killtrail.model.text import visible
+from killtrail.sources.logs import formats
+
+_DATED = Boot("", 0)
+_SHOWN = 5
+
+
+def why(args: argparse.Namespace, target: Target) -> int:
+    """`killtrail why TARGET --from PATH...`."""
+    narrow = options.narrow(args, _DATED, time.time_ns())
+    opened = _open(args.paths)
+    try:
+        verdicts = kept.why(opened.kept, target, narrow, args.node)
+    finally:
+        opened.close()
+    if not verdicts:
+        asked = ", ".join(sorted({each.id for each in opened.kept}))
+        raise NoSuchDeathError(
+            f"no death of {args.target} in these files (asked: {asked})",
+            f"killtrail list --from {' '.join(args.paths)}",
+        )
+    return output.show(verdicts, args)
+
+
+def _open(paths: list[str]) -> formats.Opened:
+    opened = formats.open_paths(paths)
+    for problem in opened.problems[:_SHOWN]:
+        sys.stderr.write(f"killtrail: {visible(problem.what)}\n")
+    if opened.unknown:
+        names = ", ".join(visible(name) for name in opened.unknown[:_SHOWN])
+        more = f" and {len(opened.unknown) - _SHOWN} more" if len(opened.unknown) > _SHOWN else ""
+        sys.stderr.write(f"killtrail: of no known format: {names}{more}\n")
+    if not opened.kept:
+        raise UnavailableError(
+            "no file of a known format", "give an audit log, a trace, a kernel log or a journal"
+        )
+    return opened

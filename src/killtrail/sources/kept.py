@@ -1,0 +1,55 @@
+"""What kept evidence can be asked: files that a host has written, here or copied off it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from killtrail.model.events import Event, Loss
+from killtrail.model.verdict import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to kept evidence; None = no restriction. Times on the evidence's own clock, ns."""
+
+    pid: int | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    launchers: bool = True
+    """Whether launch chains are wanted: they may cost a walk through the whole evidence."""
+
+    def within(self, time_ns: int) -> bool:
+        """Whether a moment is in the window asked about."""
+        after = self.since_ns is None or time_ns >= self.since_ns
+        return after and (self.until_ns is None or time_ns <= self.until_ns)
+
+
+class Kept(Protocol):
+    """Evidence from one set of files that belong together, of one host and one clock."""
+
+    @property
+    def id(self) -> str:
+        """Which kind of evidence it is."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files it stands in."""
+        ...
+
+    @property
+    def host(self) -> Host:
+        """The machine and the clock it speaks of."""
+        ...
+
+    def events(self, asked: Asked) -> Iterable[Event]:
+        """What it knows that may bear on the ends of that process (of all, without one)."""
+        ...
+
+    def loss(self) -> Loss:
+        """What could not be read, and what its writer said was lost."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of files."""
+        ...

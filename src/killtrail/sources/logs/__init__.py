@@ -1,0 +1,1 @@
+"""Logs and traces as sources, a module or package per format."""

@@ -1,0 +1,136 @@
+"""SYSCALL records: who called what, with which arguments and success."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from killtrail.model.circumstances import SystemCall
+from killtrail.model.events import Provenance
+from killtrail.model.process import NO_ID, Argv, Key, Process
+from killtrail.recorder import syscalls
+from killtrail.sources.logs.audit.record import Head, fields, head, number, text
+from killtrail.sources.logs.pieces import Piece
+
+ID: Final = "auditlog"
+# The order of the fields is fixed (audit_log_exit, kernel/auditsc.c); `per=` stands there under a
+# personality only, success and exit are left out where the call never returned.
+_SYSCALL: Final = re.compile(
+    rb"arch=(\w+) syscall=(\d+)(?: per=\w+)?(?: success=(\w+) exit=(-?\w+))? a0=(\w+) a1=(\w+)"
+    rb" a2=(\w+) a3=(\w+) items=\d+ ppid=(\d+) pid=(\d+) auid=(-?\d+) uid=(\d+) gid=\d+"
+    rb" euid=(\d+) .*?tty=(\S+) ses=(-?\d+) comm=(\"[^\"]*\"|\w+|\(null\)|\?)"
+    rb" exe=(\"[^\"]*\"|\w+|\(null\)|\?)"
+)
+_X32: Final = 0x40000000
+_ARCHES: Final = {
+    b"c000003e": "x86_64", b"40000003": "i386", b"c00000b7": "aarch64",
+    b"x86_64": "x86_64", b"i386": "i386", b"aarch64": "aarch64",
+}  # fmt: skip
+SIGNAL_CALLS: Final = frozenset(
+    {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"}
+)
+EXEC_CALLS: Final = frozenset({"execve", "execveat"})
+_THREAD_CALLS: Final = frozenset({"tgkill", "rt_tgsigqueueinfo"})
+_MOST_IDS: Final = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One SYSCALL record."""
+
+    head: Head
+    piece: Piece
+    offset: int
+    abi: str
+    number: int
+    name: str | None
+    success: bool
+    result: int
+    args: tuple[int, int, int, int]
+    ppid: int
+    pid: int
+    loginuid: int
+    uid: int
+    euid: int
+    terminal: str | None
+    session: int
+    comm: str | None
+    exe: str | None
+    line: bytes
+
+    @property
+    def signal(self) -> int:
+        """The signal number of a signal call."""
+        return self.args[2 if self.name in _THREAD_CALLS else 1] & 0xFFFFFFFF
+
+    @property
+    def place(self) -> Provenance:
+        """Where the record stands, with the event's id as ausearch knows it."""
+        return place(self.piece, self.offset, self.head)
+
+    def process(self, argv: Argv | None = None) -> Process:
+        """The caller."""
+        names = fields(self.line, self.head.end)
+        return Process(
+            Key(self.pid, None),
+            comm=self.comm,
+            exe=self.exe,
+            argv=argv,
+            uid=self.uid,
+            user=text(names.get("UID")) or "",
+            loginuid=self.loginuid,
+            login_user=text(names.get("AUID")) or "",
+            session=self.session,
+            ppid=self.ppid,
+        )
+
+    def system_call(self) -> SystemCall:
+        """The call itself."""
+        return SystemCall(self.number, self.abi, self.name, self.args)
+
+
+def place(piece: Piece, offset: int, of: Head) -> Provenance:
+    """Provenance of a record."""
+    node = of.node.decode("utf-8", "surrogateescape") if of.node else None
+    return Provenance(ID, f"{piece.place(offset)} ({of.id})", node)
+
+
+def parse(piece: Piece, offset: int, line: bytes) -> Call | None:
+    """The SYSCALL record on a line; None where it is none, or not to be read."""
+    of = head(line)
+    if of is None or of.kind != b"SYSCALL":
+        return None
+    match = _SYSCALL.match(line, of.end)
+    if match is None:
+        return None
+    nr = int(match[2])
+    abi = _ARCHES.get(match[1], match[1].decode("ascii"))
+    if abi == "x86_64" and nr & _X32:
+        abi, nr = "x32", nr & ~_X32
+    args = tuple(int(match[group], 16) for group in (5, 6, 7, 8))
+    return Call(
+        head=of,
+        piece=piece,
+        offset=offset,
+        abi=abi,
+        number=nr,
+        name=syscalls.name(nr, abi),
+        success=match[3] == b"yes",
+        result=number(match[4]) or 0,
+        args=(args[0], args[1], args[2], args[3]),
+        ppid=int(match[9]),
+        pid=int(match[10]),
+        loginuid=unsigned(match[11]),
+        uid=int(match[12]),
+        euid=int(match[13]),
+        terminal=None if match[14] == b"(none)" else match[14].decode("ascii", "replace"),
+        session=unsigned(match[15]),
+        comm=text(match[16]),
+        exe=text(match[17]),
+        line=line,
+    )
+
+
+def unsigned(raw: bytes | None) -> int:
+    """A user or session number; old kernels print the unset one as -1."""
+    value = number(raw)
+    return NO_ID if value is None else value % _MOST_IDS

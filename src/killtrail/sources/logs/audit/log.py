@@ -1,0 +1,167 @@
+"""The audit log of one host as kept evidence."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from killtrail.model.clock import Boot
+from killtrail.model.events import Event, LoginSeen, Loss, ParseProblem, SignalSent
+from killtrail.model.process import NO_ID
+from killtrail.model.verdict import Host
+from killtrail.sources.kept import Asked
+from killtrail.sources.logs.audit import convert
+from killtrail.sources.logs.audit.call import ID, Call, parse
+from killtrail.sources.logs.audit.hits import Finder, Hit
+from killtrail.sources.logs.audit.identity import login_of
+from killtrail.sources.logs.audit.marks import Mark, marks
+from killtrail.sources.logs.audit.record import HEAD, head
+from killtrail.sources.logs.audit.spans import in_order, spans
+from killtrail.sources.logs.audit.walk import Span, Trail, Walk, chain
+from killtrail.sources.logs.pieces import Piece
+from killtrail.sources.logs.windows import Window
+
+_NEAR: Final = 8 << 20
+"""How far around a hit the sender's failed tries are looked for."""
+_TRIES_MOST: Final = 1000
+
+
+def looks(sample: bytes) -> bool:
+    """Whether the beginning of a file is an audit log's."""
+    return any(head(line) is not None for line in sample.split(b"\n")[:200])
+
+
+class AuditLog:
+    """Answers by searching; nothing is loaded, indexed or kept."""
+
+    id = ID
+
+    def __init__(self, pieces: list[Piece], name: str | None = None) -> None:
+        self._pieces = in_order(pieces)
+        self.host = Host(Boot("", 0), name)
+        self._numeric = {p.path: _numeric(p.head()) for p in pieces}
+        self._problems = [ParseProblem(ID, p.path, p.cut) for p in pieces if p.cut]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files, oldest first."""
+        return tuple(piece.path for piece in self._pieces)
+
+    def events(self, asked: Asked) -> Iterator[Event]:
+        """What hit a process, with its senders' launchers; what it crashed of; who tried in vain."""
+        if asked.pid is None:
+            yield from self._all(asked)
+            return
+        trails = self._trails(asked)
+        for trail in trails:
+            yield convert.sent(trail.hit, trail, _login(trail))
+        around = list(self._around(asked, trails))
+        yield from self._crashes(asked.pid, around)
+        yield from self._by_number(asked.pid, around, trails)
+
+    def _trails(self, asked: Asked) -> list[Trail]:
+        found: list[Trail] = []
+        for numeric in sorted(set(self._numeric.values())):
+            pieces = [p for p in self._pieces if self._numeric[p.path] is numeric]
+            walk = Walk(Finder(asked.pid, numeric=numeric), launchers=asked.launchers)
+            walk.through(spans(pieces, asked.since_ns, asked.until_ns))
+            found.extend(t for t in walk.trails if asked.within(t.hit.call.head.time_ns))
+        return found
+
+    # Everything, newest first: whoever lists deaths stops when there are enough.
+    def _all(self, asked: Asked) -> Iterator[Event]:
+        for window, numeric in self._windows(asked):
+            finder = Finder(None, numeric=numeric)
+            found: list[tuple[int, Hit | Mark]] = []
+            for at in finder.spots(window):
+                hit = finder.hit(window, at)
+                if hit is not None and hit.call.signal:
+                    found.append((hit.offset, hit))
+            found.extend((mark.offset, mark) for mark in marks(window, numeric=numeric))
+            for _, each in sorted(found, key=lambda pair: -pair[0]):
+                yield from (e for e in _converted(each) if asked.within(e.time_ns))
+
+    def _crashes(self, pid: int, around: list[Span]) -> Iterator[Event]:
+        window = Window()
+        for span in around:
+            numeric = self._numeric[span.piece.path]
+            for each in window.backwards(span.piece, span.low, span.high):
+                for mark in marks(each, numeric=numeric):
+                    yield from (e for e in convert.ended(mark) if _about(e, pid))
+
+    def _windows(self, asked: Asked) -> Iterator[tuple[Window, bool]]:
+        window = Window()
+        for span in spans(self._pieces, asked.since_ns, asked.until_ns):
+            if span.asked:
+                for each in window.backwards(span.piece, span.low, span.high):
+                    yield each, self._numeric[span.piece.path]
+
+    # Calls with its number for which no record names the target. Around a hit those of the same
+    # sender count: tries that found nobody show a killer with a stale pid. Without any hit they are
+    # all there is.
+    def _by_number(self, pid: int, around: list[Span], trails: list[Trail]) -> Iterator[Event]:
+        known = {t.hit.call.head.event for t in trails}
+        proven = {t.hit.call.pid for t in trails if t.hit.call.args[0] == pid}
+        for call in islice(_calls(around, b" a0=%x a1=" % pid), _TRIES_MOST):
+            theirs = not trails or call.pid in proven
+            if theirs and call.signal and call.head.event not in known:
+                yield convert.by_number(call, pid, proven=call.pid in proven)
+
+    def _around(self, asked: Asked, trails: list[Trail]) -> Iterator[Span]:
+        if not trails:
+            whole = spans(self._pieces, asked.since_ns, asked.until_ns)
+            yield from (span for span in whole if span.asked)
+            return
+        for path in {t.hit.piece.path for t in trails}:
+            near = sorted(
+                (t.hit for t in trails if t.hit.piece.path == path), key=lambda h: h.offset
+            )
+            end = -1
+            for hit in near:
+                low, high = max(end, hit.offset - _NEAR, 0), min(hit.piece.size, hit.offset + _NEAR)
+                if high > low:
+                    yield Span(hit.piece, low, high)
+                end = max(end, high)
+
+    def loss(self) -> Loss:
+        """The log has no count of what is missing from it."""
+        return Loss(events=None, problems=tuple(self._problems))
+
+    def close(self) -> None:
+        """Closes the files."""
+        for piece in self._pieces:
+            piece.close()
+
+
+def _numeric(sample: bytes) -> bool:
+    for line in sample.split(b"\n")[:200]:
+        match = HEAD.match(line)
+        if match is not None and head(line) is not None:
+            return match["number"] is not None
+    return False
+
+
+def _converted(each: Hit | Mark) -> list[Event]:
+    return [convert.sent(each)] if isinstance(each, Hit) else convert.ended(each)
+
+
+def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
+    window = Window()
+    for span in around:
+        for each in window.backwards(span.piece, span.low, span.high):
+            for at in reversed(each.hits(needle)):
+                call = parse(span.piece, *each.line(at))
+                if call is not None and call.name in convert.NUMBERED:
+                    yield call
+
+
+def _about(event: Event, pid: int) -> bool:
+    return (event.target.pid if isinstance(event, SignalSent) else event.process.pid) == pid  # type: ignore[union-attr]
+
+
+def _login(trail: Trail) -> LoginSeen | None:
+    session = trail.hit.call.session
+    if session == NO_ID:
+        return None
+    records: list[Call] = [n.record for n in chain(trail.sender) if n.record is not None]
+    same = [r for r in records if r.session == session and r.piece is trail.hit.piece]
+    return login_of(same[-1] if same else trail.hit.call)

@@ -1,0 +1,108 @@
+"""ftrace's text (`trace`, `trace_pipe`): signal_generate, process exits, forks and execs.
+
+Documentation/trace/ftrace.rst. A line is `COMM-PID [(TGID)] [CPU] FLAGS TIME: EVENT: FIELDS`. COMM may
+hold anything, a line end included, so a name can look like a whole line of its own. What begins a
+line is believed only if it can be parsed from both ends.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from killtrail.model.clock import NS
+from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance, SignalSent
+from killtrail.model.process import Key, Process
+from killtrail.sources.logs.pieces import Piece
+
+ID: Final = "ftrace"
+_LINE: Final = re.compile(
+    rb"(?P<comm>.{1,16})-(?P<pid>\d+)\s+(?:\(\s*(?P<tgid>\d+|-+)\)\s+)?\[(?P<cpu>\d{3,})\]\s+"
+    rb"(?:[\w.#+]{4,8}\s+)?(?P<sec>\d+)\.(?P<frac>\d{6,9}): (?P<event>\w+): (?P<rest>.*)$"
+)
+_GENERATE: Final = re.compile(
+    rb"sig=(\d+) errno=(-?\d+) code=(-?\d+) comm=(.{0,16}) pid=(\d+) grp=(\d+) res=(\d+)$"
+)
+_EXIT: Final = re.compile(rb"comm=(.{0,16}) pid=(\d+) prio=\d+(?: group_dead=(\w+))?$")
+_COMMENT: Final = re.compile(rb"#|CPU:\d+ \[LOST (\d+) EVENTS\]|\s*$")
+
+
+def looks(sample: bytes) -> bool:
+    """Whether the beginning of a file is ftrace's text."""
+    if sample.startswith(b"# tracer:"):
+        return True
+    lines = sample.split(b"\n")[:50]
+    return any((m := _LINE.match(line)) and m["event"] == b"signal_generate" for line in lines)
+
+
+def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
+    """Its events. The time is that of the trace clock: seconds since boot by default."""
+    for offset, line in piece.lines():
+        match = _LINE.match(line)
+        if match is None:
+            yield from _other(piece, offset, line)
+            continue
+        event = _EVENTS.get(match["event"])
+        if event is not None:
+            yield event(piece, offset, match)
+
+
+def _other(piece: Piece, offset: int, line: bytes) -> Iterator[ParseProblem]:
+    comment = _COMMENT.match(line)
+    if comment and comment[1]:
+        yield ParseProblem(ID, piece.place(offset), f"{int(comment[1])} events were lost here")
+    elif comment is None:
+        yield ParseProblem(ID, piece.place(offset), "not a line of ftrace's")
+
+
+def _time(match: re.Match[bytes]) -> int:
+    return int(match["sec"]) * NS + int(match["frac"].ljust(9, b"0"))
+
+
+def _current(match: re.Match[bytes]) -> Process:
+    tgid = match["tgid"]
+    pid = int(match["pid"])
+    known = int(tgid) if tgid and tgid.isdigit() else pid
+    comm = text(match["comm"].lstrip(b" "))
+    return Process(Key(known, None), comm=comm, tid=pid, user="")
+
+
+def text(raw: bytes) -> str:
+    """A name as the kernel has it."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _generated(piece: Piece, offset: int, match: re.Match[bytes]) -> SignalSent | ParseProblem:
+    fields = _GENERATE.match(match["rest"])
+    place = piece.place(offset)
+    if fields is None:
+        return ParseProblem(ID, place, "a signal_generate whose fields can't be told apart")
+    pid = int(fields[5])
+    current = _current(match)
+    return SignalSent(
+        time_ns=_time(match),
+        origin=Provenance(ID, place),
+        sig=int(fields[1]),
+        code=int(fields[3]),
+        result=int(fields[7]),
+        group=fields[6] == b"1",
+        target=Process(Key(pid, None), comm=text(fields[4]), tid=pid, user=""),
+        current=current,
+        same_task=current.tid == pid,
+        same_group=pid in {current.tid, current.pid},
+    )
+
+
+def _exited(piece: Piece, offset: int, match: re.Match[bytes]) -> ProcessExited | ParseProblem:
+    fields = _EXIT.match(match["rest"])
+    place = piece.place(offset)
+    if fields is None:
+        return ParseProblem(ID, place, "a sched_process_exit whose fields can't be told apart")
+    return ProcessExited(
+        time_ns=_time(match),
+        origin=Provenance(ID, place),
+        process=Process(Key(int(fields[2]), None), comm=text(fields[1]), user=""),
+        status=None,
+    )
+
+
+_EVENTS: Final = {b"signal_generate": _generated, b"sched_process_exit": _exited}

@@ -1,0 +1,161 @@
+"""strace's text: what a process was sent, what it called, how it ended, as its tracer saw it.
+
+strace(1). With -f lines begin with `[pid N]` (on a terminal) or `N ` (in a file); -t, -tt, -ttt put a
+time before the call. Only catchable signals show their siginfo; of SIGKILL nothing is ever seen but
+the end.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from killtrail.model import signals as sg
+from killtrail.model.clock import NS
+from killtrail.model.events import (
+    Event,
+    ParseProblem,
+    ProcessExited,
+    ProcessSeen,
+    Provenance,
+    SignalSent,
+)
+from killtrail.model.process import Argv, Key, Process
+from killtrail.sources.logs.pieces import Piece
+
+ID: Final = "strace"
+_PID: Final = re.compile(
+    rb"(?:\[pid +(\d+)\] |(\d+) +)?(?:(\d+)\.(\d{6})\d* |\d\d:\d\d:\d\d(?:\.\d+)? )?"
+)
+_ATTACHED: Final = re.compile(rb"(?:strace: )?Process (\d+) attached")
+_SIGNAL: Final = re.compile(rb"--- (SIG\w+|SIG_\d+|SIGRT_?\d+) \{(.*)\} ---$")
+_KILLED: Final = re.compile(rb"\+\+\+ killed by (\w+)( \(core dumped\))? \+\+\+$")
+_EXITED: Final = re.compile(rb"\+\+\+ exited with (\d+) \+\+\+$")
+_EXEC: Final = re.compile(rb"execve\(\"((?:[^\"\\]|\\.)*)\", \[(.*?)\](\.\.\.)?[,)]")
+_EXIT_CALL: Final = re.compile(rb"(?:_exit|exit_group|exit)\((-?\d+)\)")
+_WORD: Final = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"(\.\.\.)?")
+_FIELD: Final = re.compile(rb"(\w+)=([\w+-]+)")
+_CALL: Final = re.compile(rb"\w+\(.*|<\.\.\. \w+ resumed>")
+_CODES: Final = {
+    b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
+    b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,
+    b"SEGV_MAPERR": 1, b"SEGV_ACCERR": 2, b"BUS_ADRALN": 1, b"BUS_ADRERR": 2, b"FPE_INTDIV": 1,
+    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": 1,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _State:
+    pid: int | None = None
+    lines: int = 0
+    execs: int = 0
+
+
+def looks(sample: bytes) -> bool:
+    """Whether the beginning of a file is strace's."""
+    marks = 0
+    for line in sample.split(b"\n")[:200]:
+        rest = line[_PID.match(line).end() :]  # type: ignore[union-attr]  # it matches nothing too
+        if (
+            _SIGNAL.match(rest)
+            or _KILLED.match(rest)
+            or _EXITED.match(rest)
+            or _ATTACHED.match(line)
+        ):
+            return True
+        marks += bool(re.match(rb"execve\(\"|\w+\(.*\) += (-?\d+|0x[0-9a-f]+|\?)", rest))
+    return marks >= 3  # noqa: PLR2004 -- one call may stand in any text
+
+
+def dated(sample: bytes) -> bool:
+    """Whether its times are seconds of the epoch (-ttt)."""
+    for line in sample.split(b"\n")[:200]:
+        match = _PID.match(line)
+        if match and match[3]:
+            return True
+    return False
+
+
+def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
+    """Its events; without dates the number of the line stands for the time."""
+    state = _State()
+    for offset, line in piece.lines():
+        state.lines += 1
+        attached = _ATTACHED.match(line)
+        if attached:
+            state.pid = state.pid or int(attached[1])
+            continue
+        match = _PID.match(line)
+        assert match is not None  # noqa: S101 -- it matches nothing too
+        if match[1] or match[2]:
+            pid = int(match[1] or match[2])
+            state.pid = state.pid or pid
+        else:
+            pid = state.pid or 0
+        time_ns = int(match[3]) * NS + int(match[4]) * 1000 if match[3] else state.lines
+        found = _event(line[match.end() :], pid, time_ns, Provenance(ID, piece.place(offset)))
+        if found is not None:
+            yield found
+
+
+def _event(rest: bytes, pid: int, time_ns: int, origin: Provenance) -> Event | None:
+    process = Process(Key(pid, None), user="")
+    if match := _SIGNAL.match(rest):
+        return _delivered(match, process, time_ns, origin)
+    if match := _KILLED.match(rest):
+        status = (sg.number(match[1].decode("ascii")) or 0) | (0x80 if match[2] else 0)
+        return ProcessExited(time_ns, origin, process, status, told=True)
+    if match := _EXITED.match(rest):
+        return ProcessExited(time_ns, origin, process, (int(match[1]) & 0xFF) << 8, told=True)
+    if match := _EXEC.match(rest):
+        return ProcessSeen(time_ns, origin, _started(match, pid), "exec")
+    return None
+
+
+def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Provenance) -> Event:
+    fields = {m[1]: m[2] for m in _FIELD.finditer(match[2])}
+    sender = _number(fields.get(b"si_pid"))
+    uid = _number(fields.get(b"si_uid"))
+    code = _CODES.get(fields.get(b"si_code", b""), _number(fields.get(b"si_code")))
+    own = b"si_addr" in fields or sender == target.pid
+    current = target if own else Process(Key(sender or 0, None), uid=uid, user="")
+    return SignalSent(
+        time_ns=time_ns,
+        origin=origin,
+        sig=sg.number(match[1].decode("ascii")) or 0,
+        code=sg.SI_KERNEL if code is None else code,
+        result=0,
+        group=not own,
+        target=target,
+        current=current,
+        info="siginfo",
+        si_pid=sender,
+        si_uid=uid,
+        same_task=own,
+        same_group=own,
+    )
+
+
+def _number(raw: bytes | None) -> int | None:
+    return int(raw) if raw is not None and raw.lstrip(b"-").isdigit() else None
+
+
+def _started(match: re.Match[bytes], pid: int) -> Process:
+    words = tuple(_unescaped(m[1]) for m in _WORD.finditer(match[2]))
+    cut = bool(match[3]) or any(m[2] for m in _WORD.finditer(match[2]))
+    exe = _unescaped(match[1])
+    return Process(
+        Key(pid, None),
+        comm=exe.rsplit("/", 1)[-1][:15],
+        exe=exe,
+        argv=Argv(words, cut=cut),
+        user="",
+    )
+
+
+def _unescaped(raw: bytes) -> str:
+    return (
+        raw.decode("utf-8", "surrogateescape")
+        .encode("latin-1", "backslashreplace")
+        .decode("unicode_escape", "replace")
+    )

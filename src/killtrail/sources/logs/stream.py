@@ -1,0 +1,69 @@
+"""Small text formats: read from the beginning each time, nothing kept but what was asked for."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from killtrail.model.clock import Boot
+from killtrail.model.events import (
+    Event,
+    KernelLine,
+    Loss,
+    OomVictimMarked,
+    ParseProblem,
+    SignalRefused,
+    SignalSent,
+)
+from killtrail.model.verdict import Host
+from killtrail.sources.kept import Asked
+from killtrail.sources.logs.pieces import Piece
+
+Parser = Callable[[Piece], Iterator[Event | ParseProblem]]
+_PROBLEMS_KEPT: Final = 100
+
+
+class Stream:
+    """One file of a text format as kept evidence."""
+
+    def __init__(self, kind: str, piece: Piece, parse: Parser, boot: Boot) -> None:
+        self.id = kind
+        self.host = Host(boot)
+        self._piece = piece
+        self._parse = parse
+        self._problems: dict[str, ParseProblem] = {}
+        if piece.cut:
+            self._problems[""] = ParseProblem(kind, piece.path, piece.cut)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The file."""
+        return (self._piece.path,)
+
+    def events(self, asked: Asked) -> Iterator[Event]:
+        """Its events about that process, in the order of the file."""
+        for found in self._parse(self._piece):
+            if isinstance(found, ParseProblem):
+                if len(self._problems) < _PROBLEMS_KEPT:
+                    self._problems.setdefault(found.where, found)
+            elif asked.within(found.time_ns) and (asked.pid is None or asked.pid in about(found)):
+                yield found
+
+    def loss(self) -> Loss:
+        """What could not be read."""
+        return Loss(events=None, problems=tuple(self._problems.values()))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._piece.close()
+
+
+def about(event: Event) -> set[int]:
+    """The process numbers whose end an event bears on."""
+    if isinstance(event, SignalSent):
+        return {event.target.pid}
+    if isinstance(event, OomVictimMarked):
+        return {event.victim.tgid}
+    if isinstance(event, SignalRefused):
+        return set() if event.pid is None else {event.pid}
+    if isinstance(event, KernelLine):
+        return set()
+    return {event.process.pid}

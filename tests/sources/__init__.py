@@ -1,0 +1,1 @@
+"""Sources: parsers against plain readers, real records and hostile bytes."""

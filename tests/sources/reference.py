@@ -1,0 +1,65 @@
+"""A slow, plain reader of audit logs: every line to a dictionary, every process to a table."""
+
+import re
+
+KILLS = {
+    "c000003e": {"62": 1, "200": 1, "234": 2, "129": 1, "297": 2, "424": 1},
+    "40000003": {"37": 1, "238": 1, "270": 2, "178": 1, "335": 2, "424": 1},
+}
+EXECS = {"c000003e": {"59", "322"}, "40000003": {"11", "358"}}
+LINE = re.compile(r"type=(\w+) msg=audit\((\d+\.\d+:\d+)\): ?(.*)")
+
+
+def records(text: str) -> list[tuple[str, str, dict[str, str]]]:
+    """(type, event, fields) of each line, enrichment cut off."""
+    found = []
+    for line in re.split(r"\n", text):
+        match = LINE.search(line)
+        if match:
+            body = re.split("\x1d|#035", match[3])[0]
+            found.append((match[1], match[2], dict(re.findall(r'(\w+)=("[^"]*"|\S+)', body))))
+    return found
+
+
+def kills(text: str) -> list[tuple[str, int, int, int]]:
+    """(event, sender, victim, signal) of every successful kill, in the order of the log."""
+    calls: dict[str, dict[str, str]] = {}
+    found = []
+    for kind, event, fields in records(text):
+        if kind == "SYSCALL":
+            calls[event] = fields
+        elif kind == "OBJ_PID" and event in calls:
+            call = calls[event]
+            which = KILLS.get(call["arch"], {}).get(call["syscall"])
+            if which and call.get("success") == "yes":
+                sig = int(call[f"a{which}"], 16)
+                if sig:
+                    found.append((event, int(call["pid"]), int(fields["opid"]), sig))
+    return found
+
+
+def launchers(text: str, event: str) -> list[tuple[int, str]]:
+    """(pid, exec event or `-`) from the sender of a kill upwards, by execs alone."""
+    rows = [
+        (
+            e,
+            f["pid"],
+            f["ppid"],
+            f["exe"],
+            f["syscall"] in EXECS.get(f["arch"], ()) and f.get("success") == "yes",
+        )
+        for kind, e, f in records(text)
+        if kind == "SYSCALL"
+    ]
+    at = next(i for i, row in enumerate(rows) if row[0] == event)
+    _, pid, _, exe, _ = rows[at]
+    found = []
+    while True:
+        start = next((i for i in range(at, -1, -1) if rows[i][1] == pid and rows[i][4]), None)
+        if start is None or (exe is not None and rows[start][3] != exe):
+            found.append((int(pid), "-"))
+            return found
+        found.append((int(pid), rows[start][0]))
+        at, pid, exe = start - 1, rows[start][2], None
+        if int(pid) <= 1 or at < 0:
+            return found

@@ -1,0 +1,211 @@
+"""The search of audit logs, against a plain reader; and what hostile logs do to it."""
+
+import bz2
+import gzip
+import lzma
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
+from killtrail.sources.kept import Asked
+from killtrail.sources.logs import windows
+from killtrail.sources.logs.audit.log import AuditLog
+from killtrail.sources.logs.pieces import open_piece
+from tests.sources import reference, variants
+
+STAMP = "1795170889.842"
+
+
+def opened(path: Path) -> AuditLog:
+    return AuditLog([open_piece(path)])
+
+
+def written(tmp_path: Path, text: bytes) -> AuditLog:
+    path = tmp_path / "audit.log"
+    path.write_bytes(text)
+    return opened(path)
+
+
+def event_of(signal: SignalSent) -> str:
+    return signal.act
+
+
+@pytest.fixture(params=sorted(variants.ALL))
+def variant(request, tmp_path):
+    """A log in one of its forms, and the same as plain text."""
+    path = tmp_path / "audit.log"
+    path.write_bytes(variants.ALL[request.param]())
+    plain = variants.few_pids() if request.param == "few-pids" else variants.raw()
+    return opened(path), plain.decode("utf-8", "surrogateescape")
+
+
+def test_all_kills(variant):
+    """Every form gives every kill that the plain reader finds, once."""
+    log, plain = variant
+    found = [e for e in log.events(Asked()) if isinstance(e, SignalSent)]
+    ours = sorted((event_of(e), e.current.pid, e.target.pid, e.sig) for e in found)
+    assert ours == sorted(reference.kills(plain))
+
+
+@pytest.mark.parametrize("window", [4096, 100_000, 1 << 20])
+def test_chains(variant, window, monkeypatch):
+    """Sampled kills have the launchers that a table of all execs gives, whatever the window."""
+    monkeypatch.setattr(windows.Window.__init__, "__defaults__", (window,))
+    log, plain = variant
+    wanted = reference.kills(plain)
+    for event, sender, victim, sig in random.Random(window).sample(wanted, 9):
+        own = [e for e in log.events(Asked(pid=victim)) if isinstance(e, SignalSent)]
+        hit = next(e for e in own if event_of(e) == event)
+        assert (hit.current.pid, hit.sig) == (sender, sig)
+        execs = [(s.process.pid, s.origin.where) for s in hit.chain if s.how == "exec"]
+        for (pid, where), (true_pid, true_event) in zip(
+            execs, reference.launchers(plain, event), strict=False
+        ):
+            assert pid == true_pid
+            assert true_event in where
+
+
+def test_argv_in_several_records(tmp_path):
+    """A long command line is put together from its EXECVE records; hex and parts are undone."""
+    log = written(
+        tmp_path,
+        b"""type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=5 pid=7 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1 comm="kill" exe="/bin/kill" key=(null)
+type=EXECVE msg=audit(1.000:1): argc=3 a0="kill" a1_len=8 a1[0]=2D39
+type=EXECVE msg=audit(1.000:1):  a1[1]=2038 a2="--password=hush"
+type=SYSCALL msg=audit(2.000:2): arch=c000003e syscall=62 success=yes exit=0 a0=9 a1=9 a2=0 a3=0 items=0 ppid=5 pid=7 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1 comm="kill" exe="/bin/kill" key=(null)
+type=OBJ_PID msg=audit(2.000:2): opid=9 oauid=0 ouid=0 oses=1 ocomm="sleep"
+""",
+    )
+    (hit,) = log.events(Asked(pid=9))
+    assert hit.current.argv.words == ("kill", "-9 8", "--password=***")
+    assert not hit.current.argv.cut
+
+
+FORGED = (
+    b"type=USER msg=audit(3.000:3): pid=9 uid=1000 msg='text=\"type=OBJ_PID msg=audit(2.000:2):"
+    b' opid=77 oauid=0 ouid=0 oses=1 ocomm="x"\'\n'
+    b"Nov 20 11:00:00 web1 mallory: type=OBJ_PID msg=audit(2.000:2): opid=77 oauid=0 ouid=0 oses=1\n"
+    b'type=PATH msg=audit(2.000:2): name="type=OBJ_PID msg=audit(2.000:2): opid=77 "\n'
+)
+
+
+def test_forged_records_are_text(tmp_path):
+    """What looks like a record inside another's field, or behind a stranger's tag, is none."""
+    log = written(tmp_path, variants.raw()[:200_000].rpartition(b"\n")[0] + b"\n" + FORGED)
+    assert list(log.events(Asked(pid=77))) == []
+
+
+def test_refused_of_a_broadcast(tmp_path):
+    """A broadcast lists whom it could not signal too: those are no victims."""
+    log = written(
+        tmp_path,
+        b"""type=SYSCALL msg=audit(2.000:2): arch=c000003e syscall=62 success=yes exit=0 a0=ffffffffffffffff a1=9 a2=0 a3=0 items=0 ppid=5 pid=7 auid=1000 uid=1000 gid=0 euid=1000 suid=1000 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1 comm="sh" exe="/bin/sh" key=(null)
+type=OBJ_PID msg=audit(2.000:2): opid=9 oauid=0 ouid=0 oses=1 ocomm="rootd"
+type=OBJ_PID msg=audit(2.000:2): opid=10 oauid=1000 ouid=1000 oses=1 ocomm="mine"
+""",
+    )
+    assert [type(e) for e in log.events(Asked(pid=9))] == [SignalRefused]
+    assert [type(e) for e in log.events(Asked(pid=10))] == [SignalSent]
+
+
+def test_crash_and_sandbox(tmp_path):
+    """ANOM_ABEND is an end without a sender; SECCOMP one with its call."""
+    log = written(
+        tmp_path,
+        b"""type=ANOM_ABEND msg=audit(2.000:2): auid=1000 uid=1000 gid=1000 ses=1 pid=9 comm="app" exe="/opt/app" sig=11 res=1
+type=SECCOMP msg=audit(3.000:3): auid=1000 uid=1000 gid=1000 ses=1 pid=10 comm="app" exe="/opt/app" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f code=0x80000000
+""",
+    )
+    (end,) = log.events(Asked(pid=9))
+    assert isinstance(end, ProcessExited) and end.signal == 11
+    sent, end = log.events(Asked(pid=10))
+    assert sent.syscall.number == 110 and sent.same_group and end.signal == 31
+
+
+@pytest.mark.parametrize("cut", range(0, 2000, 37))
+def test_cut_anywhere(tmp_path, cut):
+    """A log that ends anywhere gives what stands before, and no exception."""
+    text = variants.raw()[20_000:40_000]
+    list(written(tmp_path, text[: len(text) - cut]).events(Asked()))
+
+
+def test_a_record_of_a_mebibyte(tmp_path):
+    """A line longer than every window is passed over without being held up."""
+    text = variants.raw()
+    big = b"type=EXECVE msg=audit(1.000:1): argc=1 a0=" + b"4A" * (1 << 20) + b"\n"
+    plain = text.decode("utf-8", "surrogateescape")
+    log = written(tmp_path, big + text + big)
+    assert len([e for e in log.events(Asked()) if isinstance(e, SignalSent)]) == len(
+        reference.kills(plain)
+    )
+
+
+def test_full_of_the_rare_byte(tmp_path):
+    """A log full of the byte that the search goes by is searched by the whole token instead."""
+    noise = b'type=CWD msg=audit(1.000:1): cwd="' + b"J" * 4000 + b'"\n'
+    text = variants.raw()
+    log = written(tmp_path, noise * 400 + text + noise * 400)
+    found = [e for e in log.events(Asked()) if isinstance(e, SignalSent)]
+    assert len(found) == len(reference.kills(text.decode("utf-8", "surrogateescape")))
+
+
+def test_two_hosts_in_one_log(killtrail, tmp_path):
+    """One number on two machines is two deaths; --node takes one of them."""
+    text = variants.raw()
+    victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
+    both = b"".join(
+        b"node=%s %s\n" % (name, line) for line in text.splitlines() for name in (b"a1", b"b2")
+    )
+    (tmp_path / "audit.log").write_bytes(both)
+    found = killtrail.verdicts("why", str(victim), "--from", str(tmp_path))
+    assert sorted({v["host"]["name"] for v in found}) == ["a1", "b2"]
+    one = killtrail.verdicts("why", str(victim), "--from", str(tmp_path), "--node", "b2")
+    assert {v["host"]["name"] for v in one} == {"b2"}
+
+
+def test_rotated_and_packed(killtrail, tmp_path):
+    """A log in pieces, some of them packed, is one log: the chain crosses from piece to piece."""
+    text = variants.raw()
+    plain = text.decode("utf-8", "surrogateescape")
+    third = len(text) // 3
+    cuts = [text.index(b"\n", third) + 1, text.index(b"\n", 2 * third) + 1]
+    (tmp_path / "audit.log.2.gz").write_bytes(gzip.compress(text[: cuts[0]]))
+    (tmp_path / "audit.log.1.xz").write_bytes(lzma.compress(text[cuts[0] : cuts[1]]))
+    (tmp_path / "audit.log").write_bytes(text[cuts[1] :])
+    (tmp_path / "notes.bz2").write_bytes(bz2.compress(b"nothing\n"))
+    for event, sender, victim, _ in random.Random(7).sample(reference.kills(plain), 5):
+        found = killtrail.verdicts("why", str(victim), "--from", str(tmp_path))
+        ids = [e["where"] for v in found for e in v["evidence"]]
+        assert any(event in place for place in ids)
+        assert sender in [
+            x["process"]["pid"] for v in found for x in v["links"] if x["role"] == "sender"
+        ]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    junk=st.one_of(
+        st.binary(max_size=2000),
+        st.lists(
+            st.sampled_from(
+                [
+                    b"type=SYSCALL msg=audit(", b"1.000:1", b"): ", b"arch=c000003e ", b"syscall=62 ",
+                    b"type=OBJ_PID msg=audit(1.000:1): opid=9 ", b" pid=9 auid=", b"J", b"\n",
+                    b"\0", b"\x1d", b"'", b'"', b"node=", b"opid=99999999999999999999 ", b"=",
+                    b"type=ANOM_ABEND msg=audit(1.000:1): pid=9 sig=x", b"ses=-1 ",
+                ]
+            ),
+            max_size=60,
+        ).map(b"".join),
+    )
+)  # fmt: skip
+def test_any_bytes(tmp_path_factory, junk):
+    """Whatever the bytes: no exception, no hang."""
+    log = written(tmp_path_factory.mktemp("any"), junk)
+    list(log.events(Asked(pid=9)))
+    list(log.events(Asked()))
+    log.close()
