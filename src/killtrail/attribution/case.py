@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from killtrail.model.events import (
     Loss,
     Note,
+    OomKilled,
     OomVictimMarked,
     ParentDied,
     ProcessExited,
@@ -26,6 +27,8 @@ class Facts:
     ooms: tuple[OomVictimMarked, ...] = ()
     children: tuple[ProcessExited, ...] = ()
     """Children of its own that a signal had ended right before."""
+    reports: tuple[OomKilled, ...] = ()
+    """What the kernel's log says of an OOM kill of it."""
 
 
 @dataclass(frozen=True, slots=True)

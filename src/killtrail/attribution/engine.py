@@ -66,8 +66,8 @@ def _note_loss(argument: Argument) -> None:
 def _death(case: Case, argument: Argument) -> Death:
     end = case.facts.exit
     if end is None:
-        sig = argument.signal
-        return Death(case.facts.process, Ended.UNKNOWN, sig.time_ns if sig else None)
+        told = argument.signal or next(iter(case.facts.reports), None)
+        return Death(case.facts.process, Ended.UNKNOWN, told.time_ns if told else None)
     ended = Ended.UNKNOWN
     if end.status is not None:
         ended = Ended.SIGNAL if end.signal else Ended.EXIT

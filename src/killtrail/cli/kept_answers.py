@@ -7,7 +7,7 @@ import time
 from killtrail.cli import options, output
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.inquiry import kept
-from killtrail.inquiry.target import Target
+from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
 from killtrail.model.text import visible
 from killtrail.sources.logs import formats
@@ -21,16 +21,32 @@ def why(args: argparse.Namespace, target: Target) -> int:
     narrow = options.narrow(args, _DATED, time.time_ns())
     opened = _open(args.paths)
     try:
-        verdicts = kept.why(opened.kept, target, narrow, args.node)
+        if target.kind is Kind.HOST:
+            verdicts = kept.why_host(opened.kept, narrow, args.node)
+        else:
+            verdicts = kept.why(opened.kept, target, narrow, args.node)
     finally:
         opened.close()
     if not verdicts:
         asked = ", ".join(sorted({each.id for each in opened.kept}))
+        what = "end of the machine" if target.kind is Kind.HOST else f"death of {args.target}"
         raise NoSuchDeathError(
-            f"no death of {args.target} in these files (asked: {asked})",
+            f"no {what} in these files (asked: {asked})",
             f"killtrail list --from {' '.join(args.paths)}",
         )
     return output.show(verdicts, args)
+
+
+def deaths(args: argparse.Namespace) -> int:
+    """`killtrail list --from PATH...`."""
+    narrow = options.narrow(args, _DATED, time.time_ns())
+    opened = _open(args.paths)
+    try:
+        verdicts = kept.deaths(opened.kept, narrow, args.node, each=args.json)
+    finally:
+        opened.close()
+    output.rows(verdicts, as_json=args.json)
+    return 0
 
 
 def _open(paths: list[str]) -> formats.Opened:

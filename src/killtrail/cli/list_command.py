@@ -2,12 +2,15 @@
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from killtrail.cli import options
+from killtrail.cli import kept_answers, options, output
 from killtrail.host import boot
 from killtrail.inquiry import ask, choose
 from killtrail.model.clock import rfc3339
-from killtrail.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from killtrail.model.verdict import Verdict
 
 _DEFAULT_MOST = 50
 _EXAMPLES = """  killtrail list
@@ -26,6 +29,7 @@ def build() -> options.Parser:
     p.add_argument("--all", action="store_true", help="ordinary exits too")
     p.add_argument("--boots", action="store_true", help="the boots on record")
     options.add_filters(p)
+    options.add_from(p)
     p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
     return p
 
@@ -35,6 +39,8 @@ def main(words: list[str]) -> int:
     args = build().parse_args(words)
     now = time.time_ns()
     options.narrow(args, boot.this_boot(), now)
+    if args.paths:
+        return kept_answers.deaths(args)
     choice = choose.choose(args.boot)
     choose.require(choice)
     if args.boots:
@@ -45,19 +51,8 @@ def main(words: list[str]) -> int:
         narrow = options.narrow(args, fusion.host.boot, now)
         each = ask.deaths if args.json else ask.acts
         verdicts.extend(each(fusion, narrow, ordinary=args.all))
-    for verdict in verdicts[-args.n :]:
-        sys.stdout.write(_line(verdict, as_json=args.json) + "\n")
+    output.rows(verdicts[-args.n :], as_json=args.json)
     return 0
-
-
-def _line(verdict: Verdict, *, as_json: bool) -> str:
-    if as_json:
-        from killtrail.report import json_lines  # noqa: PLC0415
-
-        return json_lines.line(verdict)
-    from killtrail.report import row  # noqa: PLC0415
-
-    return row.line(verdict)
 
 
 def _boots(choice: choose.Choice) -> int:

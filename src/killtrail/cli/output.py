@@ -34,3 +34,15 @@ def _screens(verdicts: list[Verdict], *, evidence: bool) -> None:
 def exit_code(verdicts: list[Verdict]) -> int:
     """3 where any of them is not established."""
     return EXIT_UNKNOWN_CAUSE if any(v.cause is Cause.NOT_ESTABLISHED for v in verdicts) else 0
+
+
+def rows(verdicts: list[Verdict], *, as_json: bool) -> None:
+    """Prints one line a verdict."""
+    if as_json:
+        from killtrail.report import json_lines  # noqa: PLC0415
+
+        sys.stdout.writelines(json_lines.line(verdict) + "\n" for verdict in verdicts)
+        return
+    from killtrail.report import row  # noqa: PLC0415
+
+    sys.stdout.writelines(row.line(verdict) + "\n" for verdict in verdicts)

@@ -8,7 +8,7 @@ from killtrail.errors import UnavailableError
 from killtrail.host import boot, privilege
 from killtrail.inquiry.fusion import Fusion
 from killtrail.inquiry.investigate import case_of
-from killtrail.model.events import Event, ProcessExited
+from killtrail.model.events import ProcessExited, Recorded
 from killtrail.recorder import armer
 from killtrail.recorder.history import daemon
 from killtrail.recorder.history.store import Limits
@@ -65,7 +65,7 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"killtrail record: {text}\n")
 
 
-def _to_journal(events: list[Event]) -> None:
+def _to_journal(events: list[Recorded]) -> None:
     ends = [e for e in events if isinstance(e, ProcessExited) and e.signal]
     if not ends:
         return

@@ -1,10 +1,12 @@
 """Questions to kept evidence: lives of a number told apart, then the same rules as live."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
-from killtrail.attribution import effective
+from killtrail.attribution import effective, host
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
 from killtrail.inquiry.ask import Filter
@@ -13,7 +15,9 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import (
     Event,
+    HostEvent,
     Loss,
+    OomKilled,
     OomVictimMarked,
     ParseProblem,
     ProcessExited,
@@ -29,19 +33,25 @@ _DEAD_NS: Final = NS
 _PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
 _AROUND_NS: Final = 60 * NS
+_LISTED: Final = 50
+_PER_DEATH: Final = 20
+"""How many records one death may have brought, where only so many deaths are wanted."""
+_Ending = SignalSent | ProcessExited | OomKilled
 
 
 @dataclass(slots=True)
 class _Life:
     signals: list[SignalSent] = field(default_factory=list)
     ooms: list[OomVictimMarked] = field(default_factory=list)
+    reports: list[OomKilled] = field(default_factory=list)
     exit: ProcessExited | None = None
 
     @property
     def last_ns(self) -> int | None:
         if self.exit is not None:
             return self.exit.time_ns
-        times = [s.time_ns for s in self.signals] + [o.time_ns for o in self.ooms]
+        times = [e.time_ns for e in self.signals]
+        times += [e.time_ns for e in self.ooms] + [e.time_ns for e in self.reports]
         return max(times) if times else None
 
     def ended_before(self, event: Event) -> bool:
@@ -51,7 +61,8 @@ class _Life:
         last = self.last_ns
         if last is None:
             return False
-        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL]
+        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL or s.doomed]
+        killed += [r.time_ns for r in self.reports]
         if killed and event.time_ns - killed[0] > _DEAD_NS:
             return True
         return event.time_ns - last > _PATIENCE_NS
@@ -62,6 +73,66 @@ def why(kept: Iterable[Kept], target: Target, narrow: Filter, node: str | None) 
     verdicts: list[Verdict] = []
     for group in _groups(kept):
         verdicts.extend(_why(group, target, narrow, node))
+    return verdicts[-narrow.most :] if narrow.most else verdicts
+
+
+def deaths(kept: Iterable[Kept], narrow: Filter, node: str | None, *, each: bool) -> list[Verdict]:
+    """Verdicts on the newest deaths in the evidence, oldest first per clock.
+
+    `each` False: of one call with many victims only one is shown.
+    """
+    most = narrow.most or _LISTED
+    verdicts: list[Verdict] = []
+    for group in _groups(kept):
+        verdicts.extend(_newest(group, narrow, most, node, each=each))
+    return verdicts
+
+
+def _newest(
+    group: list[Kept], narrow: Filter, most: int, node: str | None, *, each: bool
+) -> list[Verdict]:
+    asked = Asked(None, narrow.since_ns, narrow.until_ns, launchers=False)
+    events: list[Event] = []
+    for source in group:
+        endings = (e for e in source.events(asked) if isinstance(e, _Ending | SignalRefused))
+        # Searched logs give the newest first, streams the oldest.
+        taken = (
+            islice(endings, most * _PER_DEATH)
+            if source.newest_first
+            else deque(endings, most * _PER_DEATH)
+        )
+        events.extend(taken)
+    events = _distinct(events)
+    found: list[Verdict] = []
+    for name in sorted({e.origin.host or "" for e in events}):
+        if node is not None and name != node:
+            continue
+        own = [e for e in events if (e.origin.host or "") == name]
+        for pid in {_victim(e).pid for e in own if isinstance(e, _Ending)}:
+            found.extend(_judged(own, pid, _host(group, name), _loss(group)))
+    found.sort(key=lambda v: v.death.time_ns or 0)
+    return (found if each else _one_per_act(found))[-most:]
+
+
+def _one_per_act(verdicts: list[Verdict]) -> list[Verdict]:
+    acts = {v.incident.id: v for v in verdicts if v.incident is not None}
+    return [v for v in verdicts if v.incident is None or acts[v.incident.id] is v]
+
+
+def why_host(kept: Iterable[Kept], narrow: Filter, node: str | None) -> list[Verdict]:
+    """Verdicts on every end of the machine in the evidence, oldest first per clock."""
+    verdicts: list[Verdict] = []
+    asked = Asked(None, narrow.since_ns, narrow.until_ns, launchers=False)
+    for group in _groups(kept):
+        events = _distinct(
+            e for each in group for e in each.events(asked) if isinstance(e, HostEvent)
+        )
+        for name in sorted({e.origin.host or "" for e in events}):
+            if node is None or name == node:
+                own = [
+                    e for e in events if isinstance(e, HostEvent) and (e.origin.host or "") == name
+                ]
+                verdicts.extend(host.judge(own, _host(group, name), _loss(group)))
     return verdicts[-narrow.most :] if narrow.most else verdicts
 
 
@@ -84,7 +155,7 @@ def _why(group: list[Kept], target: Target, narrow: Filter, node: str | None) ->
         _victim(event).pid
         for each in group
         for event in each.events(replace(asked, launchers=False))
-        if isinstance(event, SignalSent | ProcessExited) and target.matches(_victim(event))
+        if isinstance(event, _Ending) and target.matches(_victim(event))
     }
     found = [
         verdict
@@ -95,7 +166,9 @@ def _why(group: list[Kept], target: Target, narrow: Filter, node: str | None) ->
     return sorted(found, key=lambda v: v.death.time_ns or 0)
 
 
-def _victim(event: SignalSent | ProcessExited) -> Process:
+def _victim(event: SignalSent | ProcessExited | OomKilled) -> Process:
+    if isinstance(event, OomKilled):
+        return event.victim
     return event.target if isinstance(event, SignalSent) else event.process
 
 
@@ -103,11 +176,11 @@ def _of_number(group: list[Kept], asked: Asked, pid: int, node: str | None) -> l
     events = _distinct(event for each in group for event in each.events(asked))
     loss = _loss(group)
     verdicts: list[Verdict] = []
-    for host in sorted({e.origin.host or "" for e in events}):
-        if node is not None and host != node:
+    for name in sorted({e.origin.host or "" for e in events}):
+        if node is not None and name != node:
             continue
-        own = [e for e in events if (e.origin.host or "") == host]
-        verdicts.extend(_judged(own, pid, _host(group, host), loss))
+        own = [e for e in events if (e.origin.host or "") == name]
+        verdicts.extend(_judged(own, pid, _host(group, name), loss))
     return verdicts
 
 
@@ -135,6 +208,10 @@ def _same(event: Event) -> object:
         return (host, event.time_ns, event.sig, event.pid, event.process.pid, "refused")
     if isinstance(event, OomVictimMarked):
         return (host, event.time_ns, event.victim.tgid)
+    if isinstance(event, OomKilled):
+        return (host, event.time_ns, event.victim.pid, "oom")
+    if isinstance(event, HostEvent):
+        return (host, event.time_ns, event.kind, event.text)
     return (host, event.time_ns, event.process.pid, type(event).__name__)
 
 
@@ -144,7 +221,7 @@ def _loss(group: list[Kept]) -> Loss:
     return Loss(events=None, problems=problems)
 
 
-def _judged(events: list[Event], pid: int, host: Host, loss: Loss) -> Iterator[Verdict]:
+def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterator[Verdict]:
     refused = [e for e in events if isinstance(e, SignalRefused) and e.pid == pid]
     tries = [
         e
@@ -160,7 +237,7 @@ def _judged(events: list[Event], pid: int, host: Host, loss: Loss) -> Iterator[V
         yield judge(
             Case(
                 facts=facts,
-                host=host,
+                host=machine,
                 loss=loss,
                 watched=False,
                 kept=True,
@@ -183,6 +260,8 @@ def _lives(events: list[Event], pid: int) -> list[_Life]:
             life.signals.append(event)
         elif isinstance(event, OomVictimMarked):
             life.ooms.append(event)
+        elif isinstance(event, OomKilled):
+            life.reports.append(event)
         elif isinstance(event, ProcessExited):
             life.exit = event
     return lives
@@ -193,6 +272,8 @@ def _ends(event: Event, pid: int) -> bool:
         return event.target.pid == pid and event.sig not in sg.NOISE
     if isinstance(event, OomVictimMarked):
         return event.victim.tgid == pid
+    if isinstance(event, OomKilled):
+        return event.victim.pid == pid
     return isinstance(event, ProcessExited) and event.process.pid == pid
 
 
@@ -200,4 +281,8 @@ def _facts(life: _Life, pid: int) -> Facts:
     process = life.exit.process if life.exit else Process(Key(pid, None), user="")
     for signal in reversed(life.signals):
         process = process.merged(signal.target)
-    return Facts(process, life.exit, tuple(life.signals), tuple(life.ooms))
+    for report in life.reports:
+        process = process.merged(report.victim)
+    return Facts(
+        process, life.exit, tuple(life.signals), tuple(life.ooms), reports=tuple(life.reports)
+    )

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     UNIT = "unit"
     CONTAINER = "container"
     NAME = "name"
+    HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ def parse(text: str) -> Target:
     Raises `UsageError` for what is none of these, or is of a kind that this version can't answer.
     """
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in set(Kind):
+    if colon and prefix in set(Kind) - {Kind.HOST}:
         return _checked(Kind(prefix), rest)
     if text.isdecimal():
         return _checked(Kind.PID, text)
-    if text == "host" or prefix == "file":
-        raise UsageError(
-            f"{text}: only processes can be asked about; pid, comm, exe, unit or container"
-        )
+    if text == "host":
+        return Target(Kind.HOST, text)
+    if prefix == "file":
+        raise UsageError(f"{text}: ask `killtrail why host --from {rest or 'FILE'}`")
     if text.endswith((".service", ".scope")):
         return Target(Kind.UNIT, text)
     if text.startswith("/"):
@@ -97,6 +98,7 @@ def _by_container(process: Process, text: str) -> bool:
 
 
 _MATCH: Final[dict[Kind, Callable[[Process, str], bool]]] = {
+    Kind.HOST: lambda _p, _text: False,
     Kind.PID: lambda p, text: p.pid == int(text),
     Kind.COMM: _by_comm,
     Kind.EXE: _by_exe,

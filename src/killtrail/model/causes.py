@@ -85,6 +85,8 @@ class Mechanism(StrEnum):
     UNIT_STOP = "unit-stop"
     UNIT_TIMEOUT = "unit-timeout"
     UNIT_WATCHDOG = "unit-watchdog"
+    PANIC = "panic"
+    POWER = "power"
 
 
 class Role(StrEnum):
@@ -103,5 +105,9 @@ class Ended(StrEnum):
 
     SIGNAL = "signal"
     EXIT = "exit"
+    PANIC = "panic"
+    REBOOT = "reboot"
+    SHUTDOWN = "shutdown"
+    POWER_LOSS = "power-loss"
     RUNNING = "running"
     UNKNOWN = "unknown"

@@ -26,16 +26,16 @@ _NAMES: Final = {cls: name for name, cls in _KINDS.items()}
 _hints: dict[type, dict[str, Any]] = {}
 
 
-def encode(event: ev.Event) -> str:
+def encode(event: ev.Recorded) -> str:
     """One event as JSON text; fields that hold their default are left out."""
     return json.dumps([_NAMES[type(event)], _plain(event)], separators=(",", ":"))
 
 
-def decode(text: str) -> ev.Event:
+def decode(text: str) -> ev.Recorded:
     """The event in `text`; ValueError for anything else."""
     try:
         kind, data = json.loads(text)
-        event: ev.Event = _build(_KINDS[kind], data)
+        event: ev.Recorded = _build(_KINDS[kind], data)
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
         raise ValueError(f"not an event: {error}") from error
     return event

@@ -198,6 +198,49 @@ class OomVictimMarked:
 
 
 @dataclass(frozen=True, slots=True)
+class OomKilled:
+    """The kernel's log of an OOM kill: whom it chose, on whose allocation, against which limit.
+
+    mm/oom_kill.c, mm/memcontrol.c. `scope`: `host`, `cgroup`, `cpuset`, `policy` (a NUMA binding), or
+    `unknown`. The header that names the allocating task is rate-limited and may be missing.
+    """
+
+    time_ns: int
+    origin: Provenance
+    victim: Process
+    invoker: Process | None = None
+    scope: str = "unknown"
+    cgroup: str | None = None
+    """The memory cgroup whose limit was hit."""
+    limit_bytes: int | None = None
+    group: bool = False
+    """Killed along by memory.oom.group."""
+    sysrq: bool = False
+    candidates: int = 0
+    """Processes in the table that it chose from."""
+    details: str = ""
+    """What the line says of the victim's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """Something that concerns the whole machine.
+
+    `kind`: `panic`, `oops`, `lockup`, `hung-task`, `machine-check`, `sysrq`, `shutdown`, `reboot`,
+    `power-off`, `boot`, `watchdog`, `ran` (it was up then), `asked` (somebody requested its end).
+    """
+
+    time_ns: int
+    origin: Provenance
+    kind: str
+    text: str
+    process: Process | None = None
+    address: int | None = None
+    code: int | None = None
+    """Exit code of init, where it was killed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadDied:
     """One thread was ended by a signal or a kernel bug while its process went on."""
 
@@ -256,18 +299,11 @@ class ParseProblem:
 
 Note = KernelLine | ManagerAsked
 """What people did that reaches a victim only through the kernel or a manager."""
-Event = (
-    SignalSent
-    | ProcessExited
-    | ParentDied
-    | OomVictimMarked
-    | ThreadDied
-    | ImageReplaced
-    | Note
-    | ProcessSeen
-    | LoginSeen
-    | SignalRefused
+Recorded = (
+    SignalSent | ProcessExited | ParentDied | OomVictimMarked | ThreadDied | ImageReplaced | Note
 )
+"""What our recorders write."""
+Event = Recorded | ProcessSeen | LoginSeen | SignalRefused | OomKilled | HostEvent
 
 
 @dataclass(frozen=True, slots=True)

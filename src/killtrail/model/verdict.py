@@ -112,13 +112,14 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a process."""
+    """The end of a process, or (`kind` = `host`) of a machine."""
 
     process: Process
     ended: Ended
     time_ns: int | None = None
     status: int | None = None
     thread: tuple[int, str] | None = None
+    kind: str = "process"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from killtrail.model.events import (
-    Event,
     ImageReplaced,
     KernelLine,
     ManagerAsked,
@@ -18,6 +17,7 @@ from killtrail.model.events import (
     ParentDied,
     ProcessExited,
     Provenance,
+    Recorded,
     SignalSent,
     ThreadDied,
 )
@@ -40,7 +40,7 @@ class Decoder:
         self._redact = redact_argv
         self._source = source
 
-    def decode(self, record: bytes, where: str, *, truncated: bool = False) -> Event:
+    def decode(self, record: bytes, where: str, *, truncated: bool = False) -> Recorded:
         """The event in `record`; `where` is the place a person can find it at."""
         origin = Provenance(self._source, where)
         try:
@@ -81,7 +81,7 @@ class Decoder:
         except struct.error as error:
             raise ValueError(f"record ends early: {error}") from error
 
-    def _handlers(self) -> dict[int, Callable[[bytes, Provenance], Event]]:
+    def _handlers(self) -> dict[int, Callable[[bytes, Provenance], Recorded]]:
         return {
             L.REC_SIGNAL: self._signal,
             L.REC_DEATH: self._exit,

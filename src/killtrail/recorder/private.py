@@ -3,7 +3,7 @@
 import struct
 
 from killtrail.host import boot
-from killtrail.model.events import Event
+from killtrail.model.events import Recorded
 from killtrail.recorder import bpf, refusal, skeleton
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import live_slots
@@ -29,7 +29,7 @@ class PrivateBox:
         self.problems = 0
         self._decoder = Decoder(_symbols())
 
-    def new(self, ring: L.Ring) -> list[Event]:
+    def new(self, ring: L.Ring) -> list[Recorded]:
         """The events of a ring since the last call; what was overwritten meanwhile is in `lost`."""
         raw = bpf.lookup(self._loaded.maps["bss"], 0, self._bss)
         written = struct.unpack_from("<Q", raw, 8 * ring.head)[0]

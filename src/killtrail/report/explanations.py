@@ -254,6 +254,8 @@ MECHANISMS: Final[dict[Mechanism, str]] = {
     Mechanism.UNIT_STOP: "systemd stops a unit, systemd.kill(5)",
     Mechanism.UNIT_TIMEOUT: "systemd's SIGKILL after TimeoutStopSec=, systemd.service(5)",
     Mechanism.UNIT_WATCHDOG: "systemd's SIGABRT after WatchdogSec=, systemd.service(5)",
+    Mechanism.PANIC: "the kernel stops the machine: it can't go on, or policy says so",
+    Mechanism.POWER: "power, reset or a hang: nothing was written",
 }
 
 

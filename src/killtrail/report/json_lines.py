@@ -66,8 +66,8 @@ def _death(death: Death, boot: Boot) -> _Object:
     sig = status & 0x7F if status is not None else 0
     code = (status >> 8) & 0xFF if status is not None and not sig else None
     return {
-        "kind": "process",
-        "process": process(death.process, boot),
+        "kind": death.kind,
+        "process": process(death.process, boot) if death.kind == "process" else None,
         "time": _time(death.time_ns, boot),
         "boot_ns": death.time_ns,
         "ended": death.ended.value,

@@ -93,6 +93,9 @@ def argv(p: Process) -> str:
 
 
 def _what(v: Verdict) -> tuple[str, ...]:
+    if v.death.kind == "host":
+        name = f"machine {v.host.name}" if v.host.name else "a machine"
+        return (name, when.moment(v.death.time_ns, v.host.boot))
     p = v.death.process
     lines = [who(p)]
     if p.exe and p.argv:
@@ -133,6 +136,8 @@ def _how(v: Verdict) -> str:
     by = f", by {v.mechanism}" if v.mechanism else ""
     if v.death.ended is Ended.RUNNING:
         return "it is alive"
+    if v.death.kind == "host":
+        return f"{v.cause}{by}"
     if status is None:
         return _unended(v) + by
     sig = status & 0x7F
@@ -143,7 +148,7 @@ def _how(v: Verdict) -> str:
 
 
 def _unended(v: Verdict) -> str:
-    sent = next((x.signal for x in v.links if x.role is Role.SENDER and x.signal), None)
+    sent = next((x.signal for x in v.links if x.signal), None)
     if v.death.ended is Ended.UNKNOWN and sent:
         return f"{v.cause}: {sg.name(sent)} ({sent}) was sent; its end is not on record"
     return "its end is on record, its status is not"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from killtrail.host import boot
 from killtrail.model import signals as sg
 from killtrail.model.events import (
-    Event,
     ImageReplaced,
     KernelLine,
     Loss,
@@ -20,6 +19,7 @@ from killtrail.model.events import (
     ParentDied,
     ParseProblem,
     ProcessExited,
+    Recorded,
     SignalSent,
     ThreadDied,
 )
@@ -43,7 +43,7 @@ _COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
 _WILL_KEY: Final = L.WILL_WHO
 _PROBLEMS_KEPT: Final = 100
-_E = TypeVar("_E", bound=Event)
+_E = TypeVar("_E", bound=Recorded)
 
 
 class BoxSource:

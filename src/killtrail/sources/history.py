@@ -5,7 +5,6 @@ from typing import Final
 
 from killtrail.model import codec
 from killtrail.model.events import (
-    Event,
     ImageReplaced,
     KernelLine,
     Loss,
@@ -15,6 +14,7 @@ from killtrail.model.events import (
     ParentDied,
     ParseProblem,
     ProcessExited,
+    Recorded,
     SignalSent,
     ThreadDied,
 )
@@ -125,14 +125,14 @@ class HistorySource:
         most: int | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
-    ) -> Iterator[Event]:
+    ) -> Iterator[Recorded]:
         rows = self._history.bodies(self._row.row, kind, pid, most, since_ns, until_ns)
         for place, body in rows:
             event = self._decoded(place, body)
             if event is not None:
                 yield event
 
-    def _decoded(self, place: str, body: object) -> Event | None:
+    def _decoded(self, place: str, body: object) -> Recorded | None:
         try:
             return codec.decode(body if isinstance(body, str) else "")
         except ValueError as error:

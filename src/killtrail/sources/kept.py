@@ -38,6 +38,11 @@ class Kept(Protocol):
         ...
 
     @property
+    def newest_first(self) -> bool:
+        """Whether, asked about everything, it begins at the end."""
+        ...
+
+    @property
     def host(self) -> Host:
         """The machine and the clock it speaks of."""
         ...

@@ -18,6 +18,7 @@ from killtrail.attribution.rules import (
     kernel,
     launching,
     limits,
+    logged,
     memory,
     namespaces,
     parents,
@@ -33,6 +34,7 @@ Rule = Callable[[Argument], Conclusion | None]
 RULES: tuple[Rule, ...] = (
     asked.reraised,
     memory.oom_killed,
+    logged.oom_killed,
     cgroup.cgroup_killed,
     parents.parent_died,
     namespaces.namespace_ended,

@@ -170,13 +170,15 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
     end = a.facts.exit
     if a.signal is not None or end is None or end.signal != sg.SIGKILL:
         return None
-    seen = bool(set(end.stack or ()) & _SECCOMP_STACK)
+    told = a.case.kept and end.seccomp_mode == 1
+    seen = told or bool(set(end.stack or ()) & _SECCOMP_STACK)
+    sure = Certainty.LIKELY if told else Certainty.ESTABLISHED
     if not seen and (end.seccomp_mode not in _STRICT_OR_DEAD or not a.case.watched):
         return None
     a.blame(
         Role.POLICY_OWNER,
         "refused a system call",
-        Certainty.ESTABLISHED,
+        sure,
         subject=Subject("filter", "seccomp strict mode"),
     )
     # prctl(PR_SET_SECCOMP) works on the calling thread alone, and strict mode forbids execve.
@@ -185,9 +187,11 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         target=a.victim, evidence=a.cite_end(),
     )  # fmt: skip
     why = "seccomp ended it from within (kernel stack of the end), no SIGKILL was sent"
-    if not seen:
+    if told:
+        why = "the record is seccomp's own"
+    elif not seen:
         why = "no SIGKILL was sent to it while all sends were recorded"
     a.brief.rule_out(Cause.KILLED_BY_PROCESS, why)
     a.brief.rule_out(Cause.OOM_KILLED, why)
     summary = f"{wording.name(a.victim)} was ended by seccomp strict mode at a system call it may not make"
-    return Conclusion(Cause.SECCOMP_KILLED, Certainty.ESTABLISHED, summary, Mechanism.SECCOMP)
+    return Conclusion(Cause.SECCOMP_KILLED, sure, summary, Mechanism.SECCOMP)

@@ -122,10 +122,11 @@ def _policy(a: Argument, mechanism: Mechanism | None, certainty: Certainty) -> s
     a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject("cgroup", memory.cgroup))
     together = " and takes all its processes along (memory.oom.group)"
     group = together if mechanism is Mechanism.OOM_GROUP else ""
-    return f"cgroup {memory.cgroup} is full at {_size(memory.max_bytes)}{group}"
+    return f"cgroup {memory.cgroup} is full at {size(memory.max_bytes)}{group}"
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """A number of bytes for people."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:  # noqa: PLR2004

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from killtrail.errors import UnavailableError
-from killtrail.model.events import Event
+from killtrail.model.events import Recorded
 from killtrail.recorder.box import Box
 from killtrail.recorder.history.bell import Bell
 from killtrail.recorder.history.drain import Drain
@@ -31,7 +31,7 @@ class Report:
     problems: int
 
 
-Listener = Callable[[list[Event]], None]
+Listener = Callable[[list[Recorded]], None]
 
 
 def drain_once(limits: Limits) -> Report:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from killtrail.host import boot
-from killtrail.model.events import Event
+from killtrail.model.events import Recorded
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import Box, Slot
 from killtrail.recorder.history.store import History
@@ -59,14 +59,14 @@ class Drain:
         self.lost = 0
         self.problems = 0
 
-    def turn(self) -> list[Event]:
+    def turn(self) -> list[Recorded]:
         """Drains all that waits; gives the events that are now on disk."""
-        taken: list[Event] = []
+        taken: list[Recorded] = []
         while batch := self._take():
             taken.extend(batch)
         return taken
 
-    def _take(self) -> list[Event]:
+    def _take(self) -> list[Recorded]:
         slots: list[Slot] = []
         lost, complete = 0, 0
         ahead = dict(self.progress.next)
@@ -95,7 +95,7 @@ class Drain:
         until = min(written, first + _BATCH)
         return [s for s in self._box.slots(ring, first) if s.seq < until]
 
-    def _decoded(self, slots: list[Slot]) -> list[Event]:
+    def _decoded(self, slots: list[Slot]) -> list[Recorded]:
         events = []
         for slot in slots:
             try:

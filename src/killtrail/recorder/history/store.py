@@ -21,13 +21,13 @@ from killtrail.errors import UnavailableError
 from killtrail.model import codec
 from killtrail.model.clock import NS, Boot
 from killtrail.model.events import (
-    Event,
     ImageReplaced,
     KernelLine,
     ManagerAsked,
     OomVictimMarked,
     ParentDied,
     ProcessExited,
+    Recorded,
     SignalSent,
     ThreadDied,
 )
@@ -221,7 +221,7 @@ class History:
         self,
         boot: int,
         host: Host,
-        events: Iterable[Event],
+        events: Iterable[Recorded],
         *,
         lost: int,
         complete_ns: int,
@@ -299,12 +299,12 @@ class History:
             self._db.execute("ROLLBACK")
 
 
-def _table(event: Event) -> str:
+def _table(event: Recorded) -> str:
     ordinary = isinstance(event, ProcessExited) and not event.signal and not event.asked
     return "exits" if ordinary else "events"
 
 
-def _row(event: Event, host: Host, arming: str) -> tuple[object, ...]:
+def _row(event: Recorded, host: Host, arming: str) -> tuple[object, ...]:
     kind, key = _kind_and_key(event)
     wall_s = (host.boot.wall(event.time_ns) or 0) // NS
     return (
@@ -312,7 +312,7 @@ def _row(event: Event, host: Host, arming: str) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _kind_and_key(event: Event) -> tuple[str, Key]:
+def _kind_and_key(event: Recorded) -> tuple[str, Key]:
     match event:
         case SignalSent():
             return "signal", event.target.key

@@ -10,7 +10,7 @@ from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.clock import Boot
 from killtrail.model.events import ParseProblem
 from killtrail.sources.kept import Kept
-from killtrail.sources.logs import ftrace, strace, tables
+from killtrail.sources.logs import ftrace, kernlog, strace, tables
 from killtrail.sources.logs.audit import log as audit
 from killtrail.sources.logs.pieces import Piece, open_piece
 from killtrail.sources.logs.stream import Parser, Stream
@@ -48,14 +48,15 @@ def open_paths(paths: list[str]) -> Opened:
     unknown: list[str] = []
     for piece in pieces:
         sample = piece.head()
-        if audit.looks(sample):
-            logs.setdefault(os.path.dirname(piece.path), []).append(piece)  # noqa: PTH120
-            continue
         stream = _stream(piece, sample)
-        if stream is None:
+        if audit.looks(sample):
+            # A kernel's log has audit records and other lines.
+            own = piece if stream is None else piece.again()
+            logs.setdefault(os.path.dirname(piece.path), []).append(own)  # noqa: PTH120
+        elif stream is None:
             unknown.append(piece.path)
             piece.close()
-        else:
+        if stream is not None:
             kept.append(stream)
     kept.extend(audit.AuditLog(together) for together in logs.values())
     return Opened(tuple(kept), tuple(unknown), tuple(problems))
@@ -71,6 +72,8 @@ def _stream(piece: Piece, sample: bytes) -> Stream | None:
 def _clock(kind: str, sample: bytes) -> Boot:
     if kind == ftrace.ID:
         return _SINCE_BOOT
+    if kind == kernlog.ID:
+        return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
     return Boot("", 0) if kind == strace.ID and strace.dated(sample) else _UNDATED
 
 
@@ -79,6 +82,7 @@ _FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
     (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
     (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
     (strace.ID, strace.looks, strace.parse),
+    (kernlog.ID, kernlog.looks, kernlog.parse),
 )
 
 

@@ -46,6 +46,10 @@ class Piece:
         """The file's own name, as provenance shows it."""
         return os.path.basename(self.path)  # noqa: PTH119 -- no Path for every record
 
+    def again(self) -> "Piece":
+        """The same file once more, to be closed by itself."""
+        return Piece(self.path, os.dup(self.fd), self.size, self.cut)
+
     def head(self) -> bytes:
         """Its first 64 KiB."""
         return os.pread(self.fd, HEAD, 0)

@@ -6,8 +6,10 @@ from typing import Final
 from killtrail.model.clock import Boot
 from killtrail.model.events import (
     Event,
+    HostEvent,
     KernelLine,
     Loss,
+    OomKilled,
     OomVictimMarked,
     ParseProblem,
     SignalRefused,
@@ -23,6 +25,8 @@ _PROBLEMS_KEPT: Final = 100
 
 class Stream:
     """One file of a text format as kept evidence."""
+
+    newest_first = False
 
     def __init__(self, kind: str, piece: Piece, parse: Parser, boot: Boot) -> None:
         self.id = kind
@@ -62,8 +66,10 @@ def about(event: Event) -> set[int]:
         return {event.target.pid}
     if isinstance(event, OomVictimMarked):
         return {event.victim.tgid}
+    if isinstance(event, OomKilled):
+        return {event.victim.pid}
     if isinstance(event, SignalRefused):
         return set() if event.pid is None else {event.pid}
-    if isinstance(event, KernelLine):
+    if isinstance(event, KernelLine | HostEvent):
         return set()
     return {event.process.pid}

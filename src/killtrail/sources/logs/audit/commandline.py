@@ -33,11 +33,17 @@ def of_exec(call: Call) -> Argv | None:
 
 
 def of_title(call: Call) -> Argv | None:
-    """What the caller looked like to ps(1) at that moment, from the PROCTITLE of the event."""
+    """What the caller looked like to ps(1), from the PROCTITLE of the event.
+
+    The kernel keeps a task's title from the first record on, also across an exec
+    (audit_log_proctitle, kernel/auditsc.c): one that does not fit the program is an earlier one's.
+    """
     for kind, found in _siblings(call, b"PROCTITLE"):
         title = text(found.get("proctitle")) if kind == b"PROCTITLE" else None
-        if title:
-            return _kept(tuple(title.rstrip("\0").split("\0")), cut=len(title) >= _TITLE_MOST - 1)
+        words = tuple((title or "").rstrip("\0").split("\0"))
+        program = words[0].rsplit("/", 1)[-1].lstrip("-")
+        if program and program in (call.comm, (call.exe or "").rsplit("/", 1)[-1]):
+            return _kept(words, cut=len(title or "") >= _TITLE_MOST - 1)
     return None
 
 

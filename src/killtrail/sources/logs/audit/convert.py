@@ -148,6 +148,9 @@ def ended(mark: Mark) -> list[Event]:
     sig = number(mark.fields.get("sig")) or 0
     if mark.head.kind != b"SECCOMP" or not sig:
         return []
+    if sig == sg.SIGKILL:
+        # Strict mode sends no signal at all.
+        return [_exit(mark, sig, seccomp_mode=1)]
     process = _process(mark)
     return [
         SignalSent(
@@ -189,10 +192,11 @@ def _process(mark: Mark) -> Process:
     )
 
 
-def _exit(mark: Mark, sig: int) -> ProcessExited:
+def _exit(mark: Mark, sig: int, seccomp_mode: int | None = None) -> ProcessExited:
     return ProcessExited(
         time_ns=mark.head.time_ns,
         origin=place(mark.piece, mark.offset, mark.head),
         process=_process(mark),
         status=sig & 0x7F,
+        seccomp_mode=seccomp_mode,
     )

@@ -34,6 +34,7 @@ class AuditLog:
     """Answers by searching; nothing is loaded, indexed or kept."""
 
     id = ID
+    newest_first = True
 
     def __init__(self, pieces: list[Piece], name: str | None = None) -> None:
         self._pieces = in_order(pieces)

@@ -1,0 +1,100 @@
+"""Lines of the kernel's log in the forms in which they are kept, with what time each form tells.
+
+dmesg, `dmesg -T`, a serial console, kern.log and messages (RFC 3164 and RFC 3339), `journalctl -k`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from killtrail.model.clock import NS
+from killtrail.sources.logs.pieces import Piece
+
+_MONTHS: Final = {
+    m: i for i, m in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
+_LINE: Final = re.compile(
+    rb"(?:<\d{1,3}>)?"
+    rb"(?:(?P<rfc>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?) (?P<host1>\S+) (?P<tag1>[^\s:\[]+)(?:\[(?P<pid1>\d+)\])?: ?"
+    rb"|(?P<mon>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?P<hms>\d\d:\d\d:\d\d)(?:\.\d+)? (?P<host2>\S+) (?P<tag2>[^\s:\[]+)(?:\[(?P<pid2>\d+)\])?: ?)?"
+    rb"(?:\[(?P<ctime>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\] )?"
+    rb"(?:\[ *(?P<boot>\d+\.\d+)\](?:\[ *[TC]\d+\])? ?)?"
+    rb"(?P<text>.*)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, of the kernel or of a program that logs beside it."""
+
+    offset: int
+    text: str
+    wall_ns: int | None
+    boot_ns: int | None
+    host: str | None
+    tag: str | None
+    """Who wrote it; None where the form has no such field."""
+    pid: int | None = None
+
+    @property
+    def by_kernel(self) -> bool:
+        """Whether it claims to be the kernel's own."""
+        return self.tag in (None, "kernel")
+
+
+def lines(piece: Piece, newest: datetime) -> Iterator[Line]:
+    """The lines of a file; `newest` decides the year where the form has none."""
+    for offset, raw in piece.lines():
+        match = _LINE.match(raw.replace(b"\0", b""))
+        if match is not None and match["text"].strip():
+            yield _line(offset, match, newest)
+
+
+def _line(offset: int, match: re.Match[bytes], newest: datetime) -> Line:
+    host, tag = match["host1"] or match["host2"], match["tag1"] or match["tag2"]
+    pid = match["pid1"] or match["pid2"]
+    boot = match["boot"]
+    return Line(
+        offset,
+        match["text"].decode("utf-8", "surrogateescape"),
+        _wall(match, newest),
+        int(float(boot) * 1_000_000) * 1000 if boot else None,
+        host.decode("utf-8", "surrogateescape") if host else None,
+        tag.decode("utf-8", "surrogateescape") if tag else None,
+        int(pid) if pid else None,
+    )
+
+
+def _wall(match: re.Match[bytes], newest: datetime) -> int | None:
+    try:
+        if match["rfc"]:
+            return _ns(datetime.fromisoformat(match["rfc"].decode("ascii").replace(",", ".")))
+        if match["ctime"]:
+            return _ns(datetime.strptime(match["ctime"].decode("ascii"), "%a %b %d %H:%M:%S %Y"))  # noqa: DTZ007 -- local time, as dmesg -T prints it
+        if match["mon"]:
+            return _ns(_with_year(match, newest))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+# RFC 3164 has no year: the last one in which the line is not from after the file's own date.
+def _with_year(match: re.Match[bytes], newest: datetime) -> datetime:
+    hour, minute, second = (int(part) for part in match["hms"].split(b":"))
+    month = _MONTHS.get(match["mon"], 0)
+    for year in (newest.year, newest.year - 1, newest.year - 4):
+        try:
+            found = datetime(year, month, int(match["day"]), hour, minute, second).astimezone()
+        except ValueError:
+            continue
+        if (found - newest).total_seconds() < 86_400:  # noqa: PLR2004 -- a day for clocks and zones
+            return found
+    raise ValueError("no such date")
+
+
+def _ns(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.astimezone()
+    delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * NS + delta.microseconds * 1000

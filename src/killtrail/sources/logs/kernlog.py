@@ -1,0 +1,185 @@
+"""The kernel's log as evidence: OOM kills, faults, broken memory, panics and what leads to them."""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from killtrail.model import signals as sg
+from killtrail.model.events import (
+    Event,
+    HostEvent,
+    ParseProblem,
+    Provenance,
+    SignalSent,
+)
+from killtrail.model.process import Key, Process
+from killtrail.sources.logs import oom
+from killtrail.sources.logs.kernel_lines import Line, lines
+from killtrail.sources.logs.pieces import Piece
+
+ID: Final = "kernlog"
+# arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
+_FAULT: Final = re.compile(
+    r"(?P<comm>.{1,16})\[(?P<pid>\d+)\]: segfault at (?P<at>[0-9a-f]+) ip (?P<ip>[0-9a-f]+)"
+    r" sp (?P<sp>[0-9a-f]+) error (?P<error>[0-9a-f]+)"
+)
+_TRAP: Final = re.compile(
+    r"traps: (?P<comm>.{1,16})\[(?P<pid>\d+)\] (?:trap )?(?P<what>invalid opcode|general protection"
+    r"(?: fault)?|divide error|int3|stack segment|alignment check|bounds|overflow)"
+    r"(?: ip:(?P<ip>[0-9a-f]+) sp:(?P<sp>[0-9a-f]+))?"
+)
+_POISON: Final = re.compile(
+    r"(?:Memory failure|MCE)[: ]+0x[0-9a-f]+: Killing (?P<comm>.{1,16}):(?P<pid>\d+) due to hardware"
+    r" memory corruption"
+)
+_TRAPS: Final = {
+    "invalid opcode": (sg.SIGILL, 2), "general protection": (sg.SIGSEGV, sg.SI_KERNEL),
+    "general protection fault": (sg.SIGSEGV, sg.SI_KERNEL), "divide error": (sg.SIGFPE, 1),
+    "int3": (sg.SIGTRAP, sg.SI_KERNEL), "stack segment": (sg.SIGBUS, sg.SI_KERNEL),
+    "alignment check": (sg.SIGBUS, 1), "bounds": (sg.SIGSEGV, sg.SI_KERNEL),
+    "overflow": (sg.SIGSEGV, sg.SI_KERNEL),
+}  # fmt: skip
+_MCEERR_AR: Final = 4
+_HOST: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
+    ("panic", re.compile(r"Kernel panic - not syncing: (?P<text>.*)")),
+    ("oops", re.compile(r"(?P<text>(?:BUG: |Oops: |kernel BUG at |Unable to handle kernel |Internal error: ).*)")),
+    ("lockup", re.compile(r"(?P<text>(?:watchdog: )?(?:BUG: )?(?:soft lockup|.*hard LOCKUP).*)")),
+    ("hung-task", re.compile(r"INFO: task (?P<comm>.{1,16}):(?P<pid>\d+) (?P<text>blocked for more than .*)")),
+    ("machine-check", re.compile(r"(?P<text>(?:mce: )?\[Hardware Error\]: .*)")),
+    ("sysrq", re.compile(r"sysrq: (?P<text>.*)")),
+    ("power-off", re.compile(r"reboot: (?P<text>Power down|System halted)")),
+    ("reboot", re.compile(r"reboot: (?P<text>Restarting system.*|machine restart)")),
+    ("watchdog", re.compile(r"watchdog: (?P<text>watchdog\d+: watchdog did not stop!)")),
+    ("boot", re.compile(r"(?P<text>Linux version \S+ .*)")),
+)  # fmt: skip
+_ADDRESS: Final = re.compile(r"(?:corrupted in|address|at): (?:0x)?(?P<address>[0-9a-f]{8,16})\b")
+_EXIT_CODE: Final = re.compile(r"Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)")
+_TASK: Final = re.compile(
+    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
+)
+_TAG: Final = re.compile(
+    rb"^(?:<\d+>)?\[ *\d+\.\d+\]|^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\] | kernel: ",
+    re.MULTILINE,
+)
+
+
+def looks(sample: bytes) -> bool:
+    """Whether a file holds lines of the kernel's log."""
+    head = sample[:16384].decode("utf-8", "replace")
+    if any(pattern.search(head) for _, pattern in _HOST[:1]) or oom.KILLED.search(head):
+        return True
+    return len(_TAG.findall(sample[:16384])) >= 1 and b"type=" not in sample[:16]
+
+
+def dated(sample: bytes) -> bool | None:
+    """Whether its lines have dates; False = seconds since boot, None = no times at all."""
+    found: bool | None = None
+    for raw in sample.split(b"\n")[:200]:
+        if re.match(
+            rb"(?:<\d+>)?(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d |\[[A-Z][a-z]{2} )",
+            raw,
+        ):
+            return True
+        if re.match(rb"(?:<\d+>)?\[ *\d+\.\d+\]", raw):
+            found = False
+    return found
+
+
+def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
+    """Its events, on the wall clock, else the boot clock, else by the order of lines."""
+    newest = datetime.fromtimestamp(os.fstat(piece.fd).st_mtime, UTC).astimezone()
+    clock = dated(piece.head())
+    report = oom.Report()
+    last: HostEvent | None = None
+    for number, line in enumerate(lines(piece, newest), 1):
+        if not line.by_kernel:
+            continue
+        time_ns = _time(line, clock, number)
+        if time_ns is None:
+            continue
+        origin = Provenance(ID, piece.place(line.offset), line.host)
+        kill = report.line(line.text, time_ns, origin)
+        if kill is not None:
+            yield kill
+        yield from _process(line, time_ns, origin)
+        event = _host(line, time_ns, origin)
+        if event is not None:
+            if last is not None:
+                yield last
+            last = event
+        elif last is not None and last.process is None and (match := _TASK.search(line.text)):
+            task = Process(Key(int(match["pid"]), None), comm=match["comm"], user="")
+            yield HostEvent(
+                last.time_ns, last.origin, last.kind, last.text, task, last.address, last.code
+            )
+            last = None
+    if last is not None:
+        yield last
+
+
+def _time(line: Line, clock: bool | None, number: int) -> int | None:  # noqa: FBT001
+    if clock:
+        return line.wall_ns
+    return number if clock is None else line.boot_ns
+
+
+def _process(line: Line, time_ns: int, origin: Provenance) -> Iterator[SignalSent]:
+    if match := _FAULT.search(line.text):
+        error = int(match["error"], 16)
+        yield _own(match, sg.SIGSEGV, 2 if error & 1 else 1, time_ns, origin, int(match["at"], 16))
+    elif match := _TRAP.search(line.text):
+        sig, code = _TRAPS[match["what"]]
+        yield _own(match, sig, code, time_ns, origin)
+    elif match := _POISON.search(line.text):
+        yield _own(match, sg.SIGBUS, _MCEERR_AR, time_ns, origin)
+
+
+def _own(
+    match: re.Match[str],
+    sig: int,
+    code: int,
+    time_ns: int,
+    origin: Provenance,
+    address: int | None = None,
+) -> SignalSent:
+    process = Process(Key(int(match["pid"]), None), comm=match["comm"].strip(), user="")
+    groups = match.groupdict()
+    return SignalSent(
+        time_ns=time_ns,
+        origin=origin,
+        sig=sig,
+        code=code,
+        result=0,
+        group=False,
+        target=process,
+        current=process,
+        info="user" if address is not None else "kernel",
+        si_pid=None if address is None else address & 0xFFFFFFFF,
+        si_uid=None if address is None else address >> 32,
+        doomed=True,
+        same_task=True,
+        same_group=True,
+        ip=int(groups["ip"], 16) if groups.get("ip") else None,
+        sp=int(groups["sp"], 16) if groups.get("sp") else None,
+    )
+
+
+def _host(line: Line, time_ns: int, origin: Provenance) -> HostEvent | None:
+    for kind, pattern in _HOST:
+        match = pattern.search(line.text)
+        if match is None:
+            continue
+        address = _ADDRESS.search(line.text)
+        code = _EXIT_CODE.search(line.text)
+        groups = match.groupdict()
+        process = None
+        if groups.get("pid"):
+            process = Process(Key(int(match["pid"]), None), comm=match["comm"], user="")
+        return HostEvent(
+            time_ns, origin, kind, match["text"], process,
+            int(address["address"], 16) if address else None,
+            int(code["code"], 16) if code else None,
+        )  # fmt: skip
+    return None

@@ -1,0 +1,118 @@
+"""OOM reports in the kernel's log: a block of lines, of which any may be missing or cut.
+
+mm/oom_kill.c dump_header(), dump_oom_victim(), __oom_kill_process(); mm/memcontrol.c. Wording from 3.x
+on: `Kill process`, `Killed process`, `Memory cgroup out of memory`, `oom-kill:constraint=`.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from killtrail.model.events import OomKilled, Provenance
+from killtrail.model.process import Key, Process
+
+_INVOKED: Final = re.compile(r"(?P<comm>.{1,16}) invoked oom-killer: ")
+_TASK: Final = re.compile(
+    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
+)
+_SUMMARY: Final = re.compile(
+    r"oom-kill:constraint=CONSTRAINT_(?P<what>\w+),.*?(?:,oom_memcg=(?P<memcg>[^,]*))?"
+    r"(?:,global_oom)?(?:,task_memcg=(?P<group>.*?))?,task=(?P<comm>.{0,16}),pid=(?P<pid>\d+),uid=(?P<uid>\d+)$"
+)
+KILLED: Final = re.compile(
+    r"(?P<what>(?:Memory cgroup o|O)ut of memory(?: \([\w.]+\))?: )?"
+    r"(?:Killed|Kill) process (?P<pid>\d+) \((?P<comm>.{0,16})\)(?:,? (?P<rest>.*))?$"
+)
+_LIMIT: Final = re.compile(r"memory: usage (?P<used>\d+)kB, limit (?P<limit>\d+)kB")
+_OLD_LIMIT: Final = re.compile(
+    r"(?:Task in (?P<task>\S+) killed as a result of limit of|Memory limit reached of cgroup) (?P<memcg>\S+)"
+)
+_GROUP: Final = re.compile(
+    r"Tasks in (?P<memcg>\S+) are going to be killed due to memory\.oom\.group set"
+)
+_MANUAL: Final = re.compile(r"(?:sysrq: )?(?:SysRq : )?Manual OOM execution")
+_ROW: Final = re.compile(r"\[ *\d+\] +\d+ +\d+ +\d+ +\d+ ")
+_SCOPES: Final = {"NONE": "host", "MEMCG": "cgroup", "CPUSET": "cpuset", "MEMORY_POLICY": "policy"}
+_BLOCK_LINES: Final = 100_000
+
+
+@dataclass(slots=True)
+class Report:
+    """What was read of a report so far; give it every kernel line."""
+
+    invoker: Process | None = None
+    scope: str = "unknown"
+    memcg: str | None = None
+    limit: int | None = None
+    group: bool = False
+    sysrq: bool = False
+    candidates: int = 0
+    uid: int | None = None
+    task_group: str | None = None
+    _lines: int = 0
+    _taken: set[int] = field(default_factory=set)
+
+    def line(self, text: str, time_ns: int, origin: Provenance) -> OomKilled | None:
+        """The kill that this line tells of, if it is one."""
+        if _MANUAL.search(text):
+            self._reset()
+            self.sysrq = True
+        elif match := _INVOKED.match(text):
+            sysrq = self.sysrq and self.invoker is None
+            self._reset()
+            self.sysrq = sysrq
+            self.invoker = Process(Key(0, None), comm=match["comm"], user="")
+        elif match := KILLED.search(text):
+            return self._killed(match, time_ns, origin)
+        else:
+            self._context(text)
+        self._lines += 1
+        if self._lines > _BLOCK_LINES:
+            self._reset()
+        return None
+
+    def _reset(self) -> None:
+        self.__init__()  # type: ignore[misc]  # every field to its default
+
+    def _context(self, text: str) -> None:
+        if self.invoker is not None and self.invoker.pid == 0 and (match := _TASK.search(text)):
+            self.invoker = Process(Key(int(match["pid"]), None), comm=match["comm"], user="")
+        elif match := _SUMMARY.search(text):
+            self.scope = _SCOPES.get(match["what"], "unknown")
+            self.memcg = match["memcg"] or self.memcg
+            self.task_group, self.uid = match["group"], int(match["uid"])
+        elif match := _LIMIT.search(text):
+            self.limit = int(match["limit"]) * 1024
+        elif match := _OLD_LIMIT.search(text):
+            self.memcg, self.scope = match["memcg"], "cgroup"
+        elif match := _GROUP.search(text):
+            self.group, self.memcg = True, self.memcg or match["memcg"]
+        elif _ROW.match(text):
+            self.candidates += 1
+
+    # `Kill process ... or sacrifice child` announces what `Killed process` then says of the one that
+    # really went; with oom.group the first victim is told twice.
+    def _killed(self, match: re.Match[str], time_ns: int, origin: Provenance) -> OomKilled | None:
+        pid = int(match["pid"])
+        announced = " process " in match[0] and match[0].partition(" process ")[0].endswith("Kill")
+        if announced or pid in self._taken:
+            return None
+        self._taken.add(pid)
+        memcg = "cgroup" if (match["what"] or "").startswith("Memory cgroup") else None
+        first = len(self._taken) == 1
+        return OomKilled(
+            time_ns=time_ns,
+            origin=origin,
+            victim=Process(
+                Key(pid, None), comm=match["comm"], uid=self.uid if first else None, user="",
+                cgroup=self.task_group if first else None,
+            ),
+            invoker=self.invoker if self.invoker is not None and self.invoker.pid else None,
+            scope=memcg or self.scope,
+            cgroup=self.memcg,
+            limit_bytes=self.limit,
+            group=self.group,
+            sysrq=self.sysrq,
+            candidates=self.candidates,
+            details=(match["rest"] or "")[:200],
+        )  # fmt: skip
