@@ -35,7 +35,8 @@ def median_ms(work: Callable[[], object], rounds: int = 15) -> float:
 
 def process(*words: str) -> Callable[[], object]:
     """A whole process."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    # Bytecode is kept, as it is where killtrail is installed.
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": ""}
     return lambda: subprocess.run(
         [sys.executable, *words], capture_output=True, check=False, env=env
     )

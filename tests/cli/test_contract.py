@@ -61,7 +61,9 @@ def test_why_stays_light_when_piped(bpf):
         (["why"], 2),
         (["why", ""], 2),
         (["why", "pid:x"], 2),
-        (["why", "host"], 2),
+        (["why", "file:core"], 2),
+        (["why", "1", "--from", "/nonexistent"], 2),
+        (["rules"], 0),
         (["why", "99999999"], 2),
         (["why", "1", "--since", "someday"], 2),
         (["list", "-n", "0"], 2),
@@ -82,7 +84,19 @@ def test_exit_codes(killtrail, words, code):
 
 @pytest.mark.parametrize(
     "command",
-    ["why", "list", "watch", "arm", "disarm", "status", "record", "doctor", "demo", "explain"],
+    [
+        "why",
+        "list",
+        "watch",
+        "arm",
+        "disarm",
+        "status",
+        "record",
+        "doctor",
+        "demo",
+        "explain",
+        "rules",
+    ],
 )
 def test_every_command_has_help(killtrail, command):
     """--help of each command answers."""

@@ -25,7 +25,7 @@ def judge(case: Case) -> Verdict:
     return Verdict(
         death=_death(case, argument),
         cause=conclusion.cause,
-        certainty=_held_down(conclusion),
+        certainty=_held_down(conclusion, case),
         summary=conclusion.summary,
         host=case.host,
         mechanism=conclusion.mechanism,
@@ -48,11 +48,13 @@ def _login(argument: Argument) -> LoginSeen | None:
     return signal.login if signal is not None and signal.current == argument.head else None
 
 
-def _held_down(conclusion: Conclusion) -> Certainty:
+def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
     # not-established exactly when the cause is
     if conclusion.cause is Cause.NOT_ESTABLISHED:
         return Certainty.NOT_ESTABLISHED
-    return max(Certainty.POSSIBLE, conclusion.certainty)
+    # Files are text: whoever may write to them may have written this.
+    most = Certainty.LIKELY if case.kept else Certainty.ESTABLISHED
+    return min(most, max(Certainty.POSSIBLE, conclusion.certainty))
 
 
 def _note_loss(argument: Argument) -> None:

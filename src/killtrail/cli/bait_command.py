@@ -9,6 +9,7 @@ from killtrail.cli import borrowed, options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import procfs
 from killtrail.inquiry import ask, choose, target
+from killtrail.inquiry.narrow import Filter
 from killtrail.observe import bait
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _ask(key: "Key") -> "Verdict":
     until = time.monotonic() + _PATIENCE_S
     while True:
         fusion = choose.choose("0").fusions[0]
-        found = ask.why(fusion, target.parse(str(key.tgid)), ask.Filter(), this_host=False)
+        found = ask.why(fusion, target.parse(str(key.tgid)), Filter(), this_host=False)
         mine = [v for v in found if v.death.process.key.same_life(key)]
         if mine:
             return mine[-1]

@@ -15,6 +15,7 @@ from killtrail.cli import borrowed, options, output
 from killtrail.errors import KilltrailError
 from killtrail.host import boot, procfs
 from killtrail.inquiry import ask, choose, target
+from killtrail.inquiry.narrow import Filter
 from killtrail.model.causes import Cause
 from killtrail.model.process import Process
 from killtrail.model.verdict import Verdict
@@ -87,7 +88,7 @@ def _ask(victim: Process) -> list[Verdict]:
     wanted = target.parse(str(victim.pid))
     until = time.monotonic() + _PATIENCE
     while True:
-        verdicts = ask.why(fusion, wanted, ask.Filter(), this_host=False)
+        verdicts = ask.why(fusion, wanted, Filter(), this_host=False)
         mine = [v for v in verdicts if v.death.process.key.same_life(victim.key)]
         if mine or time.monotonic() > until:
             return mine

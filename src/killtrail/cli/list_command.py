@@ -1,16 +1,9 @@
 """killtrail list."""
 
-import sys
 import time
-from typing import TYPE_CHECKING
 
-from killtrail.cli import kept_answers, options, output
+from killtrail.cli import options
 from killtrail.host import boot
-from killtrail.inquiry import ask, choose
-from killtrail.model.clock import rfc3339
-
-if TYPE_CHECKING:
-    from killtrail.model.verdict import Verdict
 
 _DEFAULT_MOST = 50
 _EXAMPLES = """  killtrail list
@@ -40,25 +33,9 @@ def main(words: list[str]) -> int:
     now = time.time_ns()
     options.narrow(args, boot.this_boot(), now)
     if args.paths:
+        from killtrail.cli import kept_answers  # noqa: PLC0415 -- each way imports much
+
         return kept_answers.deaths(args)
-    choice = choose.choose(args.boot)
-    choose.require(choice)
-    if args.boots:
-        return _boots(choice)
-    args.n = args.n or _DEFAULT_MOST
-    verdicts: list[Verdict] = []
-    for fusion in choice.fusions:
-        narrow = options.narrow(args, fusion.host.boot, now)
-        each = ask.deaths if args.json else ask.acts
-        verdicts.extend(each(fusion, narrow, ordinary=args.all))
-    output.rows(verdicts[-args.n :], as_json=args.json)
-    return 0
+    from killtrail.cli import live_answers  # noqa: PLC0415
 
-
-def _boots(choice: choose.Choice) -> int:
-    for number, fusion in enumerate(choice.fusions, 1 - len(choice.fusions)):
-        each = fusion.host.boot
-        sys.stdout.write(
-            f"{number:>4}  {each.boot_id}  up since {rfc3339(each.offset_ns or 0)}  {', '.join(fusion.ids)}\n"
-        )
-    return 0
+    return live_answers.deaths(args, _DEFAULT_MOST)

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "status": "is it recording, since when, what was lost",
     "record": "keep history on disk (optional daemon)",
     "doctor": "which deaths could be explained on this host, and what would change that",
+    "rules": "audit rules that can answer who killed; what is wrong with others",
     "bait": "take a process number and wait for whoever kills it",
     "demo": "a real kill through a script that is gone by then, explained",
     "explain": "exit codes, signals, causes and mechanisms in plain words",

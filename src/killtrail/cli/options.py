@@ -2,11 +2,12 @@
 
 import argparse
 import re
+import shutil
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from killtrail.errors import UsageError
-from killtrail.inquiry.ask import Filter
+from killtrail.inquiry.narrow import Filter
 from killtrail.model.clock import NS, Boot
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def add_output(p: argparse.ArgumentParser) -> None:
     """--json and --evidence."""
     p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
     p.add_argument("--evidence", action="store_true", help="the raw records behind each verdict")
+
+
+def width() -> int:
+    """Columns to wrap at."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 100)
 
 
 def positive(text: str) -> int:

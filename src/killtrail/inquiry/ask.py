@@ -1,7 +1,7 @@
 """The questions the command line asks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from killtrail.attribution import threads
 from killtrail.attribution.case import Case, Facts
@@ -10,27 +10,12 @@ from killtrail.attribution.living import alive
 from killtrail.host import boot, procfs
 from killtrail.inquiry import investigate
 from killtrail.inquiry.fusion import Fusion
+from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Target
 from killtrail.model.events import ImageReplaced, Loss, ProcessExited, ThreadDied
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Verdict
 from killtrail.sources.base import Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What narrows a question; times on the boot clock."""
-
-    since_ns: int | None = None
-    until_ns: int | None = None
-    most: int | None = None
-
-    def covers(self, time_ns: int | None) -> bool:
-        """Whether a moment is asked about; an unknown one may be."""
-        if time_ns is None:
-            return True
-        after = self.since_ns is None or time_ns >= self.since_ns
-        return after and (self.until_ns is None or time_ns <= self.until_ns)
 
 
 def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> list[Verdict]:

@@ -9,7 +9,7 @@ from typing import Final
 from killtrail.attribution import effective, host
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
-from killtrail.inquiry.ask import Filter
+from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model import signals as sg
 from killtrail.model.clock import NS
@@ -21,6 +21,7 @@ from killtrail.model.events import (
     OomVictimMarked,
     ParseProblem,
     ProcessExited,
+    ProcessSeen,
     SignalRefused,
     SignalSent,
 )
@@ -30,6 +31,8 @@ from killtrail.sources.kept import Asked, Kept
 
 _DEAD_NS: Final = NS
 """A signal that a number still takes so long after a SIGKILL is another process's, or a zombie's."""
+_ZOMBIE_NS: Final = 60 * NS
+"""How long a number may stay taken by one who is dead, for want of a sign of a new life."""
 _PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
 _AROUND_NS: Final = 60 * NS
@@ -45,6 +48,8 @@ class _Life:
     ooms: list[OomVictimMarked] = field(default_factory=list)
     reports: list[OomKilled] = field(default_factory=list)
     exit: ProcessExited | None = None
+    again: bool = False
+    """Whether its number was seen to start a program after its end."""
 
     @property
     def last_ns(self) -> int | None:
@@ -57,7 +62,8 @@ class _Life:
     def ended_before(self, event: Event) -> bool:
         """Whether it was over when this happened."""
         if self.exit is not None:
-            return event.time_ns > self.exit.time_ns
+            # Signals that a number takes right after its end go to a zombie.
+            return self.again or event.time_ns - self.exit.time_ns > _ZOMBIE_NS
         last = self.last_ns
         if last is None:
             return False
@@ -102,16 +108,28 @@ def _newest(
             else deque(endings, most * _PER_DEATH)
         )
         events.extend(taken)
-    events = _distinct(events)
     found: list[Verdict] = []
-    for name in sorted({e.origin.host or "" for e in events}):
-        if node is not None and name != node:
-            continue
-        own = [e for e in events if (e.origin.host or "") == name]
-        for pid in {_victim(e).pid for e in own if isinstance(e, _Ending)}:
-            found.extend(_judged(own, pid, _host(group, name), _loss(group)))
+    by_host: dict[str, list[Event]] = {}
+    for event in _distinct(events):
+        by_host.setdefault(event.origin.host or "", []).append(event)
+    for name, own in by_host.items():
+        if node is None or name == node:
+            found.extend(_newest_of(own, _host(group, name), _loss(group), most, each=each))
     found.sort(key=lambda v: v.death.time_ns or 0)
-    return (found if each else _one_per_act(found))[-most:]
+    return found[-most:]
+
+
+def _newest_of(
+    events: list[Event], machine: Host, loss: Loss, most: int, *, each: bool
+) -> list[Verdict]:
+    last = {_victim(e).pid: e.time_ns for e in events if isinstance(e, _Ending)}
+    found: list[Verdict] = []
+    for pid in sorted(last, key=lambda pid: -last[pid]):
+        found.extend(_judged(events, pid, machine, loss))
+        if len(found) >= most and (each or len(_one_per_act(found)) >= most):
+            break
+    found.sort(key=lambda v: v.death.time_ns or 0)
+    return found if each else _one_per_act(found)
 
 
 def _one_per_act(verdicts: list[Verdict]) -> list[Verdict]:
@@ -212,7 +230,9 @@ def _same(event: Event) -> object:
         return (host, event.time_ns, event.victim.pid, "oom")
     if isinstance(event, HostEvent):
         return (host, event.time_ns, event.kind, event.text)
-    return (host, event.time_ns, event.process.pid, type(event).__name__)
+    # Within one tick of audit's clock a number may end and begin again: its serials differ.
+    number = event.origin.where.rpartition("(")[2]
+    return (host, event.time_ns, event.process.pid, type(event).__name__, number)
 
 
 def _loss(group: list[Kept]) -> Loss:
@@ -232,6 +252,9 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
     for life in _lives(events, pid):
         facts = _facts(life, pid)
         found = effective.find(facts)
+        if found is None and not facts.exit and not facts.reports:
+            # Stopped, let go on, or asked what it had a handler for: nothing says that it ended.
+            continue
         act = found.signal.act if found else None
         last = life.last_ns or 0
         yield judge(
@@ -252,6 +275,8 @@ def _lives(events: list[Event], pid: int) -> list[_Life]:
     lives: list[_Life] = []
     for event in events:
         if not _ends(event, pid):
+            if lives and isinstance(event, ProcessSeen) and event.process.pid == pid:
+                lives[-1].again = lives[-1].exit is not None
             continue
         if not lives or lives[-1].ended_before(event):
             lives.append(_Life())

@@ -94,6 +94,14 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two sources that do not say the same; `evidence` are lines of the verdict."""
+
+    says: str
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RuledOut:
     """A cause that was considered, and the reason it is not this one."""
 
@@ -137,6 +145,7 @@ class Verdict:
     origin: Origin | None = None
     incident: Incident | None = None
     patterns: tuple[Pattern, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     absent: tuple[Absence, ...] = ()

@@ -50,6 +50,9 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
             }
             for e in v.evidence
         ],
+        "contradictions": [
+            {"says": c.says, "evidence": list(c.evidence)} for c in v.contradictions
+        ],
         "ruled_out": [{"cause": r.cause.value, "because": r.because} for r in v.ruled_out],
         "absent": [{"what": a.what, "why": a.why.value, "remedy": a.remedy} for a in v.absent],
         "loss": {"events_lost": v.events_lost, "problems": v.problems},

@@ -47,6 +47,7 @@ def rows(v: Verdict) -> list[Row]:
         Row("pattern", tuple(pattern.says for pattern in v.patterns)),
         Row("why", tuple(_evidence(e, v.host.boot) for e in v.evidence[:_WHY_MOST])),
         Row("how sure", _how_sure(v)),
+        Row("but", tuple(c.says for c in v.contradictions)),
         Row("ruled out", tuple(f"{r.cause}: {r.because}" for r in v.ruled_out)),
         Row("also seen", tuple(_attempt(a, v.host.boot) for a in v.attempts[-3:])),
         Row("next", (_next(v),)),

@@ -29,9 +29,16 @@ def requests(a: Argument) -> list[SignalSent]:
         for s in a.facts.signals
         if s.sig in sg.ASKS
         and effective.deliverable(s)
-        and (s.disposition == "handled" or s.blocked)
+        and (s.disposition == "handled" or s.blocked or _survived(a, s))
         and (end is None or s.time_ns <= end)
     ]
+
+
+# Where a log has no dispositions: whoever exits by itself after a TERM handled or ignored it.
+def _survived(a: Argument, signal: SignalSent) -> bool:
+    end = a.facts.exit
+    exited = end is not None and end.exit_code is not None
+    return a.case.kept and exited and signal.disposition is None
 
 
 def asked_to_stop(a: Argument) -> Conclusion | None:
@@ -78,10 +85,12 @@ def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certai
     if exit_code == 128 + request.sig:
         return Certainty.ESTABLISHED
     waited = end_ns - request.time_ns
+    # Who may have ignored it, for all that is known, may have gone for a reason of its own.
+    sure = Certainty.POSSIBLE if request.disposition is None else Certainty.LIKELY
     if request.sig in _STOPPING and waited <= _PATIENCE_NS:
-        return Certainty.LIKELY
+        return sure
     if request.sig == sg.SIGHUP and waited <= _RELOAD_NS:
-        return Certainty.LIKELY
+        return sure
     return None
 
 

@@ -1,22 +1,17 @@
 """Which format a file has, and the evidence in a set of files."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from killtrail.errors import UnavailableError, UsageError
-from killtrail.model.clock import Boot
 from killtrail.model.events import ParseProblem
 from killtrail.sources.kept import Kept
-from killtrail.sources.logs import ftrace, kernlog, strace, tables
 from killtrail.sources.logs.audit import log as audit
 from killtrail.sources.logs.pieces import Piece, open_piece
-from killtrail.sources.logs.stream import Parser, Stream
 
-_UNDATED: Final = Boot("", None, timed=False)
-_SINCE_BOOT: Final = Boot("", None)
 _FILES_MOST: Final = 4096
 
 
@@ -48,8 +43,10 @@ def open_paths(paths: list[str]) -> Opened:
     unknown: list[str] = []
     for piece in pieces:
         sample = piece.head()
-        stream = _stream(piece, sample)
-        if audit.looks(sample):
+        audited = audit.looks(sample)
+        pure = audited and sample.startswith((b"type=", b"node="))
+        stream = None if pure else _text(piece, sample)
+        if audited:
             # A kernel's log has audit records and other lines.
             own = piece if stream is None else piece.again()
             logs.setdefault(os.path.dirname(piece.path), []).append(own)  # noqa: PTH120
@@ -62,28 +59,10 @@ def open_paths(paths: list[str]) -> Opened:
     return Opened(tuple(kept), tuple(unknown), tuple(problems))
 
 
-def _stream(piece: Piece, sample: bytes) -> Stream | None:
-    for kind, looks, parse in _FORMATS:
-        if looks(sample):
-            return Stream(kind, piece, parse, _clock(kind, sample))
-    return None
+def _text(piece: Piece, sample: bytes) -> Kept | None:
+    from killtrail.sources.logs import texts  # noqa: PLC0415 -- not for a log that is audit's alone
 
-
-def _clock(kind: str, sample: bytes) -> Boot:
-    if kind == ftrace.ID:
-        return _SINCE_BOOT
-    if kind == kernlog.ID:
-        return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
-    return Boot("", 0) if kind == strace.ID and strace.dated(sample) else _UNDATED
-
-
-_FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
-    (ftrace.ID, ftrace.looks, ftrace.parse),
-    (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
-    (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
-    (strace.ID, strace.looks, strace.parse),
-    (kernlog.ID, kernlog.looks, kernlog.parse),
-)
+    return texts.stream(piece, sample)
 
 
 def _files(paths: list[str]) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """Small text formats: read from the beginning each time, nothing kept but what was asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from killtrail.model.clock import Boot
@@ -21,6 +21,7 @@ from killtrail.sources.logs.pieces import Piece
 
 Parser = Callable[[Piece], Iterator[Event | ParseProblem]]
 _PROBLEMS_KEPT: Final = 100
+_KEPT_MOST: Final = 4 << 20
 
 
 class Stream:
@@ -33,6 +34,7 @@ class Stream:
         self.host = Host(boot)
         self._piece = piece
         self._parse = parse
+        self._kept: list[Event | ParseProblem] | None = None
         self._problems: dict[str, ParseProblem] = {}
         if piece.cut:
             self._problems[""] = ParseProblem(kind, piece.path, piece.cut)
@@ -44,12 +46,20 @@ class Stream:
 
     def events(self, asked: Asked) -> Iterator[Event]:
         """Its events about that process, in the order of the file."""
-        for found in self._parse(self._piece):
+        for found in self._all():
             if isinstance(found, ParseProblem):
                 if len(self._problems) < _PROBLEMS_KEPT:
                     self._problems.setdefault(found.where, found)
             elif asked.within(found.time_ns) and (asked.pid is None or asked.pid in about(found)):
                 yield found
+
+    # Small files are read once, however many deaths are asked about.
+    def _all(self) -> Iterable[Event | ParseProblem]:
+        if self._piece.size > _KEPT_MOST:
+            return self._parse(self._piece)
+        if self._kept is None:
+            self._kept = list(self._parse(self._piece))
+        return self._kept
 
     def loss(self) -> Loss:
         """What could not be read."""

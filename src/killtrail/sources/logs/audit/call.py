@@ -106,7 +106,6 @@ def parse(piece: Piece, offset: int, line: bytes) -> Call | None:
     abi = _ARCHES.get(match[1], match[1].decode("ascii"))
     if abi == "x86_64" and nr & _X32:
         abi, nr = "x32", nr & ~_X32
-    args = tuple(int(match[group], 16) for group in (5, 6, 7, 8))
     return Call(
         head=of,
         piece=piece,
@@ -116,7 +115,7 @@ def parse(piece: Piece, offset: int, line: bytes) -> Call | None:
         name=syscalls.name(nr, abi),
         success=match[3] == b"yes",
         result=number(match[4]) or 0,
-        args=(args[0], args[1], args[2], args[3]),
+        args=(int(match[5], 16), int(match[6], 16), int(match[7], 16), int(match[8], 16)),
         ppid=int(match[9]),
         pid=int(match[10]),
         loginuid=unsigned(match[11]),

@@ -121,6 +121,23 @@ def by_number(call: Call, pid: int, *, proven: bool) -> Event:
     )
 
 
+def turned(call: Call) -> list[Event]:
+    """The exec or exit of a process; exit_group(2) never returns, so it has no success."""
+    if call.name == "exit_group":
+        return [
+            ProcessExited(
+                time_ns=call.head.time_ns,
+                origin=call.place,
+                process=call.process(),
+                status=(call.args[0] & 0xFF) << 8,
+                called_exit=True,
+            )
+        ]
+    if call.name in EXEC_CALLS and call.success:
+        return [ProcessSeen(call.head.time_ns, call.place, call.process(), "exec")]
+    return []
+
+
 def _pairs(trail: Trail) -> list[tuple[Node, Call]]:
     nodes = chain(trail.sender)
     # A process known by number only stands in its child's record.

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from killtrail.sources.logs.audit.call import SIGNAL_CALLS, Call, parse
-from killtrail.sources.logs.audit.record import head
+from killtrail.sources.logs.audit.record import Head, head
 from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.windows import BEFORE, Window
 
 _OBJECT: Final = re.compile(rb"_PID msg=audit\(\d+\.\d+:\d+\) ?: ?opid=(\d+) ")
 _NUMERIC: Final = re.compile(rb" type=1318 audit\(\d+\.\d+:\d+\) ?: ?opid=(\d+) ")
+_OPID: Final = re.compile(rb"opid=(\d+) ")
 _TOKEN: Final = b"OBJ_PID msg=audit("
 _DENSE: Final = 4096
 _REACHES: Final = (BEFORE, 1 << 19, 1 << 22)
@@ -83,13 +84,26 @@ class Finder:
         if of is None or of.kind != b"OBJ_PID" or window.piece is None:
             return None
         if self._last is None or self._last[0] != of.event:
-            self._last = (of.event, call_of(window.piece, offset, line))
+            call = _right_before(window, offset, of) or call_of(window.piece, offset, line)
+            self._last = (of.event, call)
             self.orphans += self._last[1] is None
         call = self._last[1]
         if call is None or call.name not in SIGNAL_CALLS:
             return None
-        match = re.match(rb"opid=(\d+) ", line[of.end :])
+        match = _OPID.match(line, of.end)
         return Hit(call, int(match[1]), window.piece, offset, line) if match else None
+
+
+# The call mostly stands right before the first of its objects, and the window holds that.
+def _right_before(window: Window, offset: int, of: Head) -> Call | None:
+    end = offset - window.start - 1
+    if end <= 0 or window.piece is None:
+        return None
+    begin = window.buffer.rfind(b"\n", 0, end) + 1
+    if not begin and window.start:
+        return None
+    call = parse(window.piece, window.start + begin, bytes(window.buffer[begin:end]))
+    return call if call is not None and call.head.event == of.event else None
 
 
 def call_of(piece: Piece, offset: int, line: bytes) -> Call | None:

@@ -1,5 +1,6 @@
 """The audit log of one host as kept evidence."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -23,6 +24,8 @@ from killtrail.sources.logs.windows import Window
 _NEAR: Final = 8 << 20
 """How far around a hit the sender's failed tries are looked for."""
 _TRIES_MOST: Final = 1000
+_TURN: Final = re.compile(rb" syscall=(?:59|231|322|11|252|358|94|221|281) ")
+"""execve, execveat and exit_group by their numbers on the ABIs that are known; parsed, then checked."""
 
 
 def looks(sample: bytes) -> bool:
@@ -51,13 +54,18 @@ class AuditLog:
         """What hit a process, with its senders' launchers; what it crashed of; who tried in vain."""
         if asked.pid is None:
             yield from self._all(asked)
-            return
+        else:
+            # Its clock ticks every few milliseconds: within a tick the serial tells the order.
+            yield from sorted(self._about(asked.pid, asked), key=lambda e: (e.time_ns, _serial(e)))
+
+    def _about(self, pid: int, asked: Asked) -> Iterator[Event]:
         trails = self._trails(asked)
         for trail in trails:
             yield convert.sent(trail.hit, trail, _login(trail))
         around = list(self._around(asked, trails))
-        yield from self._crashes(asked.pid, around)
-        yield from self._by_number(asked.pid, around, trails)
+        yield from _own(pid, around)
+        yield from self._crashes(pid, around)
+        yield from self._by_number(pid, around, trails)
 
     def _trails(self, asked: Asked) -> list[Trail]:
         found: list[Trail] = []
@@ -153,6 +161,23 @@ def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
                 call = parse(span.piece, *each.line(at))
                 if call is not None and call.name in convert.NUMBERED:
                     yield call
+
+
+# What the process itself did that marks the beginning or the end of a life of its number.
+def _own(pid: int, around: list[Span]) -> Iterator[Event]:
+    window = Window()
+    needle = b" pid=%d auid=" % pid
+    for span in around:
+        for each in window.backwards(span.piece, span.low, span.high):
+            for at in reversed(each.hits(needle)):
+                offset, line = each.line(at)
+                call = parse(span.piece, offset, line) if _TURN.search(line) else None
+                if call is not None and call.pid == pid:
+                    yield from convert.turned(call)
+
+
+def _serial(event: Event) -> int:
+    return int(event.origin.where.rpartition(":")[2].rstrip(")"))
 
 
 def _about(event: Event, pid: int) -> bool:

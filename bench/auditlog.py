@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Who killed it, from a big audit log: killtrail beside ausearch, grep and ripgrep in one run.
+
+Whole processes, start included; medians of interleaved rounds, and the largest resident memory. The log
+is made from the real sample (bench/auditgen.py). `--megabytes 1000`, `--rounds 5`, `--enriched`. Peers
+that are not installed are left out and said; ausearch runs in every other round, as it takes so long.
+"""
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GENERATOR = Path(__file__).resolve().parent / "auditgen.py"
+ROOT = Path(__file__).resolve().parent.parent
+SRC = str(ROOT / "src")
+ALL_KILLS = f"""
+import sys; sys.path.insert(0, {SRC!r})
+from pathlib import Path
+from killtrail.sources.logs.audit.hits import Finder
+from killtrail.sources.logs.pieces import open_piece
+from killtrail.sources.logs.windows import Window
+piece, finder, count = open_piece(Path(sys.argv[1])), Finder(None, numeric=False), 0
+for window in Window().backwards(piece, 0, piece.size):
+    for at in finder.spots(window):
+        hit = finder.hit(window, at)
+        count += hit is not None and hit.call.success
+print(count)
+"""
+
+
+def whole(words: list[str], env: dict[str, str] | None = None) -> tuple[float, int]:
+    """(seconds, kilobytes) of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
+    )
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return time.perf_counter() - start, usage.ru_maxrss
+
+
+def killtrail(*words: str) -> list[str]:
+    """A command line of ours."""
+    return [sys.executable, "-m", "killtrail", *words]
+
+
+def a_kill(log: Path) -> tuple[int, float]:
+    """A process that was killed late in the log, and when."""
+    size = log.stat().st_size
+    with log.open("rb") as file:
+        file.seek(max(0, size - (1 << 20)))
+        text = file.read()
+    found = re.findall(rb"type=OBJ_PID msg=audit\((\d+)\.\d+:\d+\): opid=(\d+)", text)
+    seconds, pid = found[len(found) // 2]
+    return int(pid), float(seconds)
+
+
+def last_second(log: Path) -> int:
+    """The time of the last record."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        return int(re.findall(rb"audit\((\d+)\.", file.read())[-1])
+
+
+def contestants(log: Path) -> dict[str, list[str]]:
+    """What is compared, by what it answers."""
+    pid, _ = a_kill(log)
+    path, end = str(log), last_second(log)
+    rows = {
+        "bare interpreter": [sys.executable, "-c", "pass"],
+        "killtrail --help": killtrail("--help"),
+        "killtrail why PID (who, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
+        "killtrail list (last 10 s)": killtrail("list", "--since", f"@{end - 10}", "--from", path),
+        "all kills, joined (library)": [sys.executable, "-c", ALL_KILLS, path],
+        "LC_ALL=C grep -c opid=PID": ["env", "LC_ALL=C", "grep", "-c", f"opid={pid} ", path],
+        "rg -c opid=PID": ["rg", "-c", "-j1", f"opid={pid} ", path],
+        "ausearch -p PID": ["ausearch", "-if", path, "-p", str(pid)],
+        "ausearch -k kill": ["ausearch", "-if", path, "-k", "kill", "--raw"],
+    }
+    return {n: w for n, w in rows.items() if shutil.which(w[0])}
+
+
+def main() -> None:
+    """Makes the log, runs the rounds, prints the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--megabytes", type=float, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--enriched", action="store_true")
+    parser.add_argument("--no-ausearch", action="store_true")
+    args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory(prefix="kt-bench-") as folder:
+        log = Path(folder) / "audit.log"
+        # By a process of its own: what this one has used would count as its children's memory.
+        form = ["--enriched"] if args.enriched else []
+        subprocess.run([sys.executable, GENERATOR, log, str(args.megabytes), *form], check=True)
+        rows = contestants(log)
+        times: dict[str, list[float]] = {name: [] for name in rows}
+        memory: dict[str, int] = dict.fromkeys(rows, 0)
+        # Bytecode is kept, as it is where killtrail is installed.
+        env = {"PYTHONPATH": SRC, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
+        for name, words in rows.items():
+            if "ausearch" not in name:
+                whole(words, env)
+        for number in range(args.rounds):
+            for name, words in rows.items():
+                if "ausearch" in name and (number % 2 or args.no_ausearch):
+                    continue
+                seconds, kilobytes = whole(words, env)
+                times[name].append(seconds)
+                memory[name] = max(memory[name], kilobytes)
+    slow = [statistics.median(t) for n, t in times.items() if n == "ausearch -p PID" and t]
+    print(
+        f"{args.megabytes:.0f} MB, {'enriched' if args.enriched else 'raw'}, {args.rounds} rounds"
+    )
+    for name, taken in times.items():
+        if taken:
+            middle = statistics.median(taken)
+            ratio = f"{slow[0] / middle:7.1f}x faster than one ausearch" if slow else ""
+            print(f"{name:<36} {middle:8.3f} s {memory[name] / 1024:7.0f} MB {ratio}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Audit rules: those that answer who killed, and what is wrong with others."""

@@ -1,0 +1,55 @@
+"""The kernel's own ring of log lines, read from /dev/kmsg.
+
+Documentation/ABI/testing/dev-kmsg. Each record tells its facility: only what the kernel itself wrote
+counts, as root may write into the ring, too.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+from killtrail.host import boot
+from killtrail.sources.logs import kernlog
+from killtrail.sources.logs.pieces import Piece
+from killtrail.sources.logs.stream import Stream
+
+_DEVICE: Final = "/dev/kmsg"
+_RECORD: Final = re.compile(rb"(\d+),\d+,(\d+),[^;]*;([^\n]*)")
+_RECORD_MOST: Final = 8192
+_RECORDS_MOST: Final = 1_000_000
+_KERNEL: Final = 0
+
+
+def open_ring() -> Stream | None:
+    """The ring as it is now, as evidence of this boot; None where it may not be read."""
+    try:
+        fd = os.open(_DEVICE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with tempfile.TemporaryFile(prefix="killtrail-") as copy:
+        try:
+            for line in _lines(fd):
+                copy.write(line)
+        finally:
+            os.close(fd)
+        copy.flush()
+        piece = Piece("kmsg", os.dup(copy.fileno()), copy.tell())
+    return Stream(kernlog.ID, piece, kernlog.parse, boot.this_boot())
+
+
+def _lines(fd: int) -> Iterator[bytes]:
+    for _ in range(_RECORDS_MOST):
+        try:
+            record = os.read(fd, _RECORD_MOST)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # Overwritten while it was read: the next read goes on with the oldest that is left.
+            continue
+        except OSError:
+            return
+        match = _RECORD.match(record)
+        if match is not None and int(match[1]) >> 3 == _KERNEL:
+            yield b"[%d.%06d] %s\n" % (*divmod(int(match[2]), 1_000_000), match[3])

@@ -1,0 +1,37 @@
+"""The text formats: which one a file has, and what clock it counts by."""
+
+from collections.abc import Callable
+from typing import Final
+
+from killtrail.model.clock import Boot
+from killtrail.sources.logs import ftrace, kernlog, strace, tables
+from killtrail.sources.logs.pieces import Piece
+from killtrail.sources.logs.stream import Parser, Stream
+
+_UNDATED: Final = Boot("", None, timed=False)
+_SINCE_BOOT: Final = Boot("", None)
+
+
+def stream(piece: Piece, sample: bytes) -> Stream | None:
+    """A file of a known text format as evidence."""
+    for kind, looks, parse in _FORMATS:
+        if looks(sample):
+            return Stream(kind, piece, parse, _clock(kind, sample))
+    return None
+
+
+def _clock(kind: str, sample: bytes) -> Boot:
+    if kind == ftrace.ID:
+        return _SINCE_BOOT
+    if kind == kernlog.ID:
+        return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
+    return Boot("", 0) if kind == strace.ID and strace.dated(sample) else _UNDATED
+
+
+_FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
+    (ftrace.ID, ftrace.looks, ftrace.parse),
+    (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
+    (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
+    (strace.ID, strace.looks, strace.parse),
+    (kernlog.ID, kernlog.looks, kernlog.parse),
+)
