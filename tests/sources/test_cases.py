@@ -16,8 +16,8 @@ def senders(verdict: dict) -> list[tuple[int, str, str]]:
 def test_roxen(killtrail):
     """A web server with a stale pid killed a cron job, every three seconds (audit, 2010)."""
     found = killtrail.verdicts("why", "26880", "--from", str(CASES / "roxen"))
-    assert len(found) == 1
-    verdict = found[0]
+    verdict = found[-1]
+    assert len([v for v in found if v["links"]]) == 1
     assert senders(verdict) == [(4299, "roxen", "likely")]
     assert (verdict["cause"], verdict["mechanism"]) == ("killed-by-process", "kill")
     assert verdict["certainty"] == "likely"

@@ -58,6 +58,8 @@ def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
 
 
 def _note_loss(argument: Argument) -> None:
+    for gap in argument.case.loss.gaps[:2]:
+        argument.brief.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:
         argument.brief.miss("the end of long command lines", Why.LOST)
     head = argument.head

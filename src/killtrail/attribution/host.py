@@ -20,6 +20,7 @@ MACHINE: Final = Process(Key(0, None), user="")
 """Stands where a verdict on a process has its process."""
 _LED_UP: Final = frozenset({"oops", "lockup", "hung-task", "machine-check", "sysrq"})
 _BEFORE_NS: Final = 3600 * NS
+_ONE_BOOT_NS: Final = 120 * NS
 _ORDERLY: Final = frozenset({"shutdown", "reboot", "power-off", "asked"})
 _MODULES_FROM, _MODULES_TO = 0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000
 """Where x86-64 keeps modules (Documentation/arch/x86/x86_64/mm.rst)."""
@@ -59,11 +60,23 @@ def _boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostE
     boot: list[HostEvent] = []
     for event in sorted(events, key=lambda e: e.time_ns):
         if event.kind == "boot" and boot:
+            if _same_boot(boot, event):
+                continue
             yield boot, event
             boot = []
         boot.append(event)
     if boot:
         yield boot, None
+
+
+# wtmp and the kernel's log both tell of one boot, some seconds apart.
+def _same_boot(boot: list[HostEvent], event: HostEvent) -> bool:
+    begun = boot[0]
+    return (
+        begun.kind == "boot"
+        and event.time_ns - begun.time_ns < _ONE_BOOT_NS
+        and (event.origin.source != begun.origin.source)
+    )
 
 
 def _judge(
@@ -156,10 +169,15 @@ def _init(panic: HostEvent) -> str:
 
 def _orderly(orderly: list[HostEvent], brief: Brief) -> Conclusion:
     cited = [brief.cite(event, visible(event.text)) for event in orderly[-4:]]
-    asked = [e for e in orderly if e.kind == "asked" and e.process is not None]
     last = orderly[-1]
+    asked = [
+        e
+        for e in orderly
+        if e.kind == "asked" and e.process is not None and last.time_ns - e.time_ns <= _BEFORE_NS
+    ]
     above = None
-    for event in asked[-1:]:
+    # Whoever comes first asked those who come later.
+    for event in asked[:1]:
         above = brief.link(
             Role.REQUESTER, "asked for it", Certainty.LIKELY, process=event.process,
             time_ns=event.time_ns, evidence=brief.cited(event),
@@ -168,15 +186,15 @@ def _orderly(orderly: list[HostEvent], brief: Brief) -> Conclusion:
         Role.SENDER, last.kind, Certainty.LIKELY, subject=Subject("kernel", "reboot(2)"),
         time_ns=last.time_ns, caused_by=above, evidence=tuple(cited[-1:]),
     )  # fmt: skip
-    client = asked[-1].process if asked else None
-    who = f" at the request of {wording.name(client)}" if client else ""
+    client = asked[0].process if asked else None
+    who = f" at the request of {wording.name(client)} ({visible(asked[0].text)})" if client else ""
     if not asked:
         brief.miss("who asked for it", Why.NOT_RECORDED, "sudo killtrail rules --install")
     verb = "was powered off" if last.kind == "power-off" else "was shut down or restarted"
     certainty = Certainty.LIKELY if asked else Certainty.POSSIBLE
     brief.rule_out(Cause.HOST_LOST_POWER, "it went down in order, with its own words about it")
     return Conclusion(
-        Cause.HOST_REBOOTED, certainty, f"the machine {verb}{who} ({visible(last.text)})",
+        Cause.HOST_REBOOTED, certainty, f"the machine {verb}{who}: {visible(last.text)}",
         Mechanism.REBOOT,
     )  # fmt: skip
 

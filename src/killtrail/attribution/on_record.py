@@ -46,4 +46,4 @@ def traced_send(signal: SignalSent, _: frozenset[str]) -> Sending | None:
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
     sure = Certainty.LIKELY if signal.info == "tracer" else Certainty.POSSIBLE
-    return Sending(Mechanism.KILL, actor, sure, "a tracing tool has it so")
+    return Sending(Mechanism.KILL, actor, sure, "the line says so, and no more")

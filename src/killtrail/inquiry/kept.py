@@ -48,6 +48,7 @@ class _Life:
     ooms: list[OomVictimMarked] = field(default_factory=list)
     reports: list[OomKilled] = field(default_factory=list)
     exit: ProcessExited | None = None
+    seen: list[ProcessSeen] = field(default_factory=list)
     again: bool = False
     """Whether its number was seen to start a program after its end."""
 
@@ -62,6 +63,8 @@ class _Life:
     def ended_before(self, event: Event) -> bool:
         """Whether it was over when this happened."""
         if self.exit is not None:
+            if isinstance(event, ProcessExited):
+                return event.time_ns - self.exit.time_ns > _DEAD_NS
             # Signals that a number takes right after its end go to a zombie.
             return self.again or event.time_ns - self.exit.time_ns > _ZOMBIE_NS
         last = self.last_ns
@@ -238,7 +241,8 @@ def _same(event: Event) -> object:
 def _loss(group: list[Kept]) -> Loss:
     losses = [each.loss() for each in group]
     problems: tuple[ParseProblem, ...] = tuple(p for loss in losses for p in loss.problems)
-    return Loss(events=None, problems=problems)
+    gaps = tuple(gap for loss in losses for gap in loss.gaps)
+    return Loss(events=None, problems=problems, gaps=gaps)
 
 
 def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterator[Verdict]:
@@ -273,14 +277,19 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
 
 def _lives(events: list[Event], pid: int) -> list[_Life]:
     lives: list[_Life] = []
+    started: list[ProcessSeen] = []
     for event in events:
-        if not _ends(event, pid):
-            if lives and isinstance(event, ProcessSeen) and event.process.pid == pid:
+        if isinstance(event, ProcessSeen) and event.process.pid == pid:
+            started.append(event)
+            if lives:
                 lives[-1].again = lives[-1].exit is not None
+        if not _ends(event, pid):
             continue
         if not lives or lives[-1].ended_before(event):
             lives.append(_Life())
         life = lives[-1]
+        life.seen.extend(started)
+        started.clear()
         if isinstance(event, SignalSent):
             life.signals.append(event)
         elif isinstance(event, OomVictimMarked):
@@ -306,6 +315,8 @@ def _facts(life: _Life, pid: int) -> Facts:
     process = life.exit.process if life.exit else Process(Key(pid, None), user="")
     for signal in reversed(life.signals):
         process = process.merged(signal.target)
+    for seen in reversed(life.seen):
+        process = process.merged(seen.process)
     for report in life.reports:
         process = process.merged(report.victim)
     return Facts(

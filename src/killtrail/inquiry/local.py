@@ -19,6 +19,9 @@ PATTERNS: Final = (
     "/var/log/kern.log*",
     "/var/log/messages*",
     "/var/log/syslog*",
+    "/var/log/auth.log*",
+    "/var/log/secure*",
+    "/var/log/wtmp*",
 )
 WALL: Final = Boot("", 0)
 """The clock of logs with dates."""

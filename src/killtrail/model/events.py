@@ -316,6 +316,8 @@ class Loss:
     events: int | None = 0
     complete_from_ns: int | None = None
     problems: tuple[ParseProblem, ...] = field(default=())
+    gaps: tuple[str, ...] = ()
+    """Times in which a writer of logs was not there, in words."""
 
 
 def described(event: Event) -> tuple[tuple[str, str], ...]:

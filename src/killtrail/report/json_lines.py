@@ -97,7 +97,7 @@ def process(p: Process, boot: Boot) -> _Object:
         "argv_inherited": p.argv.inherited if p.argv else None,
         "argv_redacted": p.argv.redacted if p.argv else None,
         "uid": p.uid,
-        "user": name_of(p.uid, p.user) if p.uid is not None else None,
+        "user": name_of(p.uid, p.user) if p.uid is not None else p.user or None,
         "loginuid": _id(p.loginuid),
         "session": _id(p.session),
         "cgroup": p.cgroup,

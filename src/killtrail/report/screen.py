@@ -65,6 +65,8 @@ def who(p: Process, *, command: bool = True) -> str:
     notes = [f"pid {p.pid}"]
     if p.uid is not None:
         notes.append(account(p.uid, p.user))
+    elif p.user:
+        notes.append(p.user)
     if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
         notes.append(f"logged in as {account(p.loginuid, p.login_user)}")
     if p.ns_pid not in (None, p.pid):

@@ -42,6 +42,9 @@ def open_paths(paths: list[str]) -> Opened:
     kept: list[Kept] = []
     unknown: list[str] = []
     for piece in pieces:
+        if not piece.size:
+            piece.close()
+            continue
         sample = piece.head()
         audited = audit.looks(sample)
         pure = audited and sample.startswith((b"type=", b"node="))
@@ -78,11 +81,17 @@ def _files(paths: list[str]) -> Iterator[Path]:
             yield each
 
 
+_LOG_FOLDERS: Final = ("var/log", "run/log")
+"""Of a copied root only these are read."""
+
+
 # os.walk does not follow links to folders, so no loop can hold it.
 def _below(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(root, name)
-            if path.is_file():
-                yield path
+    logs = [folder / name for name in _LOG_FOLDERS if (folder / name).is_dir()]
+    for top in logs or [folder]:
+        for root, folders, files in os.walk(top):
+            folders.sort()
+            for name in sorted(files):
+                path = Path(root, name)
+                if path.is_file():
+                    yield path

@@ -23,6 +23,11 @@ _GENERATE: Final = re.compile(
     rb"sig=(\d+) errno=(-?\d+) code=(-?\d+) comm=(.{0,16}) pid=(\d+) grp=(\d+) res=(\d+)$"
 )
 _EXIT: Final = re.compile(rb"comm=(.{0,16}) pid=(\d+) prio=\d+(?: group_dead=(\w+))?$")
+# perf script(1): names are padded, not joined to the number, and events carry their subsystem.
+_PERF: Final = re.compile(
+    rb"\s*(?P<comm>\S.{0,15}?)\s+(?P<tgid>\d+)(?:/(?P<pid>\d+))?\s+\[(?P<cpu>\d{3,})\]\s+"
+    rb"(?P<sec>\d+)\.(?P<frac>\d{6,9}):\s+(?:signal|sched):(?P<event>\w+): (?P<rest>.*)$"
+)
 _COMMENT: Final = re.compile(rb"#|CPU:\d+ \[LOST (\d+) EVENTS\]|\s*$")
 
 
@@ -31,13 +36,17 @@ def looks(sample: bytes) -> bool:
     if sample.startswith(b"# tracer:"):
         return True
     lines = sample.split(b"\n")[:50]
-    return any((m := _LINE.match(line)) and m["event"] == b"signal_generate" for line in lines)
+    return any((m := _match(line)) and m["event"] in _EVENTS for line in lines)
+
+
+def _match(line: bytes) -> re.Match[bytes] | None:
+    return _LINE.match(line) or _PERF.match(line)
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
     """Its events. The time is that of the trace clock: seconds since boot by default."""
     for offset, line in piece.lines():
-        match = _LINE.match(line)
+        match = _match(line)
         if match is None:
             yield from _other(piece, offset, line)
             continue
@@ -60,7 +69,7 @@ def _time(match: re.Match[bytes]) -> int:
 
 def _current(match: re.Match[bytes]) -> Process:
     tgid = match["tgid"]
-    pid = int(match["pid"])
+    pid = int(match["pid"] or tgid)
     known = int(tgid) if tgid and tgid.isdigit() else pid
     comm = text(match["comm"].lstrip(b" "))
     return Process(Key(known, None), comm=comm, tid=pid, user="")
@@ -72,7 +81,7 @@ def text(raw: bytes) -> str:
 
 
 def _generated(piece: Piece, offset: int, match: re.Match[bytes]) -> SignalSent | ParseProblem:
-    fields = _GENERATE.match(match["rest"])
+    fields = _GENERATE.match(match["rest"].strip())
     place = piece.place(offset)
     if fields is None:
         return ParseProblem(ID, place, "a signal_generate whose fields can't be told apart")
@@ -93,7 +102,7 @@ def _generated(piece: Piece, offset: int, match: re.Match[bytes]) -> SignalSent 
 
 
 def _exited(piece: Piece, offset: int, match: re.Match[bytes]) -> ProcessExited | ParseProblem:
-    fields = _EXIT.match(match["rest"])
+    fields = _EXIT.match(match["rest"].strip())
     place = piece.place(offset)
     if fields is None:
         return ParseProblem(ID, place, "a sched_process_exit whose fields can't be told apart")

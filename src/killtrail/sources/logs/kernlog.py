@@ -15,7 +15,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
-from killtrail.sources.logs import oom
+from killtrail.sources.logs import managers, oom
 from killtrail.sources.logs.kernel_lines import Line, lines
 from killtrail.sources.logs.pieces import Piece
 
@@ -93,11 +93,14 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
     clock = dated(piece.head())
     report = oom.Report()
     last: HostEvent | None = None
+    before: HostEvent | None = None
     for number, line in enumerate(lines(piece, newest), 1):
-        if not line.by_kernel:
-            continue
         time_ns = _time(line, clock, number)
         if time_ns is None:
+            continue
+        if not line.by_kernel:
+            yield from managers.events(line, time_ns, piece.place(line.offset))
+            before = _ran(line, time_ns, piece)
             continue
         origin = Provenance(ID, piece.place(line.offset), line.host)
         kill = report.line(line.text, time_ns, origin)
@@ -105,6 +108,9 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             yield kill
         yield from _process(line, time_ns, origin)
         event = _host(line, time_ns, origin)
+        if event is not None and event.kind == "boot" and before is not None:
+            yield before
+        before = _ran(line, time_ns, piece)
         if event is not None:
             if last is not None:
                 yield last
@@ -117,6 +123,13 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             last = None
     if last is not None:
         yield last
+
+
+# The last line before a boot tells until when the machine was there.
+def _ran(line: Line, time_ns: int, piece: Piece) -> HostEvent:
+    return HostEvent(
+        time_ns, Provenance(ID, f"{piece.name}@{line.offset}", line.host), "ran", line.text[:200]
+    )
 
 
 def _time(line: Line, clock: bool | None, number: int) -> int | None:  # noqa: FBT001

@@ -7,7 +7,7 @@ the end.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model import signals as sg
@@ -28,14 +28,16 @@ _PID: Final = re.compile(
     rb"(?:\[pid +(\d+)\] |(\d+) +)?(?:(\d+)\.(\d{6})\d* |\d\d:\d\d:\d\d(?:\.\d+)? )?"
 )
 _ATTACHED: Final = re.compile(rb"(?:strace: )?Process (\d+) attached")
+_CLONED: Final = re.compile(rb"(?:\[pid +(\d+)\] )?(?:clone3?|v?fork)\(.*Process (\d+) attached")
+_PERSONALITY: Final = re.compile(rb"\[ Process PID=(\d+) runs in ")
 _SIGNAL: Final = re.compile(rb"--- (SIG\w+|SIG_\d+|SIGRT_?\d+) \{(.*)\} ---$")
 _KILLED: Final = re.compile(rb"\+\+\+ killed by (\w+)( \(core dumped\))? \+\+\+$")
 _EXITED: Final = re.compile(rb"\+\+\+ exited with (\d+) \+\+\+$")
 _EXEC: Final = re.compile(rb"execve\(\"((?:[^\"\\]|\\.)*)\", \[(.*?)\](\.\.\.)?[,)]")
-_EXIT_CALL: Final = re.compile(rb"(?:_exit|exit_group|exit)\((-?\d+)\)")
+_EXIT_CALL: Final = re.compile(rb"exit_group\((-?\d+)\)")
+_LOOKED_AT: Final = 100_000
 _WORD: Final = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"(\.\.\.)?")
 _FIELD: Final = re.compile(rb"(\w+)=([\w+-]+)")
-_CALL: Final = re.compile(rb"\w+\(.*|<\.\.\. \w+ resumed>")
 _CODES: Final = {
     b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
     b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,
@@ -45,10 +47,21 @@ _CODES: Final = {
 
 
 @dataclass(slots=True)
-class _State:
-    pid: int | None = None
-    lines: int = 0
-    execs: int = 0
+class _Family:
+    """Whose lines are those without a number, who created whom, and what each was last seen as."""
+
+    first: int = 0
+    parents: dict[int, int] = field(default_factory=dict)
+    known: dict[int, Process] = field(default_factory=dict)
+
+    def process(self, pid: int) -> Process:
+        """What is known of a process so far."""
+        return self.known.get(pid) or Process(Key(pid, None), user="", ppid=self.parents.get(pid))
+
+    def parent(self, pid: int) -> Process | None:
+        """Its creator, where strace saw it being created."""
+        above = self.parents.get(pid)
+        return None if above is None else replace(self.process(above), reaper=False)
 
 
 def looks(sample: bytes) -> bool:
@@ -78,38 +91,63 @@ def dated(sample: bytes) -> bool:
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
     """Its events; without dates the number of the line stands for the time."""
-    state = _State()
-    for offset, line in piece.lines():
-        state.lines += 1
-        attached = _ATTACHED.match(line)
-        if attached:
-            state.pid = state.pid or int(attached[1])
+    family = _family(piece)
+    for number, (offset, line) in enumerate(piece.lines(), 1):
+        if _ATTACHED.match(line):
             continue
         match = _PID.match(line)
         assert match is not None  # noqa: S101 -- it matches nothing too
-        if match[1] or match[2]:
-            pid = int(match[1] or match[2])
-            state.pid = state.pid or pid
-        else:
-            pid = state.pid or 0
-        time_ns = int(match[3]) * NS + int(match[4]) * 1000 if match[3] else state.lines
-        found = _event(line[match.end() :], pid, time_ns, Provenance(ID, piece.place(offset)))
+        pid = int(match[1] or match[2] or family.first)
+        time_ns = int(match[3]) * NS + int(match[4]) * 1000 if match[3] else number
+        found = _event(
+            line[match.end() :], pid, time_ns, Provenance(ID, piece.place(offset)), family
+        )
         if found is not None:
             yield found
 
 
-def _event(rest: bytes, pid: int, time_ns: int, origin: Provenance) -> Event | None:
-    process = Process(Key(pid, None), user="")
+# With one process traced no line has a number; whose they are is said somewhere at the latest when a
+# second one is attached.
+def _family(piece: Piece) -> _Family:
+    family = _Family()
+    numbered = []
+    for _, line in piece.lines():
+        if match := _PERSONALITY.match(line):
+            family.first = family.first or int(match[1])
+        elif match := _CLONED.search(line):
+            family.parents[int(match[2])] = int(match[1] or 0)
+        elif match := _ATTACHED.match(line):
+            family.first = family.first or int(match[1])
+        elif (match := _PID.match(line)) and (match[1] or match[2]):
+            numbered.append(int(match[1] or match[2]))
+        if len(numbered) > _LOOKED_AT:
+            break
+    others = [pid for pid in numbered if pid not in family.parents]
+    family.first = family.first or (others[0] if others else 0)
+    family.parents = {child: above or family.first for child, above in family.parents.items()}
+    return family
+
+
+def _event(
+    rest: bytes, pid: int, time_ns: int, origin: Provenance, family: _Family
+) -> Event | None:
+    process = family.process(pid)
     if match := _SIGNAL.match(rest):
         return _delivered(match, process, time_ns, origin)
-    if match := _KILLED.match(rest):
-        status = (sg.number(match[1].decode("ascii")) or 0) | (0x80 if match[2] else 0)
-        return ProcessExited(time_ns, origin, process, status, told=True)
-    if match := _EXITED.match(rest):
-        return ProcessExited(time_ns, origin, process, (int(match[1]) & 0xFF) << 8, told=True)
+    status = _status(rest)
+    if status is not None:
+        return ProcessExited(time_ns, origin, process, status, parent=family.parent(pid), told=True)
     if match := _EXEC.match(rest):
-        return ProcessSeen(time_ns, origin, _started(match, pid), "exec")
+        family.known[pid] = replace(_started(match, pid), ppid=family.parents.get(pid))
+        return ProcessSeen(time_ns, origin, family.known[pid], "exec")
     return None
+
+
+def _status(rest: bytes) -> int | None:
+    if match := _KILLED.match(rest):
+        return (sg.number(match[1].decode("ascii")) or 0) | (0x80 if match[2] else 0)
+    match = _EXITED.match(rest) or _EXIT_CALL.match(rest)
+    return (int(match[1]) & 0xFF) << 8 if match else None
 
 
 def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Provenance) -> Event:

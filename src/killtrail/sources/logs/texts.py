@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from killtrail.model.clock import Boot
-from killtrail.sources.logs import ftrace, kernlog, strace, tables
+from killtrail.sources.logs import ausearch, ftrace, kernlog, strace, tables, testimony, wtmp
 from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.stream import Parser, Stream
 
@@ -25,13 +25,19 @@ def _clock(kind: str, sample: bytes) -> Boot:
         return _SINCE_BOOT
     if kind == kernlog.ID:
         return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
-    return Boot("", 0) if kind == strace.ID and strace.dated(sample) else _UNDATED
+    if kind in (ausearch.ID, wtmp.ID):
+        return Boot("", 0)
+    with_dates = {strace.ID: strace.dated, testimony.ID: testimony.dated}.get(kind)
+    return Boot("", 0) if with_dates and with_dates(sample) else _UNDATED
 
 
 _FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
     (ftrace.ID, ftrace.looks, ftrace.parse),
+    (ausearch.ID, ausearch.looks, ausearch.parse),
+    (wtmp.ID, wtmp.looks, wtmp.parse),
     (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
     (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
     (strace.ID, strace.looks, strace.parse),
+    (testimony.ID, testimony.looks, testimony.parse),
     (kernlog.ID, kernlog.looks, kernlog.parse),
 )

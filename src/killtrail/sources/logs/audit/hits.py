@@ -126,4 +126,20 @@ def call_of(piece: Piece, offset: int, line: bytes) -> Call | None:
             stop = at
         if not low:
             break
+    return _right_behind(piece, offset, line, of)
+
+
+# ausearch(8) prints the records of an event the other way round.
+def _right_behind(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
+    start = offset + len(line) + 1
+    block = os.pread(piece.fd, BEFORE, start)
+    at = block.find(f"audit({of.id})".encode("ascii"))
+    while at >= 0:
+        begin, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
+        call = parse(piece, start + begin, block[begin : end if end >= 0 else None])
+        if call is not None and call.head.event == of.event:
+            return call
+        at = block.find(b"audit(", end) if end >= 0 else -1
+        if at >= 0 and not block.startswith(f"audit({of.id})".encode("ascii"), at):
+            return None
     return None

@@ -43,6 +43,7 @@ class AuditLog:
         self._pieces = in_order(pieces)
         self.host = Host(Boot("", 0), name)
         self._numeric = {p.path: _numeric(p.head()) for p in pieces}
+        self._gaps: dict[str, None] = {}
         self._problems = [ParseProblem(ID, p.path, p.cut) for p in pieces if p.cut]
 
     @property
@@ -95,7 +96,13 @@ class AuditLog:
             numeric = self._numeric[span.piece.path]
             for each in window.backwards(span.piece, span.low, span.high):
                 for mark in marks(each, numeric=numeric):
+                    self._note_gap(mark)
                     yield from (e for e in convert.ended(mark) if _about(e, pid))
+
+    def _note_gap(self, mark: Mark) -> None:
+        if mark.head.kind in (b"DAEMON_END", b"DAEMON_ABORT"):
+            place = mark.piece.place(mark.offset)
+            self._gaps[f"auditd was not running (it ended at {place}, {mark.head.id})"] = None
 
     def _windows(self, asked: Asked) -> Iterator[tuple[Window, bool]]:
         window = Window()
@@ -132,8 +139,8 @@ class AuditLog:
                 end = max(end, high)
 
     def loss(self) -> Loss:
-        """The log has no count of what is missing from it."""
-        return Loss(events=None, problems=tuple(self._problems))
+        """The log has no count of what is missing from it, but it says when its daemon was gone."""
+        return Loss(events=None, problems=tuple(self._problems), gaps=tuple(self._gaps))
 
     def close(self) -> None:
         """Closes the files."""

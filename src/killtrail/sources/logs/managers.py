@@ -1,0 +1,108 @@
+"""What service managers, login services and shutdown programs write beside the kernel, in syslog."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from killtrail.model import signals as sg
+from killtrail.model.events import Event, HostEvent, Provenance, SignalSent
+from killtrail.model.process import Key, Process
+from killtrail.sources.logs.kernel_lines import Line
+
+ID: Final = "syslog"
+# systemd src/core/unit.c, log_kill(); the wording is that of 234 and later.
+_KILLING: Final = re.compile(
+    r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d+) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
+)
+_SUDO: Final = re.compile(
+    r"(?P<user>\S+) : (?:TTY=(?P<tty>\S+) ; )?PWD=.* ; USER=\S+ ;(?: \S+=.*? ;)* COMMAND=(?P<what>.*)$"
+)
+_DOWN: Final = re.compile(
+    r"(?:\S*/)?(?:reboot|poweroff|halt|shutdown|(?:systemctl|loginctl) (?:.* )?(?:reboot|poweroff|halt|kexec))\b"
+)
+_LOGIND: Final = re.compile(
+    r"(?:System is (?P<what>powering down|rebooting|halting)|The system will (?P<will>\w+) now!"
+    r"|Power key pressed)"
+)
+_SYSTEMD: Final = re.compile(
+    r"(?:Reached target (?:.*- )?(?:System )?(?P<target>[Rr]eboot|[Pp]ower-?[Oo]ff|[Hh]alt)|Shutting down\.$"
+    r"|Received SIGINT\.|Received SIGRTMIN\+[3-7])"
+)
+_INIT: Final = re.compile(r"Switching to runlevel: (?P<level>[06])")
+_SHUTDOWN: Final = re.compile(
+    r"shutting down for system (?P<what>reboot|halt)|Sending SIGTERM to remaining"
+)
+
+
+def events(line: Line, time_ns: int, place: str) -> list[Event]:
+    """What a program's line tells; mostly nothing."""
+    reader = _READERS.get((line.tag or "").lower())
+    if reader is None:
+        return []
+    found = reader(line, time_ns, Provenance(ID, place, line.host))
+    return [found] if found is not None else []
+
+
+def _process(line: Line, name: str, user: str | None = None) -> Process:
+    return Process(Key(line.pid or 0, None), comm=name, user=user or "")
+
+
+def _systemd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    if match := _KILLING.match(line.text):
+        pid = int(match["pid"])
+        return SignalSent(
+            time_ns=time_ns,
+            origin=origin,
+            sig=sg.number(match["sig"]) or 0,
+            code=sg.SI_USER,
+            result=0,
+            group=True,
+            target=Process(
+                Key(pid, None), comm=match["comm"], user="", cgroup=f"/system.slice/{match['unit']}"
+            ),
+            current=Process(Key(1, None), comm="systemd", user=""),
+            info="tracer",
+        )
+    if line.pid not in (None, 1):
+        return None
+    if match := _SYSTEMD.match(line.text):
+        off = (match["target"] or "").lower().startswith(("power", "halt"))
+        return HostEvent(time_ns, origin, "power-off" if off else "shutdown", line.text)
+    return None
+
+
+def _logind(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    if not _LOGIND.match(line.text):
+        return None
+    return HostEvent(time_ns, origin, "asked", line.text, _process(line, "systemd-logind"))
+
+
+def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    match = _SUDO.match(line.text.strip())
+    if match is None or not _DOWN.match(match["what"]):
+        return None
+    name = match["what"].split()[0].rsplit("/", 1)[-1]
+    text = f"{match['user']} ran {match['what']} by sudo"
+    return HostEvent(time_ns, origin, "asked", text, _process(line, name, match["user"]))
+
+
+def _shutdown(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    if not _SHUTDOWN.search(line.text):
+        return None
+    return HostEvent(time_ns, origin, "shutdown", line.text, _process(line, line.tag or "shutdown"))
+
+
+def _init(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    if not _INIT.search(line.text):
+        return None
+    return HostEvent(time_ns, origin, "shutdown", line.text)
+
+
+_READERS: Final[dict[str, Callable[[Line, int, Provenance], Event | None]]] = {
+    "systemd": _systemd,
+    "systemd-logind": _logind,
+    "sudo": _sudo,
+    "shutdown": _shutdown,
+    "systemd-shutdown": _shutdown,
+    "init": _init,
+}
