@@ -1,6 +1,7 @@
 """What repeats over time: a killer with a stale pid, a kill every so often, a loop of restarts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -8,10 +9,12 @@ from killtrail.attribution import wording
 from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case
 from killtrail.model import signals as sg
+from killtrail.model.causes import Role
 from killtrail.model.clock import NS
 from killtrail.model.events import SignalRefused, SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Pattern
+from killtrail.model.text import visible
+from killtrail.model.verdict import Pattern, Verdict
 
 _Try = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000
@@ -30,6 +33,47 @@ def of(case: Case, brief: Brief) -> tuple[Pattern, ...]:
         for pattern in (_stale(tries, case, brief), _periodic(tries, brief))
     ]
     return tuple(pattern for pattern in found if pattern is not None)
+
+
+def over(verdicts: list[Verdict]) -> list[Verdict]:
+    """The same verdicts; where one killer ended one program again and again, the last one says so.
+
+    Each time another number: whoever starts the program brings it back, and it is killed once more.
+    """
+    groups: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        sender = next(
+            (x.process for x in verdict.links if x.role is Role.SENDER and x.process), None
+        )
+        victim = verdict.death.process
+        if sender is not None and sender.comm and victim.comm and sender.pid != victim.pid:
+            groups.setdefault((sender.comm, victim.comm), []).append(verdict)
+    loops = {id(many[-1]): _loop(many) for many in groups.values()}
+    return [
+        replace(v, patterns=(*v.patterns, found)) if (found := loops.get(id(v))) is not None else v
+        for v in verdicts
+    ]
+
+
+def _loop(many: list[Verdict]) -> Pattern | None:
+    times = sorted(v.death.time_ns for v in many if v.death.time_ns is not None)
+    if len({v.death.process.pid for v in many}) < _FEW or len(times) < _FEW:
+        return None
+    # Those of one act are no repetition.
+    gaps = sorted(b - a for a, b in pairwise(times) if b - a > _AGAIN_NS)
+    if len(gaps) < _FEW - 1:
+        return None
+    gap = gaps[len(gaps) // 2]
+    steady = all(abs(each - gap) <= gap * _STEADY for each in gaps)
+    every = f" every {gap / NS:.4g} s" if steady else ""
+    last = many[-1]
+    killer = next(x.process for x in last.links if x.role is Role.SENDER and x.process)
+    says = (
+        f"{visible(killer.comm or '?')} has killed {visible(last.death.process.comm or '?')}"
+        f" {len(gaps) + 1} times on record{every}, each time under another number: it is started again"
+        " and killed again"
+    )
+    return Pattern("restart-loop", says)
 
 
 def _sender(each: _Try) -> Process:

@@ -11,11 +11,15 @@ _MOST = 60
 
 def name(process: Process) -> str:
     """`sleep (pid 42)`; `a process (pid 42)` where the name was not kept."""
+    if process.pid == 0 and process.comm:
+        return f"the main process of {visible(process.comm)}"
     return f"{visible(process.comm) if process.comm else 'a process'} (pid {process.pid})"
 
 
 def thread(process: Process) -> str:
     """`worker (tid 43)`: the thread, where it is not the leader."""
+    if process.pid == 0 and process.comm:
+        return f"the main process of {visible(process.comm)}"
     return f"{visible(process.thread or '?')} (tid {process.tid})"
 
 

@@ -4,11 +4,12 @@ import argparse
 import sys
 import time
 
+from killtrail.attribution import patterns
 from killtrail.cli import no_source, options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import boot
 from killtrail.inquiry import ask, choose, local
-from killtrail.inquiry.target import Target
+from killtrail.inquiry.target import Kind, Target
 from killtrail.model.causes import Ended
 from killtrail.model.clock import rfc3339
 from killtrail.model.verdict import Verdict
@@ -37,6 +38,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
             f"no death of {args.target} is on record ({_coverage(choice)})",
             "killtrail list --all",
         )
+    verdicts = patterns.over(verdicts)
     return output.show(verdicts[-args.n :] if args.n else verdicts, args)
 
 
@@ -45,7 +47,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
 def _with_logs(
     verdicts: list[Verdict], wanted: Target, args: argparse.Namespace, now: int
 ) -> list[Verdict]:
-    opened = local.open_all()
+    opened = local.open_all(all_boots=wanted.kind is Kind.HOST)
     try:
         if any(v.death.ended is not Ended.RUNNING for v in verdicts):
             return local.compared(verdicts, opened.kept)

@@ -35,6 +35,8 @@ def show(choice: Choice, target: str) -> int:
     write("what was looked at:\n")
     for reason in choice.unusable:
         write(f"  {visible(reason)}\n")
+    if choice.remedy:
+        write(f"  try: {choice.remedy}\n")
     for name, places, remedy in _LOGS:
         there = [place for place in places if os.access(place, os.R_OK)]
         state = f"no word of it in {', '.join(there)}"

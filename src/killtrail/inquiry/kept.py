@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from killtrail.attribution import effective, host
+from killtrail.attribution import effective, host, patterns
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
 from killtrail.inquiry.narrow import Filter
@@ -125,14 +125,23 @@ def _newest(
 def _newest_of(
     events: list[Event], machine: Host, loss: Loss, most: int, *, each: bool
 ) -> list[Verdict]:
-    last = {_victim(e).pid: e.time_ns for e in events if isinstance(e, _Ending)}
+    last = {_who(e): e.time_ns for e in events if isinstance(e, _Ending)}
     found: list[Verdict] = []
-    for pid in sorted(last, key=lambda pid: -last[pid]):
-        found.extend(_judged(events, pid, machine, loss))
+    for who in sorted(last, key=lambda who: -last[who]):
+        own = events
+        if who[0] == 0:
+            own = [e for e in events if isinstance(e, _Ending) and _who(e) == who]
+        found.extend(_judged(own, who[0], machine, loss))
         if len(found) >= most and (each or len(_one_per_act(found)) >= most):
             break
     found.sort(key=lambda v: v.death.time_ns or 0)
     return found if each else _one_per_act(found)
+
+
+# A manager does not name main processes by number: these are told apart by their units.
+def _who(event: SignalSent | ProcessExited | OomKilled) -> tuple[int, str | None]:
+    process = _victim(event)
+    return (process.pid, process.comm if process.pid == 0 else None)
 
 
 def _one_per_act(verdicts: list[Verdict]) -> list[Verdict]:
@@ -181,10 +190,10 @@ def _why(group: list[Kept], target: Target, narrow: Filter, node: str | None) ->
     found = [
         verdict
         for pid in sorted(numbers)
-        for verdict in _of_number(group, replace(asked, pid=pid), pid, node)
+        for verdict in _of_number(group, replace(asked, pid=pid), pid, node, target)
         if target.kind is Kind.PID or target.matches(verdict.death.process)
     ]
-    return sorted(found, key=lambda v: v.death.time_ns or 0)
+    return patterns.over(sorted(found, key=lambda v: v.death.time_ns or 0))
 
 
 def _victim(event: SignalSent | ProcessExited | OomKilled) -> Process:
@@ -193,8 +202,13 @@ def _victim(event: SignalSent | ProcessExited | OomKilled) -> Process:
     return event.target if isinstance(event, SignalSent) else event.process
 
 
-def _of_number(group: list[Kept], asked: Asked, pid: int, node: str | None) -> list[Verdict]:
+def _of_number(
+    group: list[Kept], asked: Asked, pid: int, node: str | None, target: Target | None = None
+) -> list[Verdict]:
     events = _distinct(event for each in group for event in each.events(asked))
+    if pid == 0 and target is not None:
+        # Main processes that a manager did not name by number are told apart by their units.
+        events = [e for e in events if isinstance(e, _Ending) and target.matches(_victim(e))]
     loss = _loss(group)
     verdicts: list[Verdict] = []
     for name in sorted({e.origin.host or "" for e in events}):

@@ -12,7 +12,7 @@ from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import NS, Boot
 from killtrail.model.verdict import Verdict
 from killtrail.sources.kept import Asked, Kept
-from killtrail.sources.logs import formats, kmsg
+from killtrail.sources.logs import formats, journal, kmsg, texts
 
 PATTERNS: Final = (
     "/var/log/audit/audit.log*",
@@ -36,13 +36,15 @@ def paths() -> list[str]:
     return [path for path in found if os.path.isfile(path) and os.access(path, os.R_OK)]  # noqa: PTH113
 
 
-def open_all() -> formats.Opened:
-    """What this host has kept, the kernel's own ring included."""
+def open_all(*, all_boots: bool) -> formats.Opened:
+    """What this host has kept, the kernel's own ring and the journal included."""
     opened = formats.open_paths(paths())
     ring = kmsg.open_ring()
-    return formats.Opened(
-        (*opened.kept, *([ring] if ring else [])), opened.unknown, opened.problems
-    )
+    entries = journal.of_this_host(all_boots=all_boots)
+    more: list[Kept] = [ring] if ring else []
+    if entries is not None:
+        more.append(texts.journal_stream(entries))
+    return formats.Opened((*opened.kept, *more), opened.unknown, opened.problems)
 
 
 def compared(verdicts: list[Verdict], sources: tuple[Kept, ...]) -> list[Verdict]:

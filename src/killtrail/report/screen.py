@@ -62,6 +62,8 @@ def headline(v: Verdict) -> str:
 
 def who(p: Process, *, command: bool = True) -> str:
     """`sh (pid 7, root): sh -c 'kill 9'`, with the human behind it where that is another."""
+    if p.pid == 0 and p.comm:
+        return f"the main process of {p.comm}"
     notes = [f"pid {p.pid}"]
     if p.uid is not None:
         notes.append(account(p.uid, p.user))

@@ -13,6 +13,8 @@ from killtrail.sources.logs.audit import log as audit
 from killtrail.sources.logs.pieces import Piece, open_piece
 
 _FILES_MOST: Final = 4096
+_JOURNAL: Final = b"LPKSHHRH"
+"""How a binary journal file begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ def open_paths(paths: list[str]) -> Opened:
             piece.close()
             continue
         sample = piece.head()
+        if sample.startswith(_JOURNAL):
+            piece.close()
+            stream = _journal(str(path))
+            if stream is None:
+                problems.append(
+                    ParseProblem(
+                        "journal", str(path), f"{path}: needs journalctl (apt-get install systemd)"
+                    )
+                )
+            else:
+                kept.append(stream)
+            continue
         audited = audit.looks(sample)
         pure = audited and sample.startswith((b"type=", b"node="))
         stream = None if pure else _text(piece, sample)
@@ -60,6 +74,13 @@ def open_paths(paths: list[str]) -> Opened:
             kept.append(stream)
     kept.extend(audit.AuditLog(together) for together in logs.values())
     return Opened(tuple(kept), tuple(unknown), tuple(problems))
+
+
+def _journal(path: str) -> Kept | None:
+    from killtrail.sources.logs import journal, texts  # noqa: PLC0415
+
+    piece = journal.from_binary(path)
+    return texts.journal_stream(piece) if piece is not None else None
 
 
 def _text(piece: Piece, sample: bytes) -> Kept | None:

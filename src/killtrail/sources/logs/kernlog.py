@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,7 +16,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
-from killtrail.sources.logs import managers, oom
+from killtrail.sources.logs import journal, managers, oom
 from killtrail.sources.logs.kernel_lines import Line, lines
 from killtrail.sources.logs.pieces import Piece
 
@@ -42,6 +43,7 @@ _TRAPS: Final = {
     "overflow": (sg.SIGSEGV, sg.SI_KERNEL),
 }  # fmt: skip
 _MCEERR_AR: Final = 4
+_AT_ONCE: Final = 100_000
 _HOST: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("panic", re.compile(r"Kernel panic - not syncing: (?P<text>.*)")),
     ("oops", re.compile(r"(?P<text>(?:BUG: |Oops: |kernel BUG at |Unable to handle kernel |Internal error: ).*)")),
@@ -91,18 +93,45 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
     """Its events, on the wall clock, else the boot clock, else by the order of lines."""
     newest = datetime.fromtimestamp(os.fstat(piece.fd).st_mtime, UTC).astimezone()
     clock = dated(piece.head())
+    timed = ((_time(line, clock, n), line) for n, line in enumerate(lines(piece, newest), 1))
+    yield from told(piece, timed, ID)
+
+
+def parse_journal(piece: Piece) -> Iterator[Event | ParseProblem]:
+    """The same from journalctl's JSON."""
+    bad = 0
+    found: list[tuple[int | None, Line]] = []
+    for line in journal.lines(piece):
+        if line is None:
+            bad += 1
+        else:
+            found.append((line.wall_ns, line))
+            if len(found) >= _AT_ONCE:
+                yield from told(piece, found, journal.ID)
+                found = []
+    yield from told(piece, found, journal.ID)
+    if bad:
+        yield ParseProblem(
+            journal.ID, piece.name, f"{bad} entries that are no JSON of journalctl's"
+        )
+
+
+def told(
+    piece: Piece, timed: Iterable[tuple[int | None, Line]], source: str
+) -> Iterator[Event | ParseProblem]:
+    """What lines tell, wherever they were kept."""
     report = oom.Report()
     last: HostEvent | None = None
     before: HostEvent | None = None
-    for number, line in enumerate(lines(piece, newest), 1):
-        time_ns = _time(line, clock, number)
+    for time_ns, line in timed:
         if time_ns is None:
             continue
+        place = piece.place(line.offset)
         if not line.by_kernel:
-            yield from managers.events(line, time_ns, piece.place(line.offset))
+            yield from managers.events(line, time_ns, Provenance(source, place, line.host))
             before = _ran(line, time_ns, piece)
             continue
-        origin = Provenance(ID, piece.place(line.offset), line.host)
+        origin = Provenance(source, place, line.host)
         kill = report.line(line.text, time_ns, origin)
         if kill is not None:
             yield kill
@@ -117,9 +146,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             last = event
         elif last is not None and last.process is None and (match := _TASK.search(line.text)):
             task = Process(Key(int(match["pid"]), None), comm=match["comm"], user="")
-            yield HostEvent(
-                last.time_ns, last.origin, last.kind, last.text, task, last.address, last.code
-            )
+            yield replace(last, process=task)
             last = None
     if last is not None:
         yield last

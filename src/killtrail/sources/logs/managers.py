@@ -5,14 +5,28 @@ from collections.abc import Callable
 from typing import Final
 
 from killtrail.model import signals as sg
-from killtrail.model.events import Event, HostEvent, Provenance, SignalSent
+from killtrail.model.events import (
+    Event,
+    HostEvent,
+    OomKilled,
+    ProcessExited,
+    Provenance,
+    SignalSent,
+)
 from killtrail.model.process import Key, Process
 from killtrail.sources.logs.kernel_lines import Line
 
-ID: Final = "syslog"
 # systemd src/core/unit.c, log_kill(); the wording is that of 234 and later.
 _KILLING: Final = re.compile(
     r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d+) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
+)
+# src/core/service.c, service_sigchld_event(); job.c, unit.c. The main process is not named by number.
+_MAIN: Final = re.compile(
+    r"(?P<unit>[\w@.:\\-]+\.service): Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d+)"
+)
+_STOPPING: Final = re.compile(r"Stopping (?P<unit>[\w@.:\\-]+\.service)(?: - .*)?\.\.\.$")
+_UNIT_OOM: Final = re.compile(
+    r"(?P<unit>[\w@.:\\-]+\.service): (?:A process of this unit has been killed by the OOM killer|Failed with result 'oom-kill')"
 )
 _SUDO: Final = re.compile(
     r"(?P<user>\S+) : (?:TTY=(?P<tty>\S+) ; )?PWD=.* ; USER=\S+ ;(?: \S+=.*? ;)* COMMAND=(?P<what>.*)$"
@@ -34,12 +48,12 @@ _SHUTDOWN: Final = re.compile(
 )
 
 
-def events(line: Line, time_ns: int, place: str) -> list[Event]:
+def events(line: Line, time_ns: int, origin: Provenance) -> list[Event]:
     """What a program's line tells; mostly nothing."""
     reader = _READERS.get((line.tag or "").lower())
     if reader is None:
         return []
-    found = reader(line, time_ns, Provenance(ID, place, line.host))
+    found = reader(line, time_ns, origin)
     return [found] if found is not None else []
 
 
@@ -68,7 +82,28 @@ def _systemd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if match := _SYSTEMD.match(line.text):
         off = (match["target"] or "").lower().startswith(("power", "halt"))
         return HostEvent(time_ns, origin, "power-off" if off else "shutdown", line.text)
+    return _unit(line.text, time_ns, origin)
+
+
+def _unit(text: str, time_ns: int, origin: Provenance) -> Event | None:
+    if match := _MAIN.match(text):
+        number = int(match["status"])
+        status = (number & 0xFF) << 8 if match["how"] == "exited" else number & 0x7F
+        status |= 0x80 if match["how"] == "dumped" else 0
+        return ProcessExited(time_ns, origin, _main(match["unit"]), status, told=True)
+    if match := _UNIT_OOM.match(text):
+        return OomKilled(time_ns, origin, _main(match["unit"]))
+    if match := _STOPPING.match(text):
+        return SignalSent(
+            time_ns=time_ns, origin=origin, sig=sg.SIGTERM, code=sg.SI_USER, result=0, group=True,
+            target=_main(match["unit"]), current=Process(Key(1, None), comm="systemd", user=""),
+            info="tracer",
+        )  # fmt: skip
     return None
+
+
+def _main(unit: str) -> Process:
+    return Process(Key(0, None), comm=unit, user="", cgroup=f"/system.slice/{unit}")
 
 
 def _logind(line: Line, time_ns: int, origin: Provenance) -> Event | None:

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from typing import Final
 
 from killtrail.model.clock import Boot
-from killtrail.sources.logs import ausearch, ftrace, kernlog, strace, tables, testimony, wtmp
+from killtrail.sources.logs import (
+    ausearch,
+    ftrace,
+    journal,
+    kernlog,
+    strace,
+    tables,
+    testimony,
+    wtmp,
+)
 from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.stream import Parser, Stream
 
@@ -20,12 +29,17 @@ def stream(piece: Piece, sample: bytes) -> Stream | None:
     return None
 
 
+def journal_stream(piece: Piece) -> Stream:
+    """A journal that was turned into JSON already."""
+    return Stream(journal.ID, piece, kernlog.parse_journal, Boot("", 0))
+
+
 def _clock(kind: str, sample: bytes) -> Boot:
     if kind == ftrace.ID:
         return _SINCE_BOOT
     if kind == kernlog.ID:
         return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
-    if kind in (ausearch.ID, wtmp.ID):
+    if kind in (ausearch.ID, wtmp.ID, journal.ID):
         return Boot("", 0)
     with_dates = {strace.ID: strace.dated, testimony.ID: testimony.dated}.get(kind)
     return Boot("", 0) if with_dates and with_dates(sample) else _UNDATED
@@ -35,6 +49,7 @@ _FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
     (ftrace.ID, ftrace.looks, ftrace.parse),
     (ausearch.ID, ausearch.looks, ausearch.parse),
     (wtmp.ID, wtmp.looks, wtmp.parse),
+    (journal.ID, journal.looks, kernlog.parse_journal),
     (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
     (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
     (strace.ID, strace.looks, strace.parse),
