@@ -2,7 +2,7 @@
 V = .venv/bin
 PY = $(V)/python
 
-.PHONY: help test lint types imports blob blob-check bench soak fuzz twists guests lock docs zipapp clean
+.PHONY: help test lint types imports blob blob-check bench soak fuzz fuzz-parsers twists guests lock docs zipapp clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,10 @@ soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
 
 fuzz: ## hypothesis with 50 times the examples
 	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or any_events or any_text or randomised"
+
+fuzz-parsers: ## coverage-guided, ten minutes a parser (installs atheris)
+	$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install -q atheris
+	PYTHONPATH=src $(PY) -m tests.fuzzing.parsers all 600
 
 twists: ## 500 killings drawn at random: nobody innocent may be named
 	KILLTRAIL_TWISTS=500 $(PY) -m pytest -q tests/gallery/test_twists.py -o faulthandler_timeout=0

@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "src"))
 from killtrail.cli.main import COMMANDS  # noqa: E402
 from killtrail.report import explanations  # noqa: E402
 from killtrail.sources.catalogue import CATALOGUE  # noqa: E402
+from killtrail.sources.kept_catalogue import KEPT  # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py -->\n\n"
 
@@ -41,6 +42,16 @@ def sources() -> str:
         f"## {d.id}: {d.what}\n\n"
         f"- needs: {d.needs}\n- gives: {d.yields}\n- clock: {d.clock}\n- completeness: {d.completeness}\n"
         for d in CATALOGUE
+    )
+    parts.append(
+        "# Kept evidence\n\nFiles of this host (plain `killtrail why`) or copied off any (`--from`). No root"
+        " is needed for copied files. Rotated and packed files (.gz, .xz, .bz2, .zst) are read as they"
+        " are. Everything that stands in files alone is *likely* at most: whoever may write to them may"
+        " have written it.\n"
+    )
+    parts.extend(
+        f"## {k.id}: {k.what}\n\n- tells: {k.tells}\n- silent about: {k.silent_about}\n- clock: {k.clock}\n"
+        for k in KEPT
     )
     return "\n".join(parts)
 

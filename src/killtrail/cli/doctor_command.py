@@ -64,6 +64,10 @@ def _host() -> Iterator[str]:
     may = privilege.may_load_bpf()
     yield f"this user may {'load' if may else 'not load'} BPF" + ("" if may else ": use sudo")
     yield _symbols()
+    from killtrail.inquiry import local  # noqa: PLC0415
+
+    logs = ", ".join(local.paths())
+    yield f"logs that why asks too: {logs or 'none that this user may read'}, /dev/kmsg, the journal"
 
 
 def _symbols() -> str:

@@ -20,15 +20,15 @@ from killtrail.sources.logs.pieces import Piece
 ID: Final = "ausearch"
 _HEAD: Final = re.compile(
     rb"(?:node=(?P<node>\S+) )?type=(?P<type>\w+) msg=audit\((?P<date>\d+[/.-]\d+[/.-]\d+) "
-    rb"(?P<time>\d\d:\d\d:\d\d)\.(?P<ms>\d{3}):(?P<serial>\d+)\) : (?P<rest>.*)$"
+    rb"(?P<time>\d\d:\d\d:\d\d)\.(?P<ms>\d{3}):(?P<serial>\d{1,18})\) : (?P<rest>.*)$"
 )
 _CALL: Final = re.compile(
     rb"arch=(\S+) syscall=(\S+)(?: per=\S+)?(?: success=(\w+) exit=(\S+?)(?:\([^)]*\))?)? a0=(\S+) a1=(\S+)"
-    rb" a2=(\S+) a3=\S+ items=\d+ ppid=(\d+) pid=(\d+) auid=(\S+) uid=(\S+) .*?ses=(\S+) comm=(.*?) exe=(.*?)"
+    rb" a2=(\S+) a3=\S+ items=\d+ ppid=(\d{1,18}) pid=(\d{1,18}) auid=(\S+) uid=(\S+) .*?ses=(\S+) comm=(.*?) exe=(.*?)"
     rb" (?:subj=\S+ )?key=.*$"
 )
 _OBJECT: Final = re.compile(
-    rb"opid=(\d+) oauid=\S+ ouid=(\S+) oses=\S+ (?:obj=\S+ )?ocomm=(.*?) ?$"
+    rb"opid=(\d{1,18}) oauid=\S+ ouid=(\S+) oses=\S+ (?:obj=\S+ )?ocomm=(.*?) ?$"
 )
 _FORMATS: Final = ("%m/%d/%y", "%m/%d/%Y", "%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y")
 _SIGNALS: Final = {

@@ -16,19 +16,19 @@ from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "ftrace"
 _LINE: Final = re.compile(
-    rb"(?P<comm>.{1,16})-(?P<pid>\d+)\s+(?:\(\s*(?P<tgid>\d+|-+)\)\s+)?\[(?P<cpu>\d{3,})\]\s+"
-    rb"(?:[\w.#+]{4,8}\s+)?(?P<sec>\d+)\.(?P<frac>\d{6,9}): (?P<event>\w+): (?P<rest>.*)$"
+    rb"(?P<comm>.{1,16})-(?P<pid>\d{1,18})\s+(?:\(\s*(?P<tgid>\d+|-+)\)\s+)?\[(?P<cpu>\d{3,})\]\s+"
+    rb"(?:[\w.#+]{4,8}\s+)?(?P<sec>\d{1,18})\.(?P<frac>\d{6,9}): (?P<event>\w+): (?P<rest>.*)$"
 )
 _GENERATE: Final = re.compile(
-    rb"sig=(\d+) errno=(-?\d+) code=(-?\d+) comm=(.{0,16}) pid=(\d+) grp=(\d+) res=(\d+)$"
+    rb"sig=(\d{1,18}) errno=(-?\d{1,18}) code=(-?\d{1,18}) comm=(.{0,16}) pid=(\d{1,18}) grp=(\d{1,18}) res=(\d{1,18})$"
 )
-_EXIT: Final = re.compile(rb"comm=(.{0,16}) pid=(\d+) prio=\d+(?: group_dead=(\w+))?$")
+_EXIT: Final = re.compile(rb"comm=(.{0,16}) pid=(\d{1,18}) prio=\d+(?: group_dead=(\w+))?$")
 # perf script(1): names are padded, not joined to the number, and events carry their subsystem.
 _PERF: Final = re.compile(
-    rb"\s*(?P<comm>\S.{0,15}?)\s+(?P<tgid>\d+)(?:/(?P<pid>\d+))?\s+\[(?P<cpu>\d{3,})\]\s+"
-    rb"(?P<sec>\d+)\.(?P<frac>\d{6,9}):\s+(?:signal|sched):(?P<event>\w+): (?P<rest>.*)$"
+    rb"\s*(?P<comm>\S.{0,15}?)\s+(?P<tgid>\d{1,18})(?:/(?P<pid>\d{1,18}))?\s+\[(?P<cpu>\d{3,})\]\s+"
+    rb"(?P<sec>\d{1,18})\.(?P<frac>\d{6,9}):\s+(?:signal|sched):(?P<event>\w+): (?P<rest>.*)$"
 )
-_COMMENT: Final = re.compile(rb"#|CPU:\d+ \[LOST (\d+) EVENTS\]|\s*$")
+_COMMENT: Final = re.compile(rb"#|CPU:\d+ \[LOST (\d{1,18}) EVENTS\]|\s*$")
 
 
 def looks(sample: bytes) -> bool:

@@ -28,6 +28,7 @@ _WRITERS: Final = (
 )
 _OUTPUT_MOST: Final = 1 << 30
 _SECONDS: Final = 60
+_DIGITS: Final = 18
 
 
 def looks(sample: bytes) -> bool:
@@ -52,7 +53,12 @@ def _line(offset: int, entry: dict[str, Any]) -> Line | None:
         message = bytes(b for b in message if isinstance(b, int) and 0 <= b < 256).decode(  # noqa: PLR2004
             "utf-8", "surrogateescape"
         )
-    if not isinstance(message, str) or not isinstance(stamp, str) or not stamp.isdecimal():
+    if (
+        not isinstance(message, str)
+        or not isinstance(stamp, str)
+        or not stamp.isdecimal()
+        or len(stamp) > _DIGITS
+    ):
         return None
     kernel = entry.get("_TRANSPORT") == "kernel"
     tag = "kernel" if kernel else entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or "?"
@@ -67,7 +73,7 @@ def _line(offset: int, entry: dict[str, Any]) -> Line | None:
         None,
         entry.get("_HOSTNAME") if isinstance(entry.get("_HOSTNAME"), str) else None,
         str(tag),
-        int(pid) if isinstance(pid, str) and pid.isdecimal() else None,
+        int(pid) if isinstance(pid, str) and pid.isdecimal() and len(pid) < _DIGITS else None,
     )
 
 

@@ -23,16 +23,16 @@ from killtrail.sources.logs.pieces import Piece
 ID: Final = "kernlog"
 # arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
 _FAULT: Final = re.compile(
-    r"(?P<comm>.{1,16})\[(?P<pid>\d+)\]: segfault at (?P<at>[0-9a-f]+) ip (?P<ip>[0-9a-f]+)"
+    r"(?P<comm>.{1,16})\[(?P<pid>\d{1,18})\]: segfault at (?P<at>[0-9a-f]+) ip (?P<ip>[0-9a-f]+)"
     r" sp (?P<sp>[0-9a-f]+) error (?P<error>[0-9a-f]+)"
 )
 _TRAP: Final = re.compile(
-    r"traps: (?P<comm>.{1,16})\[(?P<pid>\d+)\] (?:trap )?(?P<what>invalid opcode|general protection"
+    r"traps: (?P<comm>.{1,16})\[(?P<pid>\d{1,18})\] (?:trap )?(?P<what>invalid opcode|general protection"
     r"(?: fault)?|divide error|int3|stack segment|alignment check|bounds|overflow)"
     r"(?: ip:(?P<ip>[0-9a-f]+) sp:(?P<sp>[0-9a-f]+))?"
 )
 _POISON: Final = re.compile(
-    r"(?:Memory failure|MCE)[: ]+0x[0-9a-f]+: Killing (?P<comm>.{1,16}):(?P<pid>\d+) due to hardware"
+    r"(?:Memory failure|MCE)[: ]+0x[0-9a-f]+: Killing (?P<comm>.{1,16}):(?P<pid>\d{1,18}) due to hardware"
     r" memory corruption"
 )
 _TRAPS: Final = {
@@ -48,7 +48,7 @@ _HOST: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("panic", re.compile(r"Kernel panic - not syncing: (?P<text>.*)")),
     ("oops", re.compile(r"(?P<text>(?:BUG: |Oops: |kernel BUG at |Unable to handle kernel |Internal error: ).*)")),
     ("lockup", re.compile(r"(?P<text>(?:watchdog: )?(?:BUG: )?(?:soft lockup|.*hard LOCKUP).*)")),
-    ("hung-task", re.compile(r"INFO: task (?P<comm>.{1,16}):(?P<pid>\d+) (?P<text>blocked for more than .*)")),
+    ("hung-task", re.compile(r"INFO: task (?P<comm>.{1,16}):(?P<pid>\d{1,18}) (?P<text>blocked for more than .*)")),
     ("machine-check", re.compile(r"(?P<text>(?:mce: )?\[Hardware Error\]: .*)")),
     ("sysrq", re.compile(r"sysrq: (?P<text>.*)")),
     ("power-off", re.compile(r"reboot: (?P<text>Power down|System halted)")),
@@ -59,7 +59,7 @@ _HOST: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 _ADDRESS: Final = re.compile(r"(?:corrupted in|address|at): (?:0x)?(?P<address>[0-9a-f]{8,16})\b")
 _EXIT_CODE: Final = re.compile(r"Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)")
 _TASK: Final = re.compile(
-    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
+    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,18}) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
 )
 _TAG: Final = re.compile(
     rb"^(?:<\d+>)?\[ *\d+\.\d+\]|^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\] | kernel: ",

@@ -16,7 +16,7 @@ from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.stream import Stream
 
 _DEVICE: Final = "/dev/kmsg"
-_RECORD: Final = re.compile(rb"(\d+),\d+,(\d+),[^;]*;([^\n]*)")
+_RECORD: Final = re.compile(rb"(\d{1,18}),\d+,(\d{1,18}),[^;]*;([^\n]*)")
 _RECORD_MOST: Final = 8192
 _RECORDS_MOST: Final = 1_000_000
 _KERNEL: Final = 0

@@ -18,11 +18,11 @@ from killtrail.sources.logs.kernel_lines import Line
 
 # systemd src/core/unit.c, log_kill(); the wording is that of 234 and later.
 _KILLING: Final = re.compile(
-    r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d+) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
+    r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d{1,18}) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
 )
 # src/core/service.c, service_sigchld_event(); job.c, unit.c. The main process is not named by number.
 _MAIN: Final = re.compile(
-    r"(?P<unit>[\w@.:\\-]+\.service): Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d+)"
+    r"(?P<unit>[\w@.:\\-]+\.service): Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d{1,18})"
 )
 _STOPPING: Final = re.compile(r"Stopping (?P<unit>[\w@.:\\-]+\.service)(?: - .*)?\.\.\.$")
 _UNIT_OOM: Final = re.compile(

@@ -13,17 +13,17 @@ from killtrail.model.process import Key, Process
 
 _INVOKED: Final = re.compile(r"(?P<comm>.{1,16}) invoked oom-killer: ")
 _TASK: Final = re.compile(
-    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
+    r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,18}) Comm: (?P<comm>.{1,16}?) (?:Not tainted|Tainted|Kdump)"
 )
 _SUMMARY: Final = re.compile(
     r"oom-kill:constraint=CONSTRAINT_(?P<what>\w+),.*?(?:,oom_memcg=(?P<memcg>[^,]*))?"
-    r"(?:,global_oom)?(?:,task_memcg=(?P<group>.*?))?,task=(?P<comm>.{0,16}),pid=(?P<pid>\d+),uid=(?P<uid>\d+)$"
+    r"(?:,global_oom)?(?:,task_memcg=(?P<group>.*?))?,task=(?P<comm>.{0,16}),pid=(?P<pid>\d{1,18}),uid=(?P<uid>\d{1,18})$"
 )
 KILLED: Final = re.compile(
     r"(?P<what>(?:Memory cgroup o|O)ut of memory(?: \([\w.]+\))?: )?"
-    r"(?:Killed|Kill) process (?P<pid>\d+) \((?P<comm>.{0,16})\)(?:,? (?P<rest>.*))?$"
+    r"(?:Killed|Kill) process (?P<pid>\d{1,18}) \((?P<comm>.{0,16})\)(?:,? (?P<rest>.*))?$"
 )
-_LIMIT: Final = re.compile(r"memory: usage (?P<used>\d+)kB, limit (?P<limit>\d+)kB")
+_LIMIT: Final = re.compile(r"memory: usage (?P<used>\d{1,18})kB, limit (?P<limit>\d{1,18})kB")
 _OLD_LIMIT: Final = re.compile(
     r"(?:Task in (?P<task>\S+) killed as a result of limit of|Memory limit reached of cgroup) (?P<memcg>\S+)"
 )

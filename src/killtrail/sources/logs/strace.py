@@ -25,19 +25,21 @@ from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "strace"
 _PID: Final = re.compile(
-    rb"(?:\[pid +(\d+)\] |(\d+) +)?(?:(\d+)\.(\d{6})\d* |\d\d:\d\d:\d\d(?:\.\d+)? )?"
+    rb"(?:\[pid +(\d{1,18})\] |(\d{1,18}) +)?(?:(\d{1,18})\.(\d{6})\d* |\d\d:\d\d:\d\d(?:\.\d+)? )?"
 )
-_ATTACHED: Final = re.compile(rb"(?:strace: )?Process (\d+) attached")
-_CLONED: Final = re.compile(rb"(?:\[pid +(\d+)\] )?(?:clone3?|v?fork)\(.*Process (\d+) attached")
-_PERSONALITY: Final = re.compile(rb"\[ Process PID=(\d+) runs in ")
+_ATTACHED: Final = re.compile(rb"(?:strace: )?Process (\d{1,18}) attached")
+_CLONED: Final = re.compile(
+    rb"(?:\[pid +(\d{1,18})\] )?(?:clone3?|v?fork)\(.*Process (\d{1,18}) attached"
+)
+_PERSONALITY: Final = re.compile(rb"\[ Process PID=(\d{1,18}) runs in ")
 _SIGNAL: Final = re.compile(rb"--- (SIG\w+|SIG_\d+|SIGRT_?\d+) \{(.*)\} ---$")
 _KILLED: Final = re.compile(rb"\+\+\+ killed by (\w+)( \(core dumped\))? \+\+\+$")
-_EXITED: Final = re.compile(rb"\+\+\+ exited with (\d+) \+\+\+$")
+_EXITED: Final = re.compile(rb"\+\+\+ exited with (\d{1,18}) \+\+\+$")
 _EXEC: Final = re.compile(rb"execve\(\"((?:[^\"\\]|\\.)*)\", \[(.*?)\](\.\.\.)?[,)]")
-_EXIT_CALL: Final = re.compile(rb"exit_group\((-?\d+)\)")
+_EXIT_CALL: Final = re.compile(rb"exit_group\((-?\d{1,18})\)")
 _LOOKED_AT: Final = 100_000
 _WORD: Final = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"(\.\.\.)?")
-_FIELD: Final = re.compile(rb"(\w+)=([\w+-]+)")
+_FIELD: Final = re.compile(rb"(\w{1,20})=([\w+-]{1,18})(?![\w+-])")
 _CODES: Final = {
     b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
     b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,

@@ -24,12 +24,14 @@ KILLSNOOP: Final = "killsnoop"
 _SIGMON_HEAD: Final = re.compile(
     rb"\s*SPID\s+SNAME\s+RPID\s+RNAME\s+SIGNUM\s+SIGNAME\s*$", re.MULTILINE
 )
-_SIGMON: Final = re.compile(rb"\s*(\d+)\s+(.{1,15}?)\s+(\d+)\s+(.{1,15}?)\s+(\d+)\s+(SIG\w+)\s*$")
+_SIGMON: Final = re.compile(
+    rb"\s*(\d{1,18})\s+(.{1,15}?)\s+(\d{1,18})\s+(.{1,15}?)\s+(\d{1,18})\s+(SIG\w+)\s*$"
+)
 _KILLSNOOP_HEAD: Final = re.compile(
     rb"\s*TIME(?:\(?s?\)?)?\s+PID\s+COMM\s+SIG\s+T?PID\s+RES(?:ULT)?\s*$", re.MULTILINE
 )
 _KILLSNOOP: Final = re.compile(
-    rb"\s*([\d:.]+)\s+(\d+)\s+(.{1,16}?)\s+(\d+)\s+(-?\d+)\s+(-?\d+)\s*$"
+    rb"\s*([\d:.]+)\s+(\d{1,18})\s+(.{1,16}?)\s+(\d{1,18})\s+(-?\d{1,18})\s+(-?\d{1,18})\s*$"
 )
 
 

@@ -25,11 +25,11 @@ _WORDS: Final = {
     b"Terminated": sg.SIGTERM, b"CPU time limit exceeded": 24, b"File size limit exceeded": 25,
 }  # fmt: skip
 _SHELL: Final = re.compile(
-    rb"(?P<shell>\S+): (?:line )?\d+: +(?P<pid>\d+) (?P<word>%s)(?P<core> +\(core dumped\))? +(?P<what>\S.*)$"
+    rb"(?P<shell>\S+): (?:line )?\d+: +(?P<pid>\d{1,18}) (?P<word>%s)(?P<core> +\(core dumped\))? +(?P<what>\S.*)$"
     % b"|".join(re.escape(word) for word in _WORDS)
 )
 _SUPERVISOR: Final = re.compile(
-    rb"(?:(?P<sec>\d{9,10})\.(?P<frac>\d{1,9}): )?child (?P<pid>\d+) exited with status (?P<status>[0-9a-fA-F]{4})\s*$"
+    rb"(?:(?P<sec>\d{9,10})\.(?P<frac>\d{1,9}): )?child (?P<pid>\d{1,18}) exited with status (?P<status>[0-9a-fA-F]{4})\s*$"
 )
 _DATE: Final = re.compile(rb"Date: (.{10,60})$")
 

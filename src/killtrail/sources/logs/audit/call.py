@@ -15,9 +15,9 @@ ID: Final = "auditlog"
 # The order of the fields is fixed (audit_log_exit, kernel/auditsc.c); `per=` stands there under a
 # personality only, success and exit are left out where the call never returned.
 _SYSCALL: Final = re.compile(
-    rb"arch=(\w+) syscall=(\d+)(?: per=\w+)?(?: success=(\w+) exit=(-?\w+))? a0=(\w+) a1=(\w+)"
-    rb" a2=(\w+) a3=(\w+) items=\d+ ppid=(\d+) pid=(\d+) auid=(-?\d+) uid=(\d+) gid=\d+"
-    rb" euid=(\d+) .*?tty=(\S+) ses=(-?\d+) comm=(\"[^\"]*\"|\w+|\(null\)|\?)"
+    rb"arch=(\w+) syscall=(\d{1,18})(?: per=\w+)?(?: success=(\w+) exit=(-?\w+))? a0=([0-9a-f]{1,16}) a1=([0-9a-f]{1,16})"
+    rb" a2=([0-9a-f]{1,16}) a3=([0-9a-f]{1,16}) items=\d+ ppid=(\d{1,18}) pid=(\d{1,18}) auid=(-?\d{1,18}) uid=(\d{1,18}) gid=\d+"
+    rb" euid=(\d{1,18}) .*?tty=(\S+) ses=(-?\d{1,18}) comm=(\"[^\"]*\"|\w+|\(null\)|\?)"
     rb" exe=(\"[^\"]*\"|\w+|\(null\)|\?)"
 )
 _X32: Final = 0x40000000

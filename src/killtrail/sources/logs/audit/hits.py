@@ -16,9 +16,9 @@ from killtrail.sources.logs.audit.record import Head, head
 from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.windows import BEFORE, Window
 
-_OBJECT: Final = re.compile(rb"_PID msg=audit\(\d+\.\d+:\d+\) ?: ?opid=(\d+) ")
-_NUMERIC: Final = re.compile(rb" type=1318 audit\(\d+\.\d+:\d+\) ?: ?opid=(\d+) ")
-_OPID: Final = re.compile(rb"opid=(\d+) ")
+_OBJECT: Final = re.compile(rb"_PID msg=audit\(\d+\.\d+:\d+\) ?: ?opid=(\d{1,18}) ")
+_NUMERIC: Final = re.compile(rb" type=1318 audit\(\d+\.\d+:\d+\) ?: ?opid=(\d{1,18}) ")
+_OPID: Final = re.compile(rb"opid=(\d{1,18}) ")
 _TOKEN: Final = b"OBJ_PID msg=audit("
 _DENSE: Final = 4096
 _REACHES: Final = (BEFORE, 1 << 19, 1 << 22)

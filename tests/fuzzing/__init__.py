@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of what reads other people's files; needs atheris."""
