@@ -4,6 +4,8 @@ import bz2
 import gzip
 import lzma
 import random
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -176,6 +178,8 @@ def test_rotated_and_packed(killtrail, tmp_path):
     (tmp_path / "audit.log.2.gz").write_bytes(gzip.compress(text[: cuts[0]]))
     (tmp_path / "audit.log.1.xz").write_bytes(lzma.compress(text[cuts[0] : cuts[1]]))
     (tmp_path / "audit.log").write_bytes(text[cuts[1] :])
+    if shutil.which("zstd"):
+        subprocess.run(["zstd", "-q", "--rm", tmp_path / "audit.log"], check=True)
     (tmp_path / "notes.bz2").write_bytes(bz2.compress(b"nothing\n"))
     for event, sender, victim, _ in random.Random(7).sample(reference.kills(plain), 5):
         found = killtrail.verdicts("why", str(victim), "--from", str(tmp_path))

@@ -63,6 +63,13 @@ KEPT: Final = (
         "seconds since boot; the date is not in it",
     ),
     KeptKind(
+        "ftrace-raw",
+        "raw pages (per_cpu/cpuN/trace_pipe_raw) with their description beside them; trace-cmd's .dat",
+        "as ftrace; no name can pose as a record",
+        "names of senders: the event has their number only",
+        "seconds since boot",
+    ),
+    KeptKind(
         "strace",
         "strace's text, with and without -f, -t and -o",
         "siginfo of signals that can be caught, execs, how the traced process ended",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.events import ParseProblem
@@ -12,9 +12,16 @@ from killtrail.sources.kept import Kept
 from killtrail.sources.logs.audit import log as audit
 from killtrail.sources.logs.pieces import Piece, open_piece
 
+if TYPE_CHECKING:
+    from killtrail.recorder.tracefs.formats import Format
+
 _FILES_MOST: Final = 4096
-_JOURNAL: Final = b"LPKSHHRH"
-"""How a binary journal file begins."""
+_CONTAINERS: Final = {
+    b"LPKSHHRH": ("journalctl", "systemd"),
+    b"\x17\x08\x44tracing": ("trace-cmd", "trace-cmd"),
+}
+"""Binary files that their own program turns into text: how they begin, that program, its package."""
+_FORM: Final = b"name: signal_generate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,57 +40,102 @@ class Opened:
 
 def open_paths(paths: list[str]) -> Opened:
     """Opens files and folders. Raises `UsageError` for a path that is not there."""
-    pieces: list[Piece] = []
-    problems: list[ParseProblem] = []
+    sorter = _Sorter()
     for path in _files(paths):
         try:
-            pieces.append(open_piece(path))
+            sorter.take(open_piece(path))
         except UnavailableError as error:
-            problems.append(ParseProblem("files", str(path), str(error)))
-    logs: dict[str, list[Piece]] = {}
-    kept: list[Kept] = []
-    unknown: list[str] = []
-    for piece in pieces:
-        if not piece.size:
-            piece.close()
-            continue
+            sorter.problems.append(ParseProblem("files", str(path), str(error)))
+    return sorter.opened()
+
+
+class _Sorter:
+    """Files by what they are; some only make sense together."""
+
+    def __init__(self) -> None:
+        self.problems: list[ParseProblem] = []
+        self._kept: list[Kept] = []
+        self._unknown: list[str] = []
+        self._logs: dict[str, list[Piece]] = {}
+        self._pages: list[Piece] = []
+        self._forms: list[Format] = []
+
+    def take(self, piece: Piece) -> None:
+        """Puts one file where it belongs."""
         sample = piece.head()
-        if sample.startswith(_JOURNAL):
+        if not sample:
             piece.close()
-            stream = _journal(str(path))
-            if stream is None:
-                problems.append(
-                    ParseProblem(
-                        "journal", str(path), f"{path}: needs journalctl (apt-get install systemd)"
-                    )
-                )
-            else:
-                kept.append(stream)
-            continue
+        elif sample.startswith(tuple(_CONTAINERS)):
+            self._unpack(piece, sample)
+        elif sample.startswith(_FORM) or not sample.isascii():
+            self._binary(piece, sample)
+        else:
+            self._text(piece, sample)
+
+    def _unpack(self, piece: Piece, sample: bytes) -> None:
+        from killtrail.sources.logs import journal, rawtrace, texts  # noqa: PLC0415
+
+        piece.close()
+        program, package = next(v for k, v in _CONTAINERS.items() if sample.startswith(k))
+        dat = sample.startswith(rawtrace.DAT)
+        text = rawtrace.as_text(piece.path) if dat else journal.from_binary(piece.path)
+        if text is None:
+            what = f"{piece.path}: {program} could not read it, or is missing (apt-get install {package})"
+            self.problems.append(ParseProblem("files", piece.path, what))
+        elif dat:
+            self._text(text, text.head())
+        else:
+            self._kept.append(texts.journal_stream(text))
+
+    def _binary(self, piece: Piece, sample: bytes) -> None:
+        from killtrail.sources.logs import rawtrace  # noqa: PLC0415
+
+        form = rawtrace.description(sample)
+        if form is not None:
+            self._forms.append(form)
+            piece.close()
+        elif rawtrace.looks(sample, piece.size):
+            self._pages.append(piece)
+        else:
+            self._text(piece, sample)
+
+    def _text(self, piece: Piece, sample: bytes) -> None:
         audited = audit.looks(sample)
         pure = audited and sample.startswith((b"type=", b"node="))
-        stream = None if pure else _text(piece, sample)
+        stream = None if pure else _stream(piece, sample)
         if audited:
             # A kernel's log has audit records and other lines.
             own = piece if stream is None else piece.again()
-            logs.setdefault(os.path.dirname(piece.path), []).append(own)  # noqa: PTH120
+            self._logs.setdefault(os.path.dirname(piece.path), []).append(own)  # noqa: PTH120
         elif stream is None:
-            unknown.append(piece.path)
+            self._unknown.append(piece.path)
             piece.close()
         if stream is not None:
-            kept.append(stream)
-    kept.extend(audit.AuditLog(together) for together in logs.values())
-    return Opened(tuple(kept), tuple(unknown), tuple(problems))
+            self._kept.append(stream)
+
+    def opened(self) -> Opened:
+        """All of it."""
+        self._kept.extend(audit.AuditLog(together) for together in self._logs.values())
+        if self._pages:
+            self._raw()
+        return Opened(tuple(self._kept), tuple(self._unknown), tuple(self.problems))
+
+    def _raw(self) -> None:
+        from killtrail.sources.logs import rawtrace, texts  # noqa: PLC0415
+
+        for piece in self._pages:
+            if self._forms:
+                self._kept.append(texts.pages_stream(piece, rawtrace.Pages(self._forms[0])))
+                continue
+            what = (
+                f"{piece.path}: raw pages need their kernel's description of events: copy"
+                " /sys/kernel/tracing/events/signal/signal_generate/format beside them"
+            )
+            self.problems.append(ParseProblem("files", piece.path, what))
+            piece.close()
 
 
-def _journal(path: str) -> Kept | None:
-    from killtrail.sources.logs import journal, texts  # noqa: PLC0415
-
-    piece = journal.from_binary(path)
-    return texts.journal_stream(piece) if piece is not None else None
-
-
-def _text(piece: Piece, sample: bytes) -> Kept | None:
+def _stream(piece: Piece, sample: bytes) -> Kept | None:
     from killtrail.sources.logs import texts  # noqa: PLC0415 -- not for a log that is audit's alone
 
     return texts.stream(piece, sample)

@@ -28,7 +28,7 @@ _PERF: Final = re.compile(
     rb"\s*(?P<comm>\S.{0,15}?)\s+(?P<tgid>\d{1,18})(?:/(?P<pid>\d{1,18}))?\s+\[(?P<cpu>\d{3,})\]\s+"
     rb"(?P<sec>\d{1,18})\.(?P<frac>\d{6,9}):\s+(?:signal|sched):(?P<event>\w+): (?P<rest>.*)$"
 )
-_COMMENT: Final = re.compile(rb"#|CPU:\d+ \[LOST (\d{1,18}) EVENTS\]|\s*$")
+_COMMENT: Final = re.compile(rb"#|cpus=\d+$|CPU:\d+ \[LOST (\d{1,18}) EVENTS\]|\s*$")
 
 
 def looks(sample: bytes) -> bool:

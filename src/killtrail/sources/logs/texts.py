@@ -34,6 +34,11 @@ def journal_stream(piece: Piece) -> Stream:
     return Stream(journal.ID, piece, kernlog.parse_journal, Boot("", 0))
 
 
+def pages_stream(piece: Piece, parse: Parser) -> Stream:
+    """Raw pages of the ring buffer."""
+    return Stream("ftrace-raw", piece, parse, _SINCE_BOOT)
+
+
 def _clock(kind: str, sample: bytes) -> Boot:
     if kind == ftrace.ID:
         return _SINCE_BOOT
