@@ -47,14 +47,17 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
 def _with_logs(
     verdicts: list[Verdict], wanted: Target, args: argparse.Namespace, now: int
 ) -> list[Verdict]:
-    opened = local.open_all(all_boots=wanted.kind is Kind.HOST)
+    dead = [v for v in verdicts if v.death.ended is not Ended.RUNNING]
+    since = local.earliest(dead, boot.boot_id())
+    sources = local.open_all(all_boots=wanted.kind is Kind.HOST, since_ns=since)
     try:
-        if any(v.death.ended is not Ended.RUNNING for v in verdicts):
-            return local.compared(verdicts, opened.kept)
+        if dead:
+            return local.compared(verdicts, sources)
         narrow = options.narrow(args, local.WALL, now)
-        return local.why(wanted, narrow, opened.kept) + verdicts
+        return local.why(wanted, narrow, sources) + verdicts
     finally:
-        opened.close()
+        for source in sources:
+            source.close()
 
 
 def _coverage(choice: choose.Choice) -> str:

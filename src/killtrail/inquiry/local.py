@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from killtrail.attribution.corroboration import corroborated
-from killtrail.inquiry import kept
 from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import NS, Boot
 from killtrail.model.verdict import Verdict
 from killtrail.sources.kept import Asked, Kept
-from killtrail.sources.logs import formats, journal, kmsg, texts
+from killtrail.sources.logs import kmsg
 
 PATTERNS: Final = (
     "/var/log/audit/audit.log*",
@@ -23,6 +22,7 @@ PATTERNS: Final = (
     "/var/log/secure*",
     "/var/log/wtmp*",
 )
+JOURNALS: Final = ("/var/log/journal", "/run/log/journal")
 WALL: Final = Boot("", 0)
 """The clock of logs with dates."""
 _SLACK_NS: Final = 5 * NS
@@ -33,18 +33,39 @@ def paths() -> list[str]:
     named = os.environ.get("KILLTRAIL_LOGS")
     patterns = named.split(":") if named else PATTERNS
     found = (path for pattern in patterns for path in sorted(glob.glob(pattern)))  # noqa: PTH207
-    return [path for path in found if os.path.isfile(path) and os.access(path, os.R_OK)]  # noqa: PTH113
+    return [path for path in found if os.access(path, os.R_OK) and _has_something(path)]
 
 
-def open_all(*, all_boots: bool) -> formats.Opened:
-    """What this host has kept, the kernel's own ring and the journal included."""
-    opened = formats.open_paths(paths())
-    ring = kmsg.open_ring()
+def _has_something(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0  # noqa: PTH113, PTH202
+
+
+def open_all(*, all_boots: bool, since_ns: int = 0) -> tuple[Kept, ...]:
+    """What this host has kept, the kernel's own ring and the journal included.
+
+    `since_ns`, on the boot clock: from when on the ring of this boot is wanted.
+    """
+    ring = kmsg.open_ring(since_ns)
+    found: list[Kept] = [ring] if ring else []
+    if logs := paths():
+        found.extend(_opened(logs))
+    if any(os.path.isdir(p) and os.listdir(p) for p in JOURNALS):  # noqa: PTH112, PTH208
+        found.extend(_journal(all_boots=all_boots))
+    return tuple(found)
+
+
+# Readers are imported where there is something for them to read: most hosts have no audit log.
+def _opened(logs: list[str]) -> tuple[Kept, ...]:
+    from killtrail.sources.logs import formats  # noqa: PLC0415
+
+    return formats.open_paths(logs).kept
+
+
+def _journal(*, all_boots: bool) -> list[Kept]:
+    from killtrail.sources.logs import journal, texts  # noqa: PLC0415
+
     entries = journal.of_this_host(all_boots=all_boots)
-    more: list[Kept] = [ring] if ring else []
-    if entries is not None:
-        more.append(texts.journal_stream(entries))
-    return formats.Opened((*opened.kept, *more), opened.unknown, opened.problems)
+    return [] if entries is None else [texts.journal_stream(entries)]
 
 
 def compared(verdicts: list[Verdict], sources: tuple[Kept, ...]) -> list[Verdict]:
@@ -56,13 +77,26 @@ def _compared(verdict: Verdict, sources: tuple[Kept, ...]) -> Verdict:
     death = verdict.death
     if death.time_ns is None or death.kind != "process":
         return verdict
-    sent = [link.time_ns for link in verdict.links if link.time_ns is not None]
-    first, last = min([death.time_ns, *sent]), death.time_ns
+    first, last = _begin(verdict, death.time_ns), death.time_ns
     for source in sources:
         for asked in _asked(verdict, source, first, last):
             events = [e for e in source.events(asked) if asked.within(e.time_ns)]
             verdict = corroborated(verdict, events, source.host.boot)
     return verdict
+
+
+def _begin(verdict: Verdict, death_ns: int) -> int:
+    return min([death_ns, *(x.time_ns for x in verdict.links if x.time_ns is not None)])
+
+
+def earliest(verdicts: list[Verdict], boot_id: str) -> int:
+    """When the first of what happened in that boot began; 0 where nothing says so."""
+    times = [
+        _begin(v, v.death.time_ns)
+        for v in verdicts
+        if v.death.time_ns is not None and v.host.boot.boot_id == boot_id
+    ]
+    return min(times, default=0)
 
 
 def _asked(verdict: Verdict, source: Kept, first: int, last: int) -> Iterator[Asked]:
@@ -80,6 +114,8 @@ def _asked(verdict: Verdict, source: Kept, first: int, last: int) -> Iterator[As
 
 def why(target: Target, narrow: Filter, sources: tuple[Kept, ...]) -> list[Verdict]:
     """Verdicts from the host's logs alone, for what no recorder has on record."""
+    from killtrail.inquiry import kept  # noqa: PLC0415
+
     if target.kind is Kind.HOST:
         return kept.why_host(sources, narrow, None)
     return kept.why(sources, target, narrow, None)

@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -39,7 +39,8 @@ class Piece:
     size: int
     cut: str | None = None
     """Why the rest of it could not be unpacked."""
-    _marks: dict[int, int] = field(default_factory=lambda: {0: 1})
+    _counted: tuple[int, int] = (0, 1)
+    """The last place that was asked for, and its line: most questions go on from there."""
 
     @property
     def name(self) -> str:
@@ -58,15 +59,14 @@ class Piece:
         """`audit.log:17`; `audit.log@BYTE` where counting the lines before it would take long."""
         if offset > _LINES_COUNTED:
             return f"{self.name}@{offset}"
-        at = max(mark for mark in self._marks if mark <= offset)
-        line = self._marks[at]
+        at, line = self._counted if self._counted[0] <= offset else (0, 1)
         while at < offset:
             block = os.pread(self.fd, min(CHUNK, offset - at), at)
             if not block:
                 break
             line += block.count(b"\n")
             at += len(block)
-        self._marks[offset] = line
+        self._counted = (offset, line)
         return f"{self.name}:{line}"
 
     def lines(self, longest: int = CHUNK) -> Iterator[tuple[int, bytes]]:
