@@ -36,6 +36,19 @@ print(count)
 """
 
 
+ONE_PID = f"""
+import sys; sys.path.insert(0, {SRC!r})
+from pathlib import Path
+from killtrail.sources.logs.audit.hits import Finder
+from killtrail.sources.logs.pieces import open_piece
+from killtrail.sources.logs.windows import Window
+piece, finder = open_piece(Path(sys.argv[1])), Finder(int(sys.argv[2]), numeric=False)
+for window in Window().backwards(piece, 0, piece.size):
+    for at in finder.spots(window):
+        print(finder.hit(window, at))
+"""
+
+
 def whole(words: list[str], env: dict[str, str] | None = None) -> tuple[float, int]:
     """(seconds, kilobytes) of one process."""
     start = time.perf_counter()
@@ -82,6 +95,7 @@ def contestants(log: Path) -> dict[str, list[str]]:
         "killtrail --help": killtrail("--help"),
         "killtrail why PID (who, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
         "killtrail list (last 10 s)": killtrail("list", "--since", f"@{end - 10}", "--from", path),
+        "kills of one pid (library)": [sys.executable, "-c", ONE_PID, path, str(pid)],
         "all kills, joined (library)": [sys.executable, "-c", ALL_KILLS, path],
         "LC_ALL=C grep -c opid=PID": ["env", "LC_ALL=C", "grep", "-c", f"opid={pid} ", path],
         "rg -c opid=PID": ["rg", "-c", "-j1", f"opid={pid} ", path],

@@ -33,9 +33,9 @@ _THREAD_CALLS: Final = frozenset({"tgkill", "rt_tgsigqueueinfo"})
 _MOST_IDS: Final = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
-    """One SYSCALL record."""
+    """One SYSCALL record. Not frozen: a log has them by the hundred thousand, and that doubles the cost."""
 
     head: Head
     piece: Piece
@@ -99,6 +99,11 @@ def parse(piece: Piece, offset: int, line: bytes) -> Call | None:
     of = head(line)
     if of is None or of.kind != b"SYSCALL":
         return None
+    return of_head(piece, offset, line, of)
+
+
+def of_head(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
+    """The same where the head was read already."""
     match = _SYSCALL.match(line, of.end)
     if match is None:
         return None

@@ -9,7 +9,7 @@ from killtrail.model.redact import redact
 from killtrail.sources.logs.audit.call import Call
 from killtrail.sources.logs.audit.record import fields, head, number, text
 
-_REACHES: Final = (1 << 16, 1 << 19, 1 << 22)
+_REACHES: Final = (1 << 13, 1 << 16, 1 << 19, 1 << 22)
 _WORD: Final = re.compile(r"a(\d{1,18})(?:\[(\d{1,18})\])?$")
 _WORDS_MOST: Final = 256
 _LONGEST: Final = 4096

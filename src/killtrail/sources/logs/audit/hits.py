@@ -8,10 +8,10 @@ whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from killtrail.sources.logs.audit.call import SIGNAL_CALLS, Call, parse
+from killtrail.sources.logs.audit.call import SIGNAL_CALLS, Call, of_head, parse
 from killtrail.sources.logs.audit.record import Head, head
 from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.windows import BEFORE, Window
@@ -102,7 +102,12 @@ def _right_before(window: Window, offset: int, of: Head) -> Call | None:
     begin = window.buffer.rfind(b"\n", 0, end) + 1
     if not begin and window.start:
         return None
-    call = parse(window.piece, window.start + begin, bytes(window.buffer[begin:end]))
+    line = bytes(window.buffer[begin:end])
+    if not of.wrapped and line.startswith(of.sibling):
+        # The same node and stamp: no need to read the head once more.
+        own = replace(of, kind=b"SYSCALL", end=len(of.sibling) + 1)
+        return of_head(window.piece, window.start + begin, line, own)
+    call = parse(window.piece, window.start + begin, line)
     return call if call is not None and call.head.event == of.event else None
 
 

@@ -33,7 +33,7 @@ NUMBERS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Head:
     """Which event a record belongs to. A serial alone is no key: auditd's own are used again."""
 
@@ -55,6 +55,13 @@ class Head:
     def event(self) -> tuple[bytes | None, int, int, int]:
         """What records of one event share."""
         return (self.node, self.seconds, self.millis, self.serial)
+
+    @property
+    def sibling(self) -> bytes:
+        """How the SYSCALL record of the same event begins in a log that nothing wrapped."""
+        node = b"node=%s " % self.node if self.node else b""
+        stamp = (self.seconds, self.millis, self.serial)
+        return node + b"type=SYSCALL msg=audit(%d.%03d:%d):" % stamp
 
     @property
     def id(self) -> str:
