@@ -6,6 +6,7 @@ import lzma
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from killtrail.sources.kept import Asked
 from killtrail.sources.logs import windows
 from killtrail.sources.logs.audit.log import AuditLog
 from killtrail.sources.logs.pieces import open_piece
+from tests.conftest import ROOT
 from tests.sources import reference, variants
 
 STAMP = "1795170889.842"
@@ -213,3 +215,61 @@ def test_any_bytes(tmp_path_factory, junk):
     list(log.events(Asked(pid=9)))
     list(log.events(Asked()))
     log.close()
+
+
+def test_cut_at_every_byte(tmp_path):
+    """The real record of 2010, cut behind each of its bytes."""
+    text = (ROOT / "tests/cases/roxen/audit.log").read_bytes()
+    for cut in range(len(text)):
+        log = written(tmp_path, text[:cut])
+        found = [e for e in log.events(Asked(pid=26880)) if isinstance(e, SignalSent)]
+        assert all(e.current.pid == 4299 for e in found), cut
+        log.close()
+
+
+def test_truncated_while_it_is_read(tmp_path):
+    """A log that is emptied under the reader (copytruncate) gives less, not a crash."""
+    text = variants.raw()
+    path = tmp_path / "audit.log"
+    path.write_bytes(text)
+    log = opened(path)
+    victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
+    path.write_bytes(text[:1000])
+    assert list(log.events(Asked(pid=victim))) == []
+    list(log.events(Asked()))
+
+
+def test_rotated_while_it_is_read(tmp_path):
+    """A log that is renamed under the reader is the same log."""
+    text = variants.raw()
+    path = tmp_path / "audit.log"
+    path.write_bytes(text)
+    log = opened(path)
+    path.rename(tmp_path / "audit.log.1")
+    path.write_bytes(b"")
+    victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
+    assert [e for e in log.events(Asked(pid=victim)) if isinstance(e, SignalSent)]
+
+
+def test_memory_does_not_grow_with_the_log(tmp_path):
+    """A log ten times as large takes no more memory to search."""
+    code = (
+        "import sys;sys.path.insert(0,sys.argv[1])\n"
+        "from killtrail.cli.main import main\n"
+        "main(['why','pid:26171','--json','--from',sys.argv[2]])\n"
+        # Not ru_maxrss: that counts what the process was before its exec, too.
+        "print([x.split()[1] for x in open('/proc/self/status') if x[:5]=='VmHWM'][0],file=sys.stderr)\n"
+    )
+    peaks = []
+    for times in (1, 10):
+        path = tmp_path / f"{times}.log"
+        path.write_bytes(variants.raw() * times)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(ROOT / "src"), str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(done.stderr.split()[-1]))
+    assert peaks[1] - peaks[0] < 16 << 10, peaks
+    assert peaks[1] < 64 << 10, peaks
