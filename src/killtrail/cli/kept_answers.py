@@ -5,7 +5,7 @@ import sys
 import time
 
 from killtrail.cli import options, output
-from killtrail.errors import NoSuchDeathError, UnavailableError
+from killtrail.errors import NoSuchDeathError, UnavailableError, UsageError
 from killtrail.inquiry import kept
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
@@ -18,6 +18,7 @@ _SHOWN = 5
 
 def why(args: argparse.Namespace, target: Target) -> int:
     """`killtrail why TARGET --from PATH...`."""
+    _checked(args)
     narrow = options.narrow(args, _DATED, time.time_ns())
     opened = _open(args.paths)
     try:
@@ -39,6 +40,7 @@ def why(args: argparse.Namespace, target: Target) -> int:
 
 def deaths(args: argparse.Namespace) -> int:
     """`killtrail list --from PATH...`."""
+    _checked(args)
     narrow = options.narrow(args, _DATED, time.time_ns())
     opened = _open(args.paths)
     try:
@@ -47,6 +49,13 @@ def deaths(args: argparse.Namespace) -> int:
         opened.close()
     output.rows(verdicts, as_json=args.json)
     return 0
+
+
+def _checked(args: argparse.Namespace) -> None:
+    if args.boot is not None:
+        raise UsageError(
+            "files don't know boots by number", "--since '2026-11-20 13:30' --until ..."
+        )
 
 
 def _open(paths: list[str]) -> formats.Opened:
