@@ -235,3 +235,36 @@ def test_a_copied_root(killtrail, tmp_path):
 def test_any_bytes(tmp_path_factory, start, junk):
     """Whatever follows a true beginning: no exception."""
     events(tmp_path_factory.mktemp("any"), start + junk)
+
+
+CRON_KILL = """\
+type=SYSCALL msg=audit(1763636401.000:1): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=700 pid=750 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="sh" exe="/bin/dash" key=(null)
+type=SYSCALL msg=audit(1763636402.000:2): arch=c000003e syscall=62 success=yes exit=0 a0=9 a1=9 a2=0 a3=0 items=0 ppid=700 pid=750 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="sh" exe="/bin/dash" key=(null)
+type=OBJ_PID msg=audit(1763636402.000:2): opid=9 oauid=-1 ouid=0 oses=-1 ocomm="app"
+"""
+
+
+def test_the_job_behind_the_killer(killtrail, tmp_path):
+    """Cron's own line names the job whose shell sent it; the verdict cites that line."""
+    (tmp_path / "audit.log").write_text(CRON_KILL)
+    (tmp_path / "syslog").write_text(
+        "2025-11-20T11:00:00.500+00:00 db1 CRON[700]: (root) CMD (/opt/clean.sh)\n"
+        "2025-11-20T11:00:00.600+00:00 db1 CRON[701]: (root) CMD (/opt/other.sh)\n"
+        "2025-11-20T11:00:00.700+00:00 db1 kernel: [    5.0] hello\n"
+    )
+    (found,) = killtrail.verdicts("why", "9", "--from", str(tmp_path))
+    assert (found["origin"]["kind"], found["origin"]["name"]) == ("cron", "/opt/clean.sh")
+    assert "/opt/clean.sh" in str(found["evidence"]) and "other" not in str(found)
+    assert found["host"]["name"] == "db1"
+
+
+def test_oomd(killtrail, tmp_path):
+    """systemd-oomd's line: policy by memory pressure, not the kernel's OOM killer."""
+    (tmp_path / "messages").write_text(
+        "Nov 20 11:00:00 db1 kernel: [    5.0] hello\n"
+        "Nov 20 11:00:00 db1 systemd-oomd[400]: Killed /system.slice/app.service due to memory pressure"
+        " for /system.slice being 80.15% > 50.00% for > 20s with reclaim activity\n"
+    )
+    (found,) = killtrail.verdicts("why", "app.service", "--from", str(tmp_path))
+    assert (found["cause"], found["mechanism"]) == ("oom-killed", "systemd-oomd")
+    assert "80.15%" in found["summary"]

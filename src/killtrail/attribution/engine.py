@@ -12,6 +12,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import LoginSeen, SignalRefused, SignalSent
+from killtrail.model.text import visible
 from killtrail.model.verdict import Ancestor, Death, Link, Verdict
 
 
@@ -22,6 +23,7 @@ def judge(case: Case) -> Verdict:
     brief = argument.brief
     _note_loss(argument)
     ancestry: tuple[Ancestor, ...] = argument.ancestry
+    began = origin.of(argument.head, ancestry, _login(argument)) if argument.head else None
     return Verdict(
         death=_death(case, argument),
         cause=conclusion.cause,
@@ -31,7 +33,7 @@ def judge(case: Case) -> Verdict:
         mechanism=conclusion.mechanism,
         links=tuple(brief.links),
         ancestry=ancestry,
-        origin=origin.of(argument.head, ancestry, _login(argument)) if argument.head else None,
+        origin=began,
         incident=incident.of(case, argument.signal),
         patterns=patterns.of(case, brief),
         evidence=tuple(brief.evidence),
@@ -45,7 +47,13 @@ def judge(case: Case) -> Verdict:
 
 def _login(argument: Argument) -> LoginSeen | None:
     signal = argument.signal
-    return signal.login if signal is not None and signal.current == argument.head else None
+    if signal is None or signal.login is None or signal.current != argument.head:
+        return None
+    opened = signal.login
+    what = f"was told to run {visible(opened.command)}" if opened.command else "opened its session"
+    away = f", from {visible(opened.came_from)}" if opened.came_from else ""
+    argument.brief.cite(opened, f"{wording.name(opened.process)} {what}{away}")
+    return opened
 
 
 def _held_down(conclusion: Conclusion, case: Case) -> Certainty:

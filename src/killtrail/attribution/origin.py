@@ -24,7 +24,7 @@ def of(
         return found
     service = (login.process.exe or login.process.comm or "").rsplit("/", 1)[-1]
     kind = "cron" if service in _CRON else "at" if service in _AT else "login-session"
-    name = found.name if found else None
+    name = login.command or (found.name if found else None)
     return Origin(kind, name, login.process.loginuid, login.came_from, login.process.login_user)
 
 

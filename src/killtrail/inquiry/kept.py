@@ -16,6 +16,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import (
     Event,
     HostEvent,
+    LoginSeen,
     Loss,
     OomKilled,
     OomVictimMarked,
@@ -35,6 +36,8 @@ _ZOMBIE_NS: Final = 60 * NS
 """How long a number may stay taken by one who is dead, for want of a sign of a new life."""
 _PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
+_SESSION_NS: Final = 7 * 86_400 * NS
+"""How long after its opening a session may still be meant by its process number."""
 _AROUND_NS: Final = 60 * NS
 _LISTED: Final = 50
 _PER_DEATH: Final = 20
@@ -112,10 +115,7 @@ def _newest(
         )
         events.extend(taken)
     found: list[Verdict] = []
-    by_host: dict[str, list[Event]] = {}
-    for event in _distinct(events):
-        by_host.setdefault(event.origin.host or "", []).append(event)
-    for name, own in by_host.items():
+    for name, own in _by_host(_distinct(events)).items():
         if node is None or name == node:
             found.extend(_newest_of(own, _host(group, name), _loss(group), most, each=each))
     found.sort(key=lambda v: v.death.time_ns or 0)
@@ -211,12 +211,21 @@ def _of_number(
         events = [e for e in events if isinstance(e, _Ending) and target.matches(_victim(e))]
     loss = _loss(group)
     verdicts: list[Verdict] = []
-    for name in sorted({e.origin.host or "" for e in events}):
-        if node is not None and name != node:
-            continue
-        own = [e for e in events if (e.origin.host or "") == name]
-        verdicts.extend(_judged(own, pid, _host(group, name), loss))
+    for name, own in _by_host(events).items():
+        if node is None or name == node:
+            verdicts.extend(_judged(own, pid, _host(group, name), loss))
     return verdicts
+
+
+# Some files name their machine, others don't: beside one name only, the others are that machine's.
+def _by_host(events: list[Event]) -> dict[str, list[Event]]:
+    names = {e.origin.host for e in events if e.origin.host}
+    if len(names) <= 1:
+        return {next(iter(names), ""): events} if events else {}
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.origin.host or "", []).append(event)
+    return found
 
 
 def _host(group: list[Kept], name: str) -> Host:
@@ -267,7 +276,9 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
         if (isinstance(e, SignalSent) and e.target.pid == pid) or isinstance(e, SignalRefused)
     ]
     company = [e for e in events if isinstance(e, SignalSent)]
+    logins = [e for e in events if isinstance(e, LoginSeen)]
     for life in _lives(events, pid):
+        life.signals = [_with_login(s, logins) for s in life.signals]
         facts = _facts(life, pid)
         found = effective.find(facts)
         if found is None and not facts.exit and not facts.reports:
@@ -287,6 +298,19 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
                 around=tuple(tries),
             )
         )
+
+
+# syslog's word for who opened the session, or which job it was, in which the sender's chain stands.
+def _with_login(signal: SignalSent, logins: list[LoginSeen]) -> SignalSent:
+    if signal.login is not None and signal.login.came_from:
+        return signal
+    chain = {seen.process.pid for seen in signal.chain} | {signal.current.ppid}
+    found = [
+        e
+        for e in logins
+        if e.process.pid in chain and 0 <= signal.time_ns - e.time_ns <= _SESSION_NS
+    ]
+    return replace(signal, login=found[-1]) if found else signal
 
 
 def _lives(events: list[Event], pid: int) -> list[_Life]:

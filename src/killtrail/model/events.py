@@ -39,13 +39,15 @@ class ProcessSeen:
 
 @dataclass(frozen=True, slots=True)
 class LoginSeen:
-    """The opening of an audit session: who (`process.loginuid`), by which program, from where."""
+    """A session that was opened, or a job that was started: who, by which program, from where."""
 
     time_ns: int
     origin: Provenance
     process: Process
     came_from: str | None = None
     terminal: str | None = None
+    command: str | None = None
+    """What a job service was told to run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,20 +33,25 @@ def oom_killed(a: Argument) -> Conclusion | None:
     end_cited = a.cite_end() if end is not None else ()
     where = _policy(a, report, (*cited, *end_cited))
     who = _trigger(a, report, cited)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel says that its OOM killer did it")
+    if report.scope != "oomd":
+        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel says that its OOM killer did it")
     chosen = f" (chosen from {report.candidates} processes)" if report.candidates else ""
-    summary = f"{wording.name(a.victim)} was killed by the OOM killer{chosen}: {where}{who}"
+    killer = "systemd-oomd" if report.scope == "oomd" else "the OOM killer"
+    summary = f"{wording.name(a.victim)} was killed by {killer}{chosen}: {where}{who}"
     return Conclusion(Cause.OOM_KILLED, _SURE, summary, _mechanism(report))
 
 
 def _says(report: OomKilled) -> str:
     details = f": {visible(report.details)}" if report.details else ""
-    return f"the OOM killer killed {wording.name(report.victim)}{details}"
+    killer = "systemd-oomd" if report.scope == "oomd" else "the OOM killer"
+    return f"{killer} killed {wording.name(report.victim)}{details}"
 
 
 def _mechanism(report: OomKilled) -> Mechanism:
     if report.sysrq:
         return Mechanism.OOM_SYSRQ
+    if report.scope == "oomd":
+        return Mechanism.SYSTEMD_OOMD
     if report.group:
         return Mechanism.OOM_GROUP
     return Mechanism.OOM_CGROUP if report.scope == "cgroup" else Mechanism.OOM_HOST
@@ -56,6 +61,9 @@ def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
     if report.sysrq:
         subject, action, says = Subject("kernel", "sysrq f"), "was told to", "sysrq-f forced it"
         a.brief.miss("who wrote to sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
+    elif report.scope == "oomd":
+        subject = Subject("cgroup", report.cgroup or "?")
+        action, says = "was under pressure", f"systemd-oomd acted on {visible(report.details)}"
     elif report.scope == "cgroup":
         name = report.cgroup or "?"
         limit = f" at {size(report.limit_bytes)}" if report.limit_bytes else ""
@@ -80,6 +88,8 @@ def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
 
 def _trigger(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
     by = report.invoker
+    if report.scope == "oomd":
+        return ""
     if by is None:
         a.brief.miss("the task whose allocation set it off", Why.LOST)
         return ""

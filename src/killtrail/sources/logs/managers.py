@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from killtrail.model import signals as sg
 from killtrail.model.events import (
     Event,
     HostEvent,
+    LoginSeen,
     OomKilled,
     ProcessExited,
     Provenance,
@@ -121,6 +123,42 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     return HostEvent(time_ns, origin, "asked", text, _process(line, name, match["user"]))
 
 
+# cron's child of that number becomes the parent of the job's shell; sshd's is the session's own.
+_CRON: Final = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<what>.*)\)$")
+_ACCEPTED: Final = re.compile(r"Accepted \S+ for (?P<user>\S+) from (?P<host>\S+) port \d+")
+# src/oom/oomd-util.c, oomd-manager.c
+_OOMD: Final = re.compile(
+    r"Killed (?P<cgroup>/\S+) due to (?P<why>memory (?:pressure|used|swap).*|swap used.*)$"
+)
+
+
+def _cron(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    match = _CRON.match(line.text)
+    if match is None or line.pid is None:
+        return None
+    process = _process(line, "cron", match["user"])
+    return LoginSeen(time_ns, origin, process, command=match["what"])
+
+
+def _sshd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    match = _ACCEPTED.match(line.text)
+    if match is None or line.pid is None:
+        return None
+    process = replace(_process(line, "sshd"), login_user=match["user"])
+    return LoginSeen(time_ns, origin, process, came_from=match["host"])
+
+
+def _oomd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    match = _OOMD.match(line.text)
+    if match is None:
+        return None
+    unit = match["cgroup"].rsplit("/", 1)[-1]
+    victim = Process(Key(0, None), comm=unit, user="", cgroup=match["cgroup"])
+    return OomKilled(
+        time_ns, origin, victim, scope="oomd", cgroup=match["cgroup"], details=match["why"]
+    )
+
+
 def _shutdown(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if not _SHUTDOWN.search(line.text):
         return None
@@ -137,6 +175,11 @@ _READERS: Final[dict[str, Callable[[Line, int, Provenance], Event | None]]] = {
     "systemd": _systemd,
     "systemd-logind": _logind,
     "sudo": _sudo,
+    "cron": _cron,
+    "crond": _cron,
+    "sshd": _sshd,
+    "sshd-session": _sshd,
+    "systemd-oomd": _oomd,
     "shutdown": _shutdown,
     "systemd-shutdown": _shutdown,
     "init": _init,

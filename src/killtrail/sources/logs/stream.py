@@ -8,6 +8,7 @@ from killtrail.model.events import (
     Event,
     HostEvent,
     KernelLine,
+    LoginSeen,
     Loss,
     OomKilled,
     OomVictimMarked,
@@ -50,6 +51,9 @@ class Stream:
             if isinstance(found, ParseProblem):
                 if len(self._problems) < _PROBLEMS_KEPT:
                     self._problems.setdefault(found.where, found)
+            elif isinstance(found, LoginSeen):
+                # Whose launcher it may be is known only when the chain is.
+                yield found
             elif asked.within(found.time_ns) and (asked.pid is None or asked.pid in about(found)):
                 yield found
 
@@ -80,6 +84,6 @@ def about(event: Event) -> set[int]:
         return {event.victim.pid}
     if isinstance(event, SignalRefused):
         return set() if event.pid is None else {event.pid}
-    if isinstance(event, KernelLine | HostEvent):
+    if isinstance(event, KernelLine | HostEvent | LoginSeen):
         return set()
     return {event.process.pid}
