@@ -96,6 +96,7 @@ def test_exit_codes(killtrail, words, code):
         "demo",
         "explain",
         "rules",
+        "trust",
         "wait",
     ],
 )

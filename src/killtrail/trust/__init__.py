@@ -1,0 +1,1 @@
+"""Does what this host says of itself agree between independent views?"""

@@ -1,0 +1,1 @@
+"""Can the host be believed?"""
