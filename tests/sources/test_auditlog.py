@@ -273,3 +273,28 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
         peaks.append(int(done.stderr.split()[-1]))
     assert peaks[1] - peaks[0] < 16 << 10, peaks
     assert peaks[1] < 64 << 10, peaks
+
+
+KILL = (
+    "type=SYSCALL msg=audit({at}.000:{at}): arch=c000003e syscall=62 success=yes exit=0 a0=9 a1=9 a2=0 a3=0"
+    " items=0 ppid=1 pid={by} auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1"
+    ' comm="sh" exe="/bin/sh" key=(null)\n'
+    'type=OBJ_PID msg=audit({at}.000:{at}): opid=9 oauid=0 ouid=0 oses=1 ocomm="app"\n'
+)
+EXEC = (
+    "type=SYSCALL msg=audit({at}.000:{at}): arch=c000003e syscall=59 success=yes exit=0 a0=9 a1=9 a2=0 a3=0"
+    " items=0 ppid=1 pid=9 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1"
+    ' comm="app" exe="/bin/app" key=(null)\n'
+)
+
+
+def test_a_second_kill_may_hit_a_zombie(killtrail, tmp_path):
+    """A kill of a number whose process was killed before is a death only if the number began anew."""
+    path = tmp_path / "audit.log"
+    path.write_text(KILL.format(at=100, by=5) + KILL.format(at=110, by=6))
+    first, second = killtrail.verdicts("why", "9", "--from", str(path))
+    assert (first["certainty"], second["certainty"]) == ("likely", "possible")
+    assert "zombie" in str(second["absent"])
+    path.write_text(KILL.format(at=100, by=5) + EXEC.format(at=105) + KILL.format(at=110, by=6))
+    first, second = killtrail.verdicts("why", "9", "--from", str(path))
+    assert (first["certainty"], second["certainty"]) == ("likely", "likely")

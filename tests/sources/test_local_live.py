@@ -1,6 +1,7 @@
 """Nothing armed: what this host keeps by itself answers."""
 
 import os
+import time
 
 import pytest
 
@@ -50,6 +51,26 @@ def test_a_kill_is_not_made_up(unarmed, ring):
     done = unarmed("why", f"pid:{truth.victim}")
     assert done.returncode == 5
     assert "killtrail arm" in done.stderr and "killtrail rules --install" in done.stderr
+
+
+def test_the_living_have_not_died_of_it(unarmed, tmp_path):
+    """A log that shows a TERM to somebody who handled it and lives on tells of no death."""
+    with Lab() as lab:
+        victim = lab.victim()
+        path = tmp_path / "audit.log"
+        now = time.time() + 1
+        path.write_text(
+            f"type=SYSCALL msg=audit({now:.3f}:7): arch=c000003e syscall=62 success=yes exit=0 a0=1 a1=9"
+            " a2=0 a3=0 items=0 ppid=1 pid=77 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0"
+            ' fsgid=0 tty=pts0 ses=1 comm="sh" exe="/bin/sh" key=(null)\n'
+            f"type=OBJ_PID msg=audit({now:.3f}:7): opid={victim.pid} oauid=0 ouid=0 oses=1"
+            ' ocomm="x"\n'
+        )
+        env = {"KILLTRAIL_LOGS": str(path)}
+        alive = unarmed.verdicts("why", f"pid:{victim.pid}", env=env)
+    gone = unarmed.verdicts("why", f"pid:{victim.pid}", env=env)
+    assert [v["cause"] for v in alive] == ["alive"]
+    assert [v["cause"] for v in gone] == ["killed-by-process"]
 
 
 def test_recorder_and_ring_agree(bpf, ring):

@@ -47,6 +47,8 @@ class Case:
     watched: bool = True
     kept: bool = False
     """Made from files alone, whatever they happen to hold."""
+    doubted: str | None = None
+    """Why this may be no death of its own, where that is so: certainty is *possible* then."""
     company: tuple[SignalSent, ...] = ()
     """Deadly sends of the same act, the one to this victim included, in time order."""
     notes: tuple[Note, ...] = ()

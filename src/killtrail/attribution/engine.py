@@ -62,10 +62,14 @@ def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
         return Certainty.NOT_ESTABLISHED
     # Files are text: whoever may write to them may have written this.
     most = Certainty.LIKELY if case.kept else Certainty.ESTABLISHED
+    if case.doubted:
+        most = Certainty.POSSIBLE
     return min(most, max(Certainty.POSSIBLE, conclusion.certainty))
 
 
 def _note_loss(argument: Argument) -> None:
+    if argument.case.doubted:
+        argument.brief.miss(argument.case.doubted, Why.NOT_RECORDED)
     for gap in argument.case.loss.gaps[:2]:
         argument.brief.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:

@@ -54,7 +54,10 @@ def _with_logs(
         if dead:
             return local.compared(verdicts, sources)
         narrow = options.narrow(args, local.WALL, now)
-        return local.why(wanted, narrow, sources) + verdicts
+        told = local.why(wanted, narrow, sources)
+        return (
+            local.without_the_living(told, verdicts or ask.living(wanted, reused=False)) + verdicts
+        )
     finally:
         for source in sources:
             source.close()

@@ -36,6 +36,7 @@ _ZOMBIE_NS: Final = 60 * NS
 """How long a number may stay taken by one who is dead, for want of a sign of a new life."""
 _PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
+_ZOMBIE: Final = "whether the number had passed to another process (a zombie takes signals, too)"
 _SESSION_NS: Final = 7 * 86_400 * NS
 """How long after its opening a session may still be meant by its process number."""
 _AROUND_NS: Final = 60 * NS
@@ -54,6 +55,13 @@ class _Life:
     seen: list[ProcessSeen] = field(default_factory=list)
     again: bool = False
     """Whether its number was seen to start a program after its end."""
+    doubted: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether something on record ended it for certain."""
+        killed = any(s.sig == sg.SIGKILL or s.doomed for s in self.signals)
+        return self.exit is not None or killed or bool(self.reports)
 
     @property
     def last_ns(self) -> int | None:
@@ -293,6 +301,7 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
                 loss=loss,
                 watched=False,
                 kept=True,
+                doubted=life.doubted,
                 company=tuple(s for s in company if act is not None and s.act == act),
                 refused=tuple(r for r in refused if abs(r.time_ns - last) <= _AROUND_NS),
                 around=tuple(tries),
@@ -320,11 +329,12 @@ def _lives(events: list[Event], pid: int) -> list[_Life]:
         if isinstance(event, ProcessSeen) and event.process.pid == pid:
             started.append(event)
             if lives:
-                lives[-1].again = lives[-1].exit is not None
+                lives[-1].again = lives[-1].over
         if not _ends(event, pid):
             continue
         if not lives or lives[-1].ended_before(event):
-            lives.append(_Life())
+            doubt = _ZOMBIE if lives and lives[-1].over and not lives[-1].again else None
+            lives.append(_Life(doubted=None if isinstance(event, ProcessExited) else doubt))
         life = lives[-1]
         life.seen.extend(started)
         started.clear()

@@ -112,6 +112,29 @@ def _asked(verdict: Verdict, source: Kept, first: int, last: int) -> Iterator[As
     )
 
 
+def without_the_living(told: list[Verdict], alive: list[Verdict]) -> list[Verdict]:
+    """What logs tell of deaths, without those of processes that were there before and still are.
+
+    A log shows that a signal was sent, not that it was handled: who lives has not died of it.
+    """
+    since = {v.death.process.pid: _wall(v, v.death.process.key.start_ns) for v in alive}
+    return [
+        verdict
+        for verdict in told
+        if not _was_there(
+            since.get(verdict.death.process.pid), _wall(verdict, verdict.death.time_ns)
+        )
+    ]
+
+
+def _wall(verdict: Verdict, boot_ns: int | None) -> int | None:
+    return None if boot_ns is None else verdict.host.boot.wall(boot_ns)
+
+
+def _was_there(start: int | None, death: int | None) -> bool:
+    return start is not None and death is not None and start <= death
+
+
 def why(target: Target, narrow: Filter, sources: tuple[Kept, ...]) -> list[Verdict]:
     """Verdicts from the host's logs alone, for what no recorder has on record."""
     from killtrail.inquiry import kept  # noqa: PLC0415
