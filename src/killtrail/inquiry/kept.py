@@ -64,6 +64,12 @@ class _Life:
         return self.exit is not None or killed or bool(self.reports)
 
     @property
+    def may_linger(self) -> bool:
+        """Whether a zombie of it may still have the number: who told of its end has reaped it."""
+        told = self.exit is not None and self.exit.told
+        return self.over and not self.again and not told
+
+    @property
     def last_ns(self) -> int | None:
         if self.exit is not None:
             return self.exit.time_ns
@@ -333,7 +339,7 @@ def _lives(events: list[Event], pid: int) -> list[_Life]:
         if not _ends(event, pid):
             continue
         if not lives or lives[-1].ended_before(event):
-            doubt = _ZOMBIE if lives and lives[-1].over and not lives[-1].again else None
+            doubt = _ZOMBIE if lives and lives[-1].may_linger else None
             lives.append(_Life(doubted=None if isinstance(event, ProcessExited) else doubt))
         life = lives[-1]
         life.seen.extend(started)
