@@ -298,3 +298,19 @@ def test_a_second_kill_may_hit_a_zombie(killtrail, tmp_path):
     path.write_text(KILL.format(at=100, by=5) + EXEC.format(at=105) + KILL.format(at=110, by=6))
     first, second = killtrail.verdicts("why", "9", "--from", str(path))
     assert (first["certainty"], second["certainty"]) == ("likely", "likely")
+
+
+@pytest.mark.parametrize("mark", [b"\x1d", b"#035", b"\\035"])
+def test_a_name_in_hex_before_the_enrichment(tmp_path, mark):
+    """A name with blanks is in hex and the last raw field: what follows is not part of it."""
+    log = written(
+        tmp_path,
+        KILL.format(at=100, by=5)
+        .encode()
+        .replace(
+            b'ocomm="app"',
+            b"ocomm=" + b"a b".hex().upper().encode() + mark + b'OAUID="root" OUID="root"',
+        ),
+    )
+    (hit,) = [e for e in log.events(Asked(pid=9)) if isinstance(e, SignalSent)]
+    assert (hit.target.comm, hit.target.user) == ("a b", "root")

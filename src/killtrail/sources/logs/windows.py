@@ -51,16 +51,6 @@ class Window:
             yield self
             high -= size
 
-    def forwards(self, piece: Piece, low: int, high: int) -> Iterator["Window"]:
-        """The same, the first one first."""
-        while low < high:
-            size = min(self._size, high - low)
-            self._load(piece, low, low + size)
-            if self.last <= self.first:
-                return
-            yield self
-            low += size
-
     def _load(self, piece: Piece, low: int, high: int) -> None:
         self.piece = piece
         self.start = max(0, low - BEFORE)

@@ -11,7 +11,7 @@ from typing import Final
 
 from killtrail.model.clock import NS
 
-ENRICHED: Final = re.compile(rb"\x1d|[#\\]035")
+_ENRICHED: Final = re.compile(rb"\x1d|[#\\]035")
 """What parts a record from its enrichment: 0x1D, or the escape that a syslog daemon made of it."""
 HEAD: Final = re.compile(
     rb"(?P<wrap>[^'\"=\n]*?)(?:node=(?P<node>\S+) )?"
@@ -91,7 +91,7 @@ def head(line: bytes | bytearray, start: int = 0) -> Head | None:
 def fields(line: bytes, start: int) -> dict[str, bytes]:
     """The fields from `start` on; of several of one name the first, so enrichment changes none."""
     found: dict[str, bytes] = {}
-    for match in _FIELD.finditer(line, start):
+    for match in _FIELD.finditer(_ENRICHED.sub(b" ", line), start):
         found.setdefault(match[1].decode("ascii"), match[2])
     return found
 
