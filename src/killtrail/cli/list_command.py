@@ -9,6 +9,7 @@ _DEFAULT_MOST = 50
 _EXAMPLES = """  killtrail list
   killtrail list --since '1 h ago' --json
   killtrail list --all -n 20        ordinary exits too
+  killtrail list --from logs/       the deaths that files know of
 """
 
 

@@ -6,6 +6,8 @@ from killtrail.inquiry import target
 _EXAMPLES = """  killtrail why 4242
   killtrail why nginx.service --since yesterday
   killtrail why comm:postgres -n 1 --json
+  killtrail why 4242 --from audit.log audit.log.1.gz      files of any host, no root
+  killtrail why host --from /mnt/image                    why did the machine go down
 """
 
 
@@ -15,7 +17,7 @@ def build() -> options.Parser:
     p.add_argument(
         "target",
         metavar="TARGET",
-        help="a pid, a name (comm, exe, unit x.service), or pid: comm: exe: unit: container: NAME",
+        help="a pid, a name (comm, exe, unit x.service), pid: comm: exe: unit: container: NAME, or host",
     )
     options.add_filters(p)
     options.add_from(p)
