@@ -268,3 +268,23 @@ def test_oomd(killtrail, tmp_path):
     (found,) = killtrail.verdicts("why", "app.service", "--from", str(tmp_path))
     assert (found["cause"], found["mechanism"]) == ("oom-killed", "systemd-oomd")
     assert "80.15%" in found["summary"]
+
+
+def test_a_number_of_an_older_job(killtrail, tmp_path):
+    """A cron line with the right number, an hour before the shell was started: somebody else's."""
+    (tmp_path / "audit.log").write_text(CRON_KILL)
+    (tmp_path / "syslog").write_text(
+        "2025-11-20T10:00:00.500+00:00 db1 CRON[700]: (root) CMD (/opt/innocent.sh)\n"
+        "2025-11-20T11:00:00.700+00:00 db1 kernel: [    5.0] hello\n"
+    )
+    (found,) = killtrail.verdicts("why", "9", "--from", str(tmp_path))
+    assert "innocent" not in str(found)
+
+
+def test_host_from_files_that_name_it_and_files_that_do_not(killtrail, tmp_path):
+    """Wtmp names no machine: beside a log that does, both speak of one."""
+    (tmp_path / "messages").write_text(MESSAGES)
+    start = 1_700_000_000
+    (tmp_path / "wtmp").write_bytes(record(7, b"alice", b"192.0.2.7", start, 900))
+    found = killtrail.verdicts("why", "host", "--from", str(tmp_path))
+    assert {v["host"]["name"] for v in found} == {"db1"}

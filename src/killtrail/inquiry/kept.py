@@ -37,8 +37,8 @@ _ZOMBIE_NS: Final = 60 * NS
 _PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
 _ZOMBIE: Final = "whether the number had passed to another process (a zombie takes signals, too)"
-_SESSION_NS: Final = 7 * 86_400 * NS
-"""How long after its opening a session may still be meant by its process number."""
+_BEGUN_NS: Final = 10 * NS
+"""How soon a job or a session starts its first program."""
 _AROUND_NS: Final = 60 * NS
 _LISTED: Final = 50
 _PER_DEATH: Final = 20
@@ -171,12 +171,10 @@ def why_host(kept: Iterable[Kept], narrow: Filter, node: str | None) -> list[Ver
         events = _distinct(
             e for each in group for e in each.events(asked) if isinstance(e, HostEvent)
         )
-        for name in sorted({e.origin.host or "" for e in events}):
+        for name, own in _by_host(events).items():
             if node is None or name == node:
-                own = [
-                    e for e in events if isinstance(e, HostEvent) and (e.origin.host or "") == name
-                ]
-                verdicts.extend(host.judge(own, _host(group, name), _loss(group)))
+                told = [e for e in own if isinstance(e, HostEvent)]
+                verdicts.extend(host.judge(told, _host(group, name), _loss(group)))
     return verdicts[-narrow.most :] if narrow.most else verdicts
 
 
@@ -319,13 +317,15 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
 def _with_login(signal: SignalSent, logins: list[LoginSeen]) -> SignalSent:
     if signal.login is not None and signal.login.came_from:
         return signal
-    chain = {seen.process.pid for seen in signal.chain} | {signal.current.ppid}
-    found = [
-        e
-        for e in logins
-        if e.process.pid in chain and 0 <= signal.time_ns - e.time_ns <= _SESSION_NS
-    ]
+    found = [e for e in logins if _began(signal.chain, e)]
     return replace(signal, login=found[-1]) if found else signal
+
+
+# A number alone may be another process's by now: what it started must have begun right behind the line.
+def _began(chain: tuple[ProcessSeen, ...], login: LoginSeen) -> bool:
+    at = next((i for i, s in enumerate(chain) if s.process.pid == login.process.pid), 0)
+    started = [seen for seen in chain[:at] if seen.how == "exec"]
+    return bool(started) and 0 <= started[-1].time_ns - login.time_ns <= _BEGUN_NS
 
 
 def _lives(events: list[Event], pid: int) -> list[_Life]:

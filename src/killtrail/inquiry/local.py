@@ -2,10 +2,13 @@
 
 import glob
 import os
+import stat
 from collections.abc import Iterator
 from typing import Final
 
 from killtrail.attribution.corroboration import corroborated
+from killtrail.errors import UsageError
+from killtrail.host import boot
 from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import NS, Boot
@@ -28,29 +31,36 @@ WALL: Final = Boot("", 0)
 _SLACK_NS: Final = 5 * NS
 
 
-def paths() -> list[str]:
-    """Logs that are there and may be read. KILLTRAIL_LOGS names others, parted by colons."""
+def paths(since_s: float = 0) -> list[str]:
+    """Logs that may be read and were written to since then; KILLTRAIL_LOGS names others, parted by colons."""
     named = os.environ.get("KILLTRAIL_LOGS")
     patterns = named.split(":") if named else PATTERNS
     found = (path for pattern in patterns for path in sorted(glob.glob(pattern)))  # noqa: PTH207
-    return [path for path in found if os.access(path, os.R_OK) and _has_something(path)]
+    return [path for path in found if os.access(path, os.R_OK) and _worth_it(path, since_s)]
 
 
-def _has_something(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) > 0  # noqa: PTH113, PTH202
+# Old rotated logs are many, and packed: they are not unpacked for a death that came after them.
+def _worth_it(path: str, since_s: float) -> bool:
+    try:
+        about = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return False
+    return stat.S_ISREG(about.st_mode) and about.st_size > 0 and about.st_mtime >= since_s
 
 
 def open_all(*, all_boots: bool, since_ns: int = 0) -> tuple[Kept, ...]:
     """What this host has kept, the kernel's own ring and the journal included.
 
-    `since_ns`, on the boot clock: from when on the ring of this boot is wanted.
+    `since_ns`, on the boot clock: nothing from before is wanted; 0 = all of it is.
     """
     ring = kmsg.open_ring(since_ns)
     found: list[Kept] = [ring] if ring else []
-    if logs := paths():
+    wall_ns = boot.this_boot().wall(max(0, since_ns - _SLACK_NS)) if since_ns else 0
+    since_s = (wall_ns or 0) // NS
+    if logs := paths(since_s):
         found.extend(_opened(logs))
     if any(os.path.isdir(p) and os.listdir(p) for p in JOURNALS):  # noqa: PTH112, PTH208
-        found.extend(_journal(all_boots=all_boots))
+        found.extend(_journal(all_boots=all_boots, since_s=since_s))
     return tuple(found)
 
 
@@ -58,13 +68,17 @@ def open_all(*, all_boots: bool, since_ns: int = 0) -> tuple[Kept, ...]:
 def _opened(logs: list[str]) -> tuple[Kept, ...]:
     from killtrail.sources.logs import formats  # noqa: PLC0415
 
-    return formats.open_paths(logs).kept
+    try:
+        return formats.open_paths(logs).kept
+    except UsageError:
+        # Rotated away between the two looks: what is left is asked the next time.
+        return ()
 
 
-def _journal(*, all_boots: bool) -> list[Kept]:
+def _journal(*, all_boots: bool, since_s: int) -> list[Kept]:
     from killtrail.sources.logs import journal, texts  # noqa: PLC0415
 
-    entries = journal.of_this_host(all_boots=all_boots)
+    entries = journal.of_this_host(all_boots=all_boots, since_s=since_s)
     return [] if entries is None else [texts.journal_stream(entries)]
 
 
@@ -100,10 +114,10 @@ def earliest(verdicts: list[Verdict], boot_id: str) -> int:
 
 
 def _asked(verdict: Verdict, source: Kept, first: int, last: int) -> Iterator[Asked]:
-    clock, boot = source.host.boot, verdict.host.boot
-    if clock.offset_ns is None or boot.offset_ns is None:
+    clock, own = source.host.boot, verdict.host.boot
+    if clock.offset_ns is None or own.offset_ns is None:
         return
-    shift = boot.offset_ns - clock.offset_ns
+    shift = own.offset_ns - clock.offset_ns
     yield Asked(
         verdict.death.process.pid,
         first + shift - _SLACK_NS,

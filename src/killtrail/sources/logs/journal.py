@@ -82,10 +82,11 @@ def from_binary(path: str) -> Piece | None:
     return _run(path, "--file", path)
 
 
-def of_this_host(*, all_boots: bool) -> Piece | None:
+def of_this_host(*, all_boots: bool, since_s: int = 0) -> Piece | None:
     """What this host's journal has of the kernel, of systemd and of those who end machines."""
     boots = ("--boot", "all") if all_boots else ("--boot",)
-    return _run("journal", *boots)
+    since = ("--since", f"@{since_s}") if since_s else ()
+    return _run("journal", *boots, *since)
 
 
 def _run(name: str, *words: str) -> Piece | None:

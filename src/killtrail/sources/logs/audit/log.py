@@ -74,6 +74,9 @@ class AuditLog:
             pieces = [p for p in self._pieces if self._numeric[p.path] is numeric]
             walk = Walk(Finder(asked.pid, numeric=numeric), launchers=asked.launchers)
             walk.through(spans(pieces, asked.since_ns, asked.until_ns))
+            if walk.finder.orphans:
+                what = f"{walk.finder.orphans} records of a target whose call is not in the log"
+                self._problems.append(ParseProblem(ID, pieces[-1].path, what))
             found.extend(t for t in walk.trails if asked.within(t.hit.call.head.time_ns))
         return found
 
