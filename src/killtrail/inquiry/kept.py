@@ -140,11 +140,12 @@ def _newest_of(
     events: list[Event], machine: Host, loss: Loss, most: int, *, each: bool
 ) -> list[Verdict]:
     last = {_who(e): e.time_ns for e in events if isinstance(e, _Ending)}
+    everything = _Pile(events)
     found: list[Verdict] = []
     for who in sorted(last, key=lambda who: -last[who]):
-        own = events
+        own = everything
         if who[0] == 0:
-            own = [e for e in events if isinstance(e, _Ending) and _who(e) == who]
+            own = _Pile([e for e in events if isinstance(e, _Ending) and _who(e) == who])
         found.extend(_judged(own, who[0], machine, loss))
         if len(found) >= most and (each or len(_one_per_act(found)) >= most):
             break
@@ -225,7 +226,7 @@ def _of_number(
     verdicts: list[Verdict] = []
     for name, own in _by_host(events).items():
         if node is None or name == node:
-            verdicts.extend(_judged(own, pid, _host(group, name), loss))
+            verdicts.extend(_judged(_Pile(own), pid, _host(group, name), loss))
     return verdicts
 
 
@@ -280,23 +281,52 @@ def _loss(group: list[Kept]) -> Loss:
     return Loss(events=None, problems=problems, gaps=gaps)
 
 
-def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterator[Verdict]:
-    refused = [e for e in events if isinstance(e, SignalRefused) and e.pid == pid]
-    tries = [
-        e
-        for e in events
-        if (isinstance(e, SignalSent) and e.target.pid == pid) or isinstance(e, SignalRefused)
-    ]
-    company = [e for e in events if isinstance(e, SignalSent)]
-    logins = [e for e in events if isinstance(e, LoginSeen)]
-    for life in _lives(events, pid):
-        life.signals = [_with_login(s, logins) for s in life.signals]
+class _Pile:
+    """Events by what is asked of them for each death, so that many deaths cost no more than their events."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._about: dict[int, list[Event]] = {}
+        self._acts: dict[object, list[SignalSent]] = {}
+        self.refused = [e for e in events if isinstance(e, SignalRefused)]
+        self.logins = [e for e in events if isinstance(e, LoginSeen)]
+        for event in events:
+            pid = _number(event)
+            if pid is not None:
+                self._about.setdefault(pid, []).append(event)
+            if isinstance(event, SignalSent):
+                self._acts.setdefault(event.act, []).append(event)
+
+    def about(self, pid: int) -> list[Event]:
+        """What happened to a number, in order."""
+        return self._about.get(pid, [])
+
+    def act(self, act: object) -> tuple[SignalSent, ...]:
+        """The signals of one call."""
+        return tuple(self._acts.get(act, ())) if act is not None else ()
+
+
+def _number(event: Event) -> int | None:
+    if isinstance(event, SignalSent):
+        return event.target.pid
+    if isinstance(event, OomVictimMarked):
+        return event.victim.tgid
+    if isinstance(event, OomKilled):
+        return event.victim.pid
+    return event.process.pid if isinstance(event, ProcessSeen | ProcessExited) else None
+
+
+def _judged(events: _Pile, pid: int, machine: Host, loss: Loss) -> Iterator[Verdict]:
+    own = events.about(pid)
+    refused = [e for e in events.refused if e.pid == pid]
+    tries = [*(e for e in own if isinstance(e, SignalSent)), *events.refused]
+    tries.sort(key=_time)
+    for life in _lives(own):
+        life.signals = [_with_login(s, events.logins) for s in life.signals]
         facts = _facts(life, pid)
         found = effective.find(facts)
         if found is None and not facts.exit and not facts.reports:
             # Stopped, let go on, or asked what it had a handler for: nothing says that it ended.
             continue
-        act = found.signal.act if found else None
         last = life.last_ns or 0
         yield judge(
             Case(
@@ -306,7 +336,7 @@ def _judged(events: list[Event], pid: int, machine: Host, loss: Loss) -> Iterato
                 watched=False,
                 kept=True,
                 doubted=life.doubted,
-                company=tuple(s for s in company if act is not None and s.act == act),
+                company=events.act(found.signal.act if found else None),
                 refused=tuple(r for r in refused if abs(r.time_ns - last) <= _AROUND_NS),
                 around=tuple(tries),
             )
@@ -328,15 +358,16 @@ def _began(chain: tuple[ProcessSeen, ...], login: LoginSeen) -> bool:
     return bool(started) and 0 <= started[-1].time_ns - login.time_ns <= _BEGUN_NS
 
 
-def _lives(events: list[Event], pid: int) -> list[_Life]:
+def _lives(events: list[Event]) -> list[_Life]:
     lives: list[_Life] = []
     started: list[ProcessSeen] = []
     for event in events:
-        if isinstance(event, ProcessSeen) and event.process.pid == pid:
+        if isinstance(event, ProcessSeen):
             started.append(event)
             if lives:
                 lives[-1].again = lives[-1].over
-        if not _ends(event, pid):
+            continue
+        if isinstance(event, SignalSent) and event.sig in sg.NOISE:
             continue
         if not lives or lives[-1].ended_before(event):
             doubt = _ZOMBIE if lives and lives[-1].may_linger else None
@@ -353,16 +384,6 @@ def _lives(events: list[Event], pid: int) -> list[_Life]:
         elif isinstance(event, ProcessExited):
             life.exit = event
     return lives
-
-
-def _ends(event: Event, pid: int) -> bool:
-    if isinstance(event, SignalSent):
-        return event.target.pid == pid and event.sig not in sg.NOISE
-    if isinstance(event, OomVictimMarked):
-        return event.victim.tgid == pid
-    if isinstance(event, OomKilled):
-        return event.victim.pid == pid
-    return isinstance(event, ProcessExited) and event.process.pid == pid
 
 
 def _facts(life: _Life, pid: int) -> Facts:

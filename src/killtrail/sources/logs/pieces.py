@@ -40,7 +40,7 @@ class Piece:
     cut: str | None = None
     """Why the rest of it could not be unpacked."""
     _counted: tuple[int, int] = (0, 1)
-    """The last place that was asked for, and its line: most questions go on from there."""
+    """The last place that was asked for, and its line: most questions are about one near it."""
 
     @property
     def name(self) -> str:
@@ -59,15 +59,25 @@ class Piece:
         """`audit.log:17`; `audit.log@BYTE` where counting the lines before it would take long."""
         if offset > _LINES_COUNTED:
             return f"{self.name}@{offset}"
-        at, line = self._counted if self._counted[0] <= offset else (0, 1)
-        while at < offset:
-            block = os.pread(self.fd, min(CHUNK, offset - at), at)
-            if not block:
-                break
-            line += block.count(b"\n")
-            at += len(block)
+        at, line = self._counted
+        if abs(offset - at) > offset:
+            at, line = 0, 1
+        if at <= offset:
+            line += self._ends(at, offset)
+        else:
+            line -= self._ends(offset, at)
         self._counted = (offset, line)
         return f"{self.name}:{line}"
+
+    def _ends(self, low: int, high: int) -> int:
+        found = 0
+        while low < high:
+            block = os.pread(self.fd, min(CHUNK, high - low), low)
+            if not block:
+                break
+            found += block.count(b"\n")
+            low += len(block)
+        return found
 
     def lines(self, longest: int = CHUNK) -> Iterator[tuple[int, bytes]]:
         """(offset, line without its end), never more than `longest` bytes of one."""
