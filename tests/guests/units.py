@@ -14,6 +14,7 @@ from tests.gallery import lab, rows
 from tests.guests.inside import emit, killtrail, outside, say, show
 
 UNIT = "kt-app.service"
+PRESSED = "kt-pressed.service"
 SLEEP = "/usr/bin/sleep 1000"
 ROWS: dict[str, Callable[[], lab.Truth]] = {}
 
@@ -35,10 +36,16 @@ def unit(exec_start: str, *settings: str, name: str = UNIT) -> int:
         file.write(text)
     ctl("daemon-reload")
     ctl("start", name)
+    pid = main_pid(name)
+    time.sleep(0.5)
+    return pid
+
+
+def main_pid(name: str) -> int:
+    """Which process is a service."""
     shown = subprocess.run(
         ["systemctl", "show", "-P", "MainPID", name], capture_output=True, text=True, check=True
     )
-    time.sleep(0.5)
     return int(shown.stdout)
 
 
@@ -141,6 +148,29 @@ def rest_of_a_unit_after_its_oom() -> lab.Truth:
     return by_systemd(rest, None, mechanism="unit-stop")
 
 
+@row("37")
+def killed_under_memory_pressure() -> lab.Truth:
+    os.makedirs("/run/systemd/oomd.conf.d", exist_ok=True)
+    with open("/run/systemd/oomd.conf.d/soon.conf", "w") as file:
+        file.write("[OOM]\nDefaultMemoryPressureDurationSec=2s\n")
+    with open("/run/systemd/system/ktpressed.slice", "w") as file:
+        file.write("[Slice]\nManagedOOMMemoryPressure=kill\nManagedOOMMemoryPressureLimit=5%\n")
+    ctl("daemon-reload")
+    ctl("restart", "systemd-oomd.service")
+    oomd = main_pid("systemd-oomd.service")
+    with open("/run/kt-eat.py", "w") as file:
+        file.write("held = []\nwhile True:\n    held.append(bytearray(b'x') * 65536)\n")
+    eat = "/usr/bin/python3 /run/kt-eat.py"
+    pid = unit(eat, "Slice=ktpressed.slice", "MemoryHigh=30M", "MemorySwapMax=0", name=PRESSED)
+    try:
+        gone(pid, 90)
+    finally:
+        ctl("kill", "-s", "KILL", PRESSED)
+    return lab.Truth(
+        pid, ("oom-killed",), oomd, {oomd: ("sender",)}, "cgroup", mechanism="systemd-oomd"
+    )
+
+
 @row("45")
 def session_ended() -> lab.Truth:
     run = [
@@ -238,20 +268,26 @@ def no_deaths() -> None:
 
 def journal() -> bool:
     """What the journal alone tells of the same units: systemd and nobody else, and never for sure."""
+    stopped = _told(UNIT, "unit-stop", {0, 1})
+    pressed = _told(PRESSED, "systemd-oomd", {0, main_pid("systemd-oomd.service")})
+    return stopped and pressed
+
+
+def _told(name: str, mechanism: str, senders: set[int]) -> bool:
     folders = [f for f in ("/var/log/journal", "/run/log/journal") if os.path.isdir(f)]
-    done = killtrail("why", UNIT, "--json", "--from", *folders)
+    done = killtrail("why", name, "--json", "--from", *folders)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     right = True
     for verdict in found:
-        senders = {
+        named = {
             x["process"]["pid"] for x in verdict["links"] if x["role"] == "sender" and x["process"]
         }
-        right = right and senders <= {0, 1} and verdict["certainty"] != "established"
+        right = right and named <= senders and verdict["certainty"] != "established"
         say(f"  journal: {verdict['certainty']} {verdict['cause']} {verdict['summary']}")
-    stopped = [v for v in found if v["mechanism"] == "unit-stop"]
-    if not stopped:
-        say(f"  journal: no stop found: {done.stderr}")
-    return right and bool(stopped)
+    told = [v for v in found if v["mechanism"] == mechanism]
+    if not told:
+        say(f"  journal: no {mechanism} found: {done.stderr}")
+    return right and bool(told)
 
 
 def main() -> int:

@@ -171,6 +171,20 @@ def test_two_hosts_in_one_log(killtrail, tmp_path):
     assert {v["host"]["name"] for v in one} == {"b2"}
 
 
+def test_two_hosts_that_are_not_named(killtrail, tmp_path):
+    """Logs of one file name side by side are two machines': nobody's sender or launcher crosses over."""
+    text = variants.raw()
+    victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
+    lines = text.splitlines(keepends=True)
+    for name, part in (("a1", lines), ("b2", [x for x in lines if b"EXECVE" not in x])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "audit.log").write_bytes(b"".join(part))
+    alone = killtrail.verdicts("why", str(victim), "--from", str(tmp_path / "b2"))
+    both = killtrail.verdicts("why", str(victim), "--from", str(tmp_path))
+    first = killtrail.verdicts("why", str(victim), "--from", str(tmp_path / "a1"))
+    assert [v["ancestry"] for v in both] == [v["ancestry"] for v in first + alone]
+
+
 def test_rotated_and_packed(killtrail, tmp_path):
     """A log in pieces, some of them packed, is one log: the chain crosses from piece to piece."""
     text = variants.raw()

@@ -182,6 +182,20 @@ def test_messages(killtrail, tmp_path):
     assert unit["links"][0]["subject"]["name"] == "app.service"
 
 
+def test_one_boot_of_files(killtrail, tmp_path):
+    """--boot counts the boots that files tell of from their end; what they don't tell of is refused."""
+    path = tmp_path / "messages"
+    path.write_text(MESSAGES)
+    last = killtrail("why", "4242", "--from", str(path), "--boot", "0")
+    assert last.returncode == 4
+    (unit,) = killtrail.verdicts("why", "4242", "--from", str(path), "--boot", "-2")
+    assert unit["mechanism"] == "unit-stop"
+    (silent,) = killtrail.verdicts("why", "host", "--from", str(path), "--boot", "-1")
+    assert "11:40:00" in silent["death"]["time"]
+    refused = killtrail("list", "--from", str(path), "--boot", "-3")
+    assert refused.returncode == 2 and "tell of the beginning of 3 boots" in refused.stderr
+
+
 def record(kind: int, user: bytes, host: bytes, seconds: int, pid: int = 0) -> bytes:
     return WTMP.pack(kind, pid, b"~", b"~~", user, host, 0, 0, 0, seconds, 0, 0, 0, 0, 0)
 

@@ -52,11 +52,12 @@ _KINDS: Final = (
 
 def judge(events: Sequence[HostEvent], host: Host, loss: Loss) -> list[Verdict]:
     """One verdict for each end of the machine that the events show, oldest first. Pure."""
-    verdicts = (_judge(boot, following, host, loss) for boot, following in _boots(events))
+    verdicts = (_judge(boot, following, host, loss) for boot, following in boots(events))
     return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostEvent | None]]:
+def boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostEvent | None]]:
+    """Events by boot, oldest first, each with the event that begins the next."""
     boot: list[HostEvent] = []
     for event in sorted(events, key=lambda e: e.time_ns):
         if event.kind == "boot" and boot:

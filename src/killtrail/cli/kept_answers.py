@@ -5,8 +5,9 @@ import sys
 import time
 
 from killtrail.cli import options, output
-from killtrail.errors import NoSuchDeathError, UnavailableError, UsageError
+from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.inquiry import kept
+from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
 from killtrail.model.text import visible
@@ -18,10 +19,9 @@ _SHOWN = 5
 
 def why(args: argparse.Namespace, target: Target) -> int:
     """`killtrail why TARGET --from PATH...`."""
-    _checked(args)
-    narrow = options.narrow(args, _DATED, time.time_ns())
     opened = _open(args.paths)
     try:
+        narrow = _narrow(args, opened)
         if target.kind is Kind.HOST:
             verdicts = kept.why_host(opened.kept, narrow, args.node)
         else:
@@ -40,10 +40,9 @@ def why(args: argparse.Namespace, target: Target) -> int:
 
 def deaths(args: argparse.Namespace) -> int:
     """`killtrail list --from PATH...`."""
-    _checked(args)
-    narrow = options.narrow(args, _DATED, time.time_ns())
     opened = _open(args.paths)
     try:
+        narrow = _narrow(args, opened)
         verdicts = kept.deaths(opened.kept, narrow, args.node, each=args.json)
     finally:
         opened.close()
@@ -51,11 +50,13 @@ def deaths(args: argparse.Namespace) -> int:
     return 0
 
 
-def _checked(args: argparse.Namespace) -> None:
-    if args.boot is not None:
-        raise UsageError(
-            "files don't know boots by number", "--since '2026-11-20 13:30' --until ..."
-        )
+def _narrow(args: argparse.Namespace, opened: formats.Opened) -> Filter:
+    asked = options.narrow(args, _DATED, time.time_ns())
+    if args.boot is None:
+        return asked
+    from killtrail.inquiry import boots  # noqa: PLC0415 -- few ask for one
+
+    return boots.within(opened.kept, args.boot, args.node, asked)
 
 
 def _open(paths: list[str]) -> formats.Opened:

@@ -9,6 +9,7 @@ from typing import Final
 from killtrail.attribution import effective, host, patterns
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
+from killtrail.inquiry import machines
 from killtrail.inquiry.narrow import Filter
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model import signals as sg
@@ -97,7 +98,7 @@ class _Life:
 def why(kept: Iterable[Kept], target: Target, narrow: Filter, node: str | None) -> list[Verdict]:
     """Verdicts on every death that TARGET names in the evidence, oldest first per clock."""
     verdicts: list[Verdict] = []
-    for group in _groups(kept):
+    for group in machines.groups(kept):
         verdicts.extend(_why(group, target, narrow, node))
     return verdicts[-narrow.most :] if narrow.most else verdicts
 
@@ -109,7 +110,7 @@ def deaths(kept: Iterable[Kept], narrow: Filter, node: str | None, *, each: bool
     """
     most = narrow.most or _LISTED
     verdicts: list[Verdict] = []
-    for group in _groups(kept):
+    for group in machines.groups(kept):
         verdicts.extend(_newest(group, narrow, most, node, each=each))
     return verdicts
 
@@ -129,9 +130,9 @@ def _newest(
         )
         events.extend(taken)
     found: list[Verdict] = []
-    for name, own in _by_host(_distinct(events)).items():
+    for name, own in machines.by_host(_distinct(events)).items():
         if node is None or name == node:
-            found.extend(_newest_of(own, _host(group, name), _loss(group), most, each=each))
+            found.extend(_newest_of(own, machines.host(group, name), _loss(group), most, each=each))
     found.sort(key=lambda v: v.death.time_ns or 0)
     return found[-most:]
 
@@ -168,26 +169,15 @@ def why_host(kept: Iterable[Kept], narrow: Filter, node: str | None) -> list[Ver
     """Verdicts on every end of the machine in the evidence, oldest first per clock."""
     verdicts: list[Verdict] = []
     asked = Asked(None, narrow.since_ns, narrow.until_ns, launchers=False)
-    for group in _groups(kept):
+    for group in machines.groups(kept):
         events = _distinct(
             e for each in group for e in each.events(asked) if isinstance(e, HostEvent)
         )
-        for name, own in _by_host(events).items():
+        for name, own in machines.by_host(events).items():
             if node is None or name == node:
                 told = [e for e in own if isinstance(e, HostEvent)]
-                verdicts.extend(host.judge(told, _host(group, name), _loss(group)))
+                verdicts.extend(host.judge(told, machines.host(group, name), _loss(group)))
     return verdicts[-narrow.most :] if narrow.most else verdicts
-
-
-# Evidence of one machine on one clock can be laid side by side.
-def _groups(kept: Iterable[Kept]) -> list[list[Kept]]:
-    groups: dict[object, list[Kept]] = {}
-    for each in kept:
-        boot = each.host.boot
-        dated = boot.offset_ns is not None
-        key = (each.host.name, "wall") if dated else (each.host.name, each.names)
-        groups.setdefault(key, []).append(each)
-    return list(groups.values())
 
 
 def _why(group: list[Kept], target: Target, narrow: Filter, node: str | None) -> list[Verdict]:
@@ -224,25 +214,10 @@ def _of_number(
         events = [e for e in events if isinstance(e, _Ending) and target.matches(_victim(e))]
     loss = _loss(group)
     verdicts: list[Verdict] = []
-    for name, own in _by_host(events).items():
+    for name, own in machines.by_host(events).items():
         if node is None or name == node:
-            verdicts.extend(_judged(_Pile(own), pid, _host(group, name), loss))
+            verdicts.extend(_judged(_Pile(own), pid, machines.host(group, name), loss))
     return verdicts
-
-
-# Some files name their machine, others don't: beside one name only, the others are that machine's.
-def _by_host(events: list[Event]) -> dict[str, list[Event]]:
-    names = {e.origin.host for e in events if e.origin.host}
-    if len(names) <= 1:
-        return {next(iter(names), ""): events} if events else {}
-    found: dict[str, list[Event]] = {}
-    for event in events:
-        found.setdefault(event.origin.host or "", []).append(event)
-    return found
-
-
-def _host(group: list[Kept], name: str) -> Host:
-    return replace(group[0].host, name=name or group[0].host.name)
 
 
 # The same record may stand in several files: a log, its rotated copy, an excerpt of it.
@@ -318,7 +293,8 @@ def _number(event: Event) -> int | None:
 def _judged(events: _Pile, pid: int, machine: Host, loss: Loss) -> Iterator[Verdict]:
     own = events.about(pid)
     refused = [e for e in events.refused if e.pid == pid]
-    tries = [*(e for e in own if isinstance(e, SignalSent)), *events.refused]
+    tries: list[SignalSent | SignalRefused] = [e for e in own if isinstance(e, SignalSent)]
+    tries.extend(events.refused)
     tries.sort(key=_time)
     for life in _lives(own):
         life.signals = [_with_login(s, events.logins) for s in life.signals]
