@@ -122,6 +122,17 @@ def test_the_trojan_ps(killtrail):
     assert inner["ancestry"][0]["pid"] == 14740
 
 
+def test_job_of_at(killtrail, tmp_path):
+    """The PAM line of atd says that the shell it became was an at job."""
+    (tmp_path / "audit.log").write_text(CRON_KILL)
+    (tmp_path / "auth.log").write_text(
+        "2025-11-20T11:00:00.500+00:00 db1 atd[700]: pam_unix(atd:session): session opened for user"
+        " root(uid=0) by (uid=1)\n"
+    )
+    (found,) = killtrail.verdicts("why", "9", "--from", str(tmp_path))
+    assert found["origin"]["kind"] == "at"
+
+
 def test_testimony_of_the_cron_mail(killtrail):
     """A shell's words and a supervisor's status tell of a death, never of a killer."""
     found = killtrail.verdicts("why", "26880", "--from", str(CASES / "roxen"))
@@ -151,6 +162,9 @@ def test_interpreted_ausearch(tmp_path):
     got = [(e.current.pid, e.target.pid, e.sig) for e in found]
     assert sorted(got) == sorted((s, v, n) for _, s, v, n in wanted)
     assert problems == []
+    cut = [line.replace(" success=yes exit=0", "") for line in lines]
+    found, problems = events(tmp_path, "\n".join(cut).encode())
+    assert found == [] and len(problems) > 0
     forged = lines[-1].replace("comm=kill", "comm=a exe=/bin/innocent comm=b")
     found, problems = events(tmp_path, "\n".join(["----", lines[-2], forged]).encode())
     assert found == [] and len(problems) == 1
@@ -194,6 +208,24 @@ def test_one_boot_of_files(killtrail, tmp_path):
     assert "11:40:00" in silent["death"]["time"]
     refused = killtrail("list", "--from", str(path), "--boot", "-3")
     assert refused.returncode == 2 and "tell of the beginning of 3 boots" in refused.stderr
+
+
+def test_lastlog(killtrail, tmp_path):
+    """A sparse file with one login far in: the machine was up then."""
+    path = tmp_path / "lastlog"
+    login = struct.pack("<I32s256s", 1_763_640_000, b"pts/0", b"192.0.2.7\x1b[2J")
+    with path.open("wb") as file:
+        file.seek(60_000_000 * len(login))
+        file.write(login)
+    boot = tmp_path / "wtmp"
+    boot.write_bytes(
+        record(2, b"reboot", b"6.1.0", 1_763_600_000)
+        + record(2, b"reboot", b"6.1.0", 1_763_700_000)
+    )
+    (found,) = killtrail.verdicts("why", "host", "--from", str(path), str(boot))
+    assert found["death"]["time"].startswith("2025-11-20T12:00:00")
+    assert "uid 60000000 logged in on pts/0 from 192.0.2.7" in str(found["evidence"])
+    assert "\x1b" not in str(found)
 
 
 def record(kind: int, user: bytes, host: bytes, seconds: int, pid: int = 0) -> bytes:

@@ -56,6 +56,13 @@ KEPT: Final = (
         "wall clock",
     ),
     KeptKind(
+        "lastlog",
+        "when each user last logged in, by uid",
+        "that the machine was up then, and who had been there",
+        "logins before the last",
+        "wall clock",
+    ),
+    KeptKind(
         "ftrace",
         "text of ftrace, `trace-cmd report` and `perf script`",
         "signal_generate: signal, target, and the task that ran",

@@ -72,6 +72,9 @@ def _event(
     if call is None or head["rest"].count(b" exe=") != 1 or head["rest"].count(b" comm=") != 1:
         yield ParseProblem(ID, piece.place(offset), "a call whose names can't be told apart")
         return
+    if call[3] is None:
+        yield ParseProblem(ID, piece.place(offset), "a call that does not say whether it succeeded")
+        return
     name = call[2].decode("ascii", "replace")
     time_ns = _time(head)
     if name not in _SIGNALS or time_ns is None:

@@ -72,7 +72,8 @@ def looks(sample: bytes) -> bool:
     head = sample[:16384].decode("utf-8", "replace")
     if any(pattern.search(head) for _, pattern in _HOST[:1]) or oom.KILLED.search(head):
         return True
-    return len(_TAG.findall(sample[:16384])) >= 1 and b"type=" not in sample[:16]
+    told = _TAG.search(sample, 0, 16384) or managers.WRITTEN.search(sample, 0, 16384)
+    return told is not None and b"type=" not in sample[:16]
 
 
 def dated(sample: bytes) -> bool | None:

@@ -125,6 +125,8 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
 
 # cron's child of that number becomes the parent of the job's shell; sshd's is the session's own.
 _CRON: Final = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<what>.*)\)$")
+# atd logs no start of a job; its PAM session is opened by the child that becomes the job's shell.
+_AT: Final = re.compile(r"pam_unix\(atd:session\): session opened for user (?P<user>[^\s(]+)")
 _ACCEPTED: Final = re.compile(r"Accepted \S+ for (?P<user>\S+) from (?P<host>\S+) port \d+")
 # src/oom/oomd-util.c, oomd-manager.c
 _OOMD: Final = re.compile(
@@ -138,6 +140,13 @@ def _cron(line: Line, time_ns: int, origin: Provenance) -> Event | None:
         return None
     process = _process(line, "cron", match["user"])
     return LoginSeen(time_ns, origin, process, command=match["what"])
+
+
+def _atd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
+    match = _AT.match(line.text)
+    if match is None or line.pid is None:
+        return None
+    return LoginSeen(time_ns, origin, _process(line, "atd", match["user"]))
 
 
 def _sshd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
@@ -177,6 +186,7 @@ _READERS: Final[dict[str, Callable[[Line, int, Provenance], Event | None]]] = {
     "sudo": _sudo,
     "cron": _cron,
     "crond": _cron,
+    "atd": _atd,
     "sshd": _sshd,
     "sshd-session": _sshd,
     "systemd-oomd": _oomd,
@@ -184,3 +194,9 @@ _READERS: Final[dict[str, Callable[[Line, int, Provenance], Event | None]]] = {
     "systemd-shutdown": _shutdown,
     "init": _init,
 }
+WRITTEN: Final = re.compile(
+    rb"^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ (?:%s)(?:\[\d+\])?: "
+    % "|".join(_READERS).encode("ascii"),
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A line of one of them in syslog's form: auth.log has no word of the kernel's."""

@@ -9,6 +9,7 @@ from killtrail.sources.logs import (
     ftrace,
     journal,
     kernlog,
+    lastlog,
     strace,
     tables,
     testimony,
@@ -23,6 +24,8 @@ _SINCE_BOOT: Final = Boot("", None)
 
 def stream(piece: Piece, sample: bytes) -> Stream | None:
     """A file of a known text format as evidence."""
+    if lastlog.looks(piece):
+        return Stream(lastlog.ID, piece, lastlog.parse, Boot("", 0))
     for kind, looks, parse in _FORMATS:
         if looks(sample):
             return Stream(kind, piece, parse, _clock(kind, sample))
