@@ -210,6 +210,7 @@ def session_ended() -> lab.Truth:
         raise lab.NotHere("logind made no session")
     session = found[0]
     scope = f"/sys/fs/cgroup/user.slice/user-65534.slice/session-{session}.scope/cgroup.procs"
+    lab.wait_for(lambda: os.path.exists(scope), 30)
     with open(scope) as file:
         victim = int(file.read().split()[-1])
     asker = subprocess.Popen(["loginctl", "terminate-session", session])
