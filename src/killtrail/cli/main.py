@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "record": "keep history on disk (optional daemon)",
     "doctor": "which deaths could be explained on this host, and what would change that",
     "rules": "audit rules that can answer who killed; what is wrong with others",
-    "trust": "can a tool of this host be believed? (from its strace)",
+    "trust": "can this host's own tools and kernel be believed?",
     "wait": "until that life of a process number has really ended, then how",
     "bait": "take a process number and wait for whoever kills it",
     "demo": "a real kill through a script that is gone by then, explained",

@@ -1,20 +1,23 @@
 """killtrail trust."""
 
+import argparse
+import os
 import sys
 import textwrap
 from pathlib import Path
 
 from killtrail.cli import options
-from killtrail.errors import UnavailableError
+from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.trust import Check, Result, TrustReport
 from killtrail.report import trust as report
-from killtrail.sources.logs import strace
-from killtrail.sources.logs.pieces import open_piece
-from killtrail.trust import straced
 
 _FOUND = 6
-_EXAMPLES = """  strace -f -o ps.txt ps -p 1234; killtrail trust --from ps.txt
-  killtrail trust --from strace-*.txt --json
+_RESULTS = {result.value[:11] for result in Result}
+_EXAMPLES = """  sudo killtrail trust                        this host: its tools, its libc, its kernel
+  sudo killtrail trust --deep                 every packaged program, every process number
+  killtrail trust --root /mnt/image           a disk image; nothing of it is executed
+  killtrail trust --reference ~/clean-debs    against packages from a host that you trust
+  strace -f -o ps.txt ps -p 1234; killtrail trust --from ps.txt
 """
 
 
@@ -22,35 +25,60 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "trust",
-        "Can a tool of this host be believed? From its strace: what it executes, and whether its exit\n"
-        "status is its own.",
+        "Can this host's own tools and kernel be believed? What they say is held against independent\n"
+        "views, layer by layer; agreement is never called more than that.",
         _EXAMPLES,
     )
+    p.add_argument("--root", metavar="DIR", help="the files of another system (image, chroot)")
+    p.add_argument("--deep", action="store_true", help="all packaged files, all process numbers")
+    p.add_argument("--no-exec", action="store_true", help="run none of the tools, ask files alone")
     p.add_argument(
-        "--from", dest="paths", nargs="+", metavar="STRACE", required=True, help="straces of tools"
+        "--reference", nargs="+", metavar="PATH",
+        help="packages (.deb) to compare with, and the signed lists that vouch for them",
+    )  # fmt: skip
+    p.add_argument(
+        "--from", dest="paths", nargs="+", metavar="STRACE", help="straces of tools, instead"
     )
     p.add_argument("--json", action="store_true", help="one killtrail.trust/1 a line")
     return p
 
 
 def main(words: list[str]) -> int:
-    """Runs the command; 6 where a tool is contradicted."""
+    """Runs the command; 6 where a check found something."""
     args = build().parse_args(words)
-    found = [TrustReport(_checks(path)) for path in args.paths]
+    if args.paths:
+        found = [TrustReport(_of_strace(path)) for path in args.paths]
+    else:
+        found = [_examined(args, words)]
     for number, each in enumerate(found):
         if args.json:
             sys.stdout.write(report.line(each) + "\n")
             continue
-        if number:
-            sys.stdout.write("\n")
+        sys.stdout.write("\n" if number else "")
         for text in report.paragraphs(each):
-            sys.stdout.write(
-                textwrap.fill(text, options.width(), subsequent_indent=" " * 14) + "\n"
-            )
-    return _FOUND if any(each.tools is Result.CONTRADICTED for each in found) else 0
+            indent = " " * (15 if text[:11].strip() in _RESULTS else 17 if text[:1] == " " else 2)
+            sys.stdout.write(textwrap.fill(text, options.width(), subsequent_indent=indent) + "\n")
+    return _FOUND if any(each.found for each in found) else 0
 
 
-def _checks(path: str) -> tuple[Check, ...]:
+def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
+    from killtrail.trust import examine, preload  # noqa: PLC0415 -- not for a strace
+    from killtrail.trust.root import Root  # noqa: PLC0415
+
+    if args.root is not None and not os.path.isdir(args.root):  # noqa: PTH112
+        raise UsageError(f"{args.root}: no such folder")
+    root = Root(args.root or "/")
+    if root.is_host:
+        preload.around(["trust", *words])
+    wish = examine.Wish(root, args.deep, not args.no_exec, tuple(args.reference or ()))
+    return examine.examine(wish)
+
+
+def _of_strace(path: str) -> tuple[Check, ...]:
+    from killtrail.sources.logs import strace  # noqa: PLC0415
+    from killtrail.sources.logs.pieces import open_piece  # noqa: PLC0415
+    from killtrail.trust import straced  # noqa: PLC0415
+
     piece = open_piece(Path(path))
     try:
         if not strace.looks(piece.head()):

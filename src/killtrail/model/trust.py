@@ -13,11 +13,29 @@ class Result(StrEnum):
 
 
 class CheckId(StrEnum):
-    """The checks of the contract that this version has."""
+    """The checks of the contract."""
 
     TOOL_BEHAVIOUR = "tool-behaviour"
     TOOL_EXECUTES = "tool-executes"
+    PACKAGE_DIGEST = "package-digest"
+    DISPLACED = "displaced-original"
     ELF_SHAPE = "elf-shape"
+    SIGNED_CHAIN = "signed-chain"
+    HIDDEN_PROCESS = "hidden-process"
+    HIDDEN_SOCKET = "hidden-socket"
+    PROC_MOUNT = "proc-mount"
+    PRELOAD = "preload"
+    KTHREAD_POSER = "kthread-poser"
+    KNOWN_PATH = "known-path"
+    KERNEL = "kernel"
+
+
+class Layer(StrEnum):
+    """Who answers when a host is asked about itself."""
+
+    TOOLS = "tools"
+    LIBC = "libc"
+    KERNEL = "kernel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,13 @@ class Check:
     says: str
     consequence: str | None = None
     moved_to: str | None = None
+    layer: Layer | None = None
+    """Whose word it concerns; None: nobody's, it is context."""
+
+    @property
+    def off(self) -> bool:
+        """Whether something contradicts it."""
+        return self.result is Result.CONTRADICTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +65,14 @@ class TrustReport:
     checks: tuple[Check, ...]
     root: str | None = None
 
-    @property
-    def tools(self) -> Result:
-        """The layer of tools: contradicted where one check is."""
-        results = {check.result for check in self.checks}
+    def layer(self, layer: Layer) -> Result:
+        """Contradicted where one check of it is, consistent where one could be made and none is."""
+        results = {check.result for check in self.checks if check.layer is layer}
         if Result.CONTRADICTED in results:
             return Result.CONTRADICTED
         return Result.CONSISTENT if Result.CONSISTENT in results else Result.NOT_CHECKABLE
+
+    @property
+    def found(self) -> bool:
+        """Whether any check found something."""
+        return any(check.off for check in self.checks)

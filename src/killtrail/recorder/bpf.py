@@ -20,6 +20,7 @@ _SYSCALL: Final = {
     "s390x": 351,
 }
 MAP_CREATE, LOOKUP, UPDATE, PROG_LOAD, OBJ_PIN, OBJ_GET = 0, 1, 2, 5, 6, 7
+PROG_GET_NEXT_ID = 11
 PROG_RUN, GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN, MAP_FREEZE, LOOKUP_BATCH = 10, 15, 17, 22, 24
 NOEXIST: Final = 1
 RDONLY: Final = 1 << 3
@@ -122,3 +123,18 @@ def program_info(fd: int) -> tuple[int, int, int]:
     run_count, misses = struct.unpack_from("<QQ", info.raw, 200)
     verified = struct.unpack_from("<I", info.raw, 216)[0]
     return verified, misses, run_count
+
+
+def program_ids() -> list[int] | None:
+    """Numbers of all programs that the kernel has loaded; None where that is not told to us."""
+    found: list[int] = []
+    last = 0
+    while True:
+        try:
+            _, raw = syscall(PROG_GET_NEXT_ID, struct.pack("<III", last, 0, 0))
+        except FileNotFoundError:
+            return found
+        except (OSError, UnavailableError):
+            return None
+        last = struct.unpack_from("<I", raw, 4)[0]
+        found.append(last)

@@ -1,52 +1,103 @@
 """A trust report as one screen, or as `killtrail.trust/1`. Never the word *clean*."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from killtrail.model.text import visible
-from killtrail.model.trust import Result, TrustReport
+from killtrail.model.trust import Check, Layer, Result, TrustReport
 
 SCHEMA: Final = "killtrail.trust/1"
+_WIDTH: Final = 15
+_NAMES_MOST: Final = 8
 
 
 def line(report: TrustReport) -> str:
-    """The contract's object on one line. Layers that were not looked at say so."""
+    """The contract's object on one line."""
     return json.dumps(
         {
             "schema": SCHEMA,
             "root": report.root,
-            "checks": [
-                {
-                    "id": c.id.value,
-                    "subject": c.subject,
-                    "result": c.result.value,
-                    "by": c.by,
-                    "says": c.says,
-                    "consequence": c.consequence,
-                    "moved_to": c.moved_to,
-                }
-                for c in report.checks
-            ],
-            "layers": {
-                "tools": report.tools.value,
-                "libc": Result.NOT_CHECKABLE.value,
-                "kernel": Result.NOT_CHECKABLE.value,
-            },
+            "checks": [_check(check) for check in report.checks],
+            "layers": {layer.value: report.layer(layer).value for layer in Layer},
         }
     )
 
 
+def _check(check: Check) -> dict[str, str | None]:
+    return {
+        "id": check.id.value,
+        "subject": check.subject,
+        "result": check.result.value,
+        "by": check.by,
+        "says": check.says,
+        "consequence": check.consequence,
+        "moved_to": check.moved_to,
+        "layer": check.layer.value if check.layer else None,
+    }
+
+
 def paragraphs(report: TrustReport) -> Iterator[str]:
-    """What follows first, then what shows it, then what was not looked at."""
-    follows = [c.consequence for c in report.checks if c.consequence]
-    yield from (visible(text) for text in follows)
-    if follows:
-        yield ""
+    """What follows first, then what shows it, what agreed, what could not be looked at, the layers."""
+    off: dict[str, list[Check]] = {}
     for check in report.checks:
-        where = f"  [{visible(check.by)}]" if check.by else ""
-        yield f"{check.result.value:<13} {check.id}: {check.subject}: {check.says}{where}"
-        if check.moved_to:
-            yield f"{'':<13} the program behind it: {check.moved_to}"
+        if check.off:
+            off.setdefault(check.subject, []).append(check)
+    follows = [
+        next((c.consequence for c in found if c.consequence), None) for found in off.values()
+    ]
+    yield from dict.fromkeys(visible(text) for text in follows if text)
+    if off:
+        yield ""
+    for subject, found in off.items():
+        yield from _against(subject, found)
+    yield from _agreeing([c for c in report.checks if c.result is Result.CONSISTENT])
+    for check in report.checks:
+        if check.result is Result.NOT_CHECKABLE:
+            yield _line(check)
     yield ""
-    yield f"tools: {report.tools}; libc and kernel: not checkable from a trace of one tool"
+    yield from (_layer(report, layer) for layer in Layer)
+
+
+def _against(subject: str, checks: list[Check]) -> Iterator[str]:
+    moved = next((c.moved_to for c in checks if c.moved_to), None)
+    behind = f", and the program behind it: {visible(moved)}" if moved else ""
+    yield f"{Result.CONTRADICTED:<{_WIDTH}}{visible(subject)}{behind}"
+    for check in checks:
+        where = f"  [{visible(check.by)}]" if check.by else ""
+        yield f"{'':<{_WIDTH}}{check.id}: {visible(check.says)}{where}"
+
+
+def _line(check: Check) -> str:
+    where = f"  [{visible(check.by)}]" if check.by else ""
+    says = f"{check.id}: {visible(check.subject)}: {visible(check.says)}{where}"
+    return f"{check.result:<{_WIDTH}}{says}"
+
+
+# Twenty tools that gave the known answers are one line, not twenty.
+def _agreeing(checks: Iterable[Check]) -> Iterator[str]:
+    same: dict[tuple[str, str], list[Check]] = {}
+    for check in checks:
+        same.setdefault((check.id, check.says), []).append(check)
+    for (kind, says), found in same.items():
+        if len(found) == 1:
+            yield _line(found[0])
+            continue
+        names = [visible(check.subject.rsplit("/", 1)[-1]) for check in found]
+        more = f" and {len(names) - _NAMES_MOST} more" if len(names) > _NAMES_MOST else ""
+        shown = ", ".join(names[:_NAMES_MOST])
+        yield f"{Result.CONSISTENT:<{_WIDTH}}{kind}: {shown}{more}: {visible(says)}"
+
+
+def _layer(report: TrustReport, layer: Layer) -> str:
+    own = [check for check in report.checks if check.layer is layer]
+    result = report.layer(layer)
+    if result is Result.CONTRADICTED:
+        by = ", ".join(dict.fromkeys(f"{c.id}" for c in own if c.off))
+        return f"{layer}: contradicted by {by}"
+    if result is Result.CONSISTENT:
+        rest = sum(check.result is Result.NOT_CHECKABLE for check in own)
+        more = f"; {rest} checks could not be made" if rest else ""
+        return f"{layer}: consistent, which proves no more than that these views agree{more}"
+    why = next((check.says for check in own), "this was not looked at")
+    return f"{layer}: not checkable because {visible(why)}"

@@ -7,19 +7,18 @@ strace shows all of it: the second exec, the child's status, its own, and the ch
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model.events import ProcessExited, ProcessSeen
 from killtrail.model.process import Process
 from killtrail.model.text import visible
-from killtrail.model.trust import Check, CheckId, Result
+from killtrail.model.trust import Check, CheckId, Layer, Result
 from killtrail.sources.logs import strace
 from killtrail.sources.logs.pieces import Piece
+from killtrail.trust import handover
 
 _MODE: Final = re.compile(rb"\[ Process PID=(\d+) runs in (32|64) bit mode")
-_SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh"})
-_ASKS_FOR_LIFE: Final = frozenset({"ps", "pgrep", "pidof", "kill", "killall", "lsof", "top"})
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ def checks(piece: Piece) -> tuple[Check, ...]:
             ),
         )  # fmt: skip
     others = [run for run in runs.values() if run is not first]
-    return tuple(_judged(first, others))
+    return tuple(replace(check, layer=Layer.TOOLS) for check in _judged(first, others))
 
 
 def _runs(piece: Piece) -> dict[int, _Run]:
@@ -86,16 +85,9 @@ def _judged(tool: _Run, others: list[_Run]) -> Iterator[Check]:
     yield from _shape(tool, run, subject)
 
 
-# `sh -c "/usr/bin/dpkgd/ps -p 1234"`, or the moved original itself: another path, the same name.
 def _hidden(process: Process, tool: str) -> str | None:
-    name = tool.rsplit("/", 1)[-1]
     words = process.argv.words if process.argv else ()
-    if (process.comm or "") in _SHELLS and len(words) > 2 and words[1] == "-c":  # noqa: PLR2004
-        words = tuple(words[2].split())
-    candidates = [words[0]] if words else []
-    candidates.append(process.exe or "")
-    found = next((c for c in candidates if c.rsplit("/", 1)[-1] == name), None)
-    return found if found and found != tool else None
+    return handover.behind(tool, process.exe, words)
 
 
 def _status(tool: _Run, run: _Run, subject: str, real: str | None) -> Iterator[Check]:
@@ -125,15 +117,7 @@ def _code(status: int) -> str:
 
 def _follows(tool: _Run, subject: str, says: str) -> str:
     program = tool.execs[0][0]
-    words = program.argv.words if program.argv else ()
-    name = subject.rsplit("/", 1)[-1]
-    if name in _ASKS_FOR_LIFE and says == "0":
-        asked = " -p" if name == "ps" and "-p" in words else ""
-        return (
-            f"{subject} cannot say whether a process is dead: every script that waits for"
-            f" `{name}{asked}` to fail waits for ever"
-        )
-    return f"no script can rely on the exit status of {subject}"
+    return handover.follows(subject, program.argv.words if program.argv else (), says)
 
 
 def _shape(tool: _Run, run: _Run, subject: str) -> Iterator[Check]:

@@ -1,0 +1,78 @@
+"""All checks on one tree of files and, where it is this host's own, on what runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from killtrail.model.text import visible
+from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
+from killtrail.trust import (
+    behaviour,
+    indicators,
+    kernel,
+    packages,
+    posers,
+    preload,
+    processes,
+    sockets,
+)
+from killtrail.trust.files import Files
+from killtrail.trust.packages import rpm
+from killtrail.trust.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to examine: whose files, how much of it, and whether its programs may be run."""
+
+    root: Root
+    deep: bool = False
+    may_run: bool = True
+    reference: tuple[str, ...] = ()
+
+
+def examine(wish: Wish) -> TrustReport:
+    """The report. Programs are run only where the tree is the running system's own."""
+    running = wish.root.is_host
+    may_run = running and wish.may_run
+    found: list[Check] = []
+    if may_run:
+        found += _tools(wish.root)
+    elif running:
+        found.append(_not_run("--no-exec: no tool was asked anything"))
+    else:
+        found.append(_not_run("nothing is executed from a tree that is not the running system's"))
+    found += _files(wish, {check.subject for check in found if check.off})
+    if running:
+        found += processes.checks(processes.scene(deep=wish.deep))
+        found += sockets.checks(wish.root, may_run=may_run)
+        found += posers.checks()
+        found += kernel.checks()
+    return TrustReport(tuple(found), wish.root.top)
+
+
+def _tools(root: Root) -> Iterator[Check]:
+    with behaviour.known() as facts:
+        yield from behaviour.checks(root, facts)
+    yield from processes.by_tools(root)
+
+
+def _files(wish: Wish, suspects: set[str]) -> Iterator[Check]:
+    index = packages.index(wish.root, everything=wish.deep)
+    named = set(suspects)
+    if index is None:
+        old = rpm.older(wish.root)
+        says = f"{visible(old)} is of a form that is not read" if old else "there is none"
+        yield Check(
+            CheckId.PACKAGE_DIGEST, "packaged files", Result.NOT_CHECKABLE,
+            "the package database", says, layer=Layer.TOOLS,
+        )  # fmt: skip
+    else:
+        found = Files(wish.root, index, deep=wish.deep).checks(suspects)
+        yield from found
+        named |= {check.subject for check in found if check.off}
+    yield from preload.checks(wish.root, index)
+    yield from indicators.checks(wish.root, index, named)
+
+
+def _not_run(why: str) -> Check:
+    return Check(CheckId.TOOL_BEHAVIOUR, "tools", Result.NOT_CHECKABLE, "", why, layer=Layer.TOOLS)

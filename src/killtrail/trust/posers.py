@@ -1,0 +1,53 @@
+"""Processes that pose as kernel threads; and, as context, programs that run from nowhere."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from killtrail.host import procfs
+from killtrail.model.process import Process
+from killtrail.model.text import visible
+from killtrail.model.trust import Check, CheckId, Result
+
+_BRACKETS: Final = re.compile(r"\[.+\]$")
+_NAMES: Final = re.compile(
+    r"(?:kworker/\S+|ksoftirqd/\d+|migration/\d+|kthreadd|kswapd\d+|rcu_(?:sched|preempt|bh)|cpuhp/\d+)$"
+)
+_SHOWN: Final = 3
+
+
+def checks() -> Iterator[Check]:
+    """Whoever bears a kernel thread's name without the kernel's own mark (PF_KTHREAD, sched.h)."""
+    living = [p for pid in procfs.pids() if (p := procfs.read_process(pid)) and p.alive]
+    posing = [p for p in living if not p.kthread and p.pid != 1 and _poses(p)]
+    for each in posing:
+        yield Check(
+            CheckId.KTHREAD_POSER, f"pid {each.pid}", Result.CONTRADICTED,
+            f"/proc/{each.pid}/stat, flags", f"{_name(each)} bears a kernel thread's name and is none",
+            "in ps and top it looks like a part of the kernel", layer=None,
+        )  # fmt: skip
+    if not posing:
+        says = f"{len(living)} processes, none poses as a kernel thread{_gone(living)}"
+        yield Check(
+            CheckId.KTHREAD_POSER, "names of processes", Result.CONSISTENT, "/proc/N/stat", says
+        )
+
+
+def _poses(process: Process) -> bool:
+    first = process.argv.words[0] if process.argv and process.argv.words else ""
+    return bool(_BRACKETS.fullmatch(first) or _NAMES.fullmatch(process.comm or ""))
+
+
+# Upgrades delete what still runs, sandboxes run from memory: no alarm by itself, ever.
+def _gone(living: list[Process]) -> str:
+    found = [p for p in living if (p.exe or "").endswith(" (deleted)")]
+    if not found:
+        return ""
+    shown = ", ".join(_name(p) for p in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"; for context: {shown}{more} run from files that are gone, as after an upgrade"
+
+
+def _name(process: Process) -> str:
+    exe = f", {visible(process.exe)}" if process.exe else ""
+    return f"{visible(process.comm or '?')} (pid {process.pid}{exe})"
