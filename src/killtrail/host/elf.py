@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _MAGIC: Final = b"\x7fELF"
-_PT_DYNAMIC, _PT_INTERP = 2, 3
-_ET_EXEC, _ET_DYN = 2, 3
+_PT_INTERP: Final = 3
 _HEADERS_MOST: Final = 1 << 16
 _PATH_MOST: Final = 4096
 _MACHINES: Final = {
@@ -23,14 +22,11 @@ class Elf:
     bits: int
     machine: str
     interpreter: str | None
-    dynamic: bool
-    program: bool
-    """An executable or a shared object, no relocatable file and no core."""
 
     @property
     def static(self) -> bool:
-        """Whether it needs no loader and no library."""
-        return self.interpreter is None and not self.dynamic
+        """Whether it needs no loader: static, or static-pie (which has a dynamic section all the same)."""
+        return self.interpreter is None
 
     def __str__(self) -> str:
         linked = "static" if self.static else "dynamic"
@@ -41,7 +37,7 @@ def read(fd: int) -> Elf | None:
     """The headers of an open file; None where it is no ELF file, or a broken one."""
     try:
         return _read(fd)
-    except (struct.error, OSError, ValueError, OverflowError):
+    except (struct.error, OSError, ValueError, IndexError, OverflowError):
         return None
 
 
@@ -50,7 +46,7 @@ def _read(fd: int) -> Elf | None:
     if head[:4] != _MAGIC or head[4] not in (1, 2) or head[5] not in (1, 2):
         return None
     wide, order = head[4] == 2, "<" if head[5] == 1 else ">"  # noqa: PLR2004 -- ELFCLASS64
-    kind, machine = struct.unpack_from(order + "HH", head, 16)
+    (machine,) = struct.unpack_from(order + "H", head, 18)
     if wide:
         at, size, count = *struct.unpack_from(order + "Q", head, 32), *struct.unpack_from(order + "HH", head, 54)  # fmt: skip
     else:
@@ -58,11 +54,10 @@ def _read(fd: int) -> Elf | None:
     if size < (56 if wide else 32) or size * count > _HEADERS_MOST:
         return None
     table = os.pread(fd, size * count, at)
-    interpreter, dynamic = None, False
+    interpreter = None
     for number in range(len(table) // size):
         row = number * size
         (of,) = struct.unpack_from(order + "I", table, row)
-        dynamic = dynamic or of == _PT_DYNAMIC
         if of == _PT_INTERP:
             place, _, _, length = (
                 struct.unpack_from(order + "QQQQ", table, row + 8)
@@ -71,10 +66,4 @@ def _read(fd: int) -> Elf | None:
             )
             raw = os.pread(fd, min(length, _PATH_MOST), place)
             interpreter = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
-    return Elf(
-        64 if wide else 32,
-        _MACHINES.get(machine, f"machine {machine}"),
-        interpreter,
-        dynamic,
-        kind in (_ET_EXEC, _ET_DYN),
-    )
+    return Elf(64 if wide else 32, _MACHINES.get(machine, f"machine {machine}"), interpreter)

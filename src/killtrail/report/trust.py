@@ -47,7 +47,7 @@ def paragraphs(report: TrustReport) -> Iterator[str]:
         next((c.consequence for c in found if c.consequence), None) for found in off.values()
     ]
     yield from dict.fromkeys(visible(text) for text in follows if text)
-    if off:
+    if any(follows):
         yield ""
     for subject, found in off.items():
         yield from _against(subject, found)

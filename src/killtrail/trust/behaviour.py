@@ -81,7 +81,7 @@ def _tool(path: str, questions: tuple[Question, ...], facts: Known) -> Iterator[
     runs = [(q, _run(path, q, facts)) for q in asked]
     done = [(q, ran) for q, ran in runs if ran is not None]
     if not done:
-        why = "its run could not be traced: ptrace is refused here"
+        why = "it could not be run as nobody, or ptrace is refused here"
         yield _check(CheckId.TOOL_BEHAVIOUR, path, Result.NOT_CHECKABLE, "", why)
         return
     found = [check for q, ran in done if (check := _judged(path, q, ran, facts))]

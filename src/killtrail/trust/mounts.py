@@ -46,7 +46,8 @@ def _plain(text: str) -> str:
 
 def hidepid(mounts: list[Mount]) -> str | None:
     """/proc's hidepid option (proc(5)); None where it hides nothing."""
-    for mount in mounts:
+    # The last mount on a place is the one that is seen.
+    for mount in reversed(mounts):
         if mount.point == "/proc" and mount.fstype == "proc":
             options = dict(o.partition("=")[::2] for o in mount.options.split(","))
             found = options.get("hidepid", "0")

@@ -192,7 +192,8 @@ def by_tools(root: Root) -> Iterator[Check]:
 
 
 def _by_tool(path: str, words: tuple[str, ...]) -> Iterator[Check]:
-    held = views.pinned(views.listed())
+    covered = {mount.over for mount in mounts.read()}
+    held = views.pinned(views.listed() - covered)
     try:
         ran = sandbox.run(path, words)
         if ran is None or ran.status != 0:

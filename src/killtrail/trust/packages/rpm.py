@@ -6,11 +6,14 @@ touched. The older Berkeley DB and ndb forms are not read, and that is said.
 """
 
 import os
+import shutil
 import sqlite3
 import struct
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -28,6 +31,7 @@ _CONFIG, _GHOST = 1, 64
 _ALGORITHMS: Final = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 _ENTRY: Final = struct.Struct(">IIII")
 _BLOB_MOST: Final = 64 << 20
+_WAL_MOST: Final = 256 << 20
 _PROBLEMS_MOST: Final = 100
 
 
@@ -77,10 +81,8 @@ def older(root: Root) -> str | None:
 
 def _read(root: Root, path: str, *, everything: bool) -> Index:
     index = Index(ID)
-    outside = root.outside(root.resolve(path))
     try:
-        uri = f"file:{quote(outside)}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as database:
+        with _opened(root, path) as database:
             query = "SELECT hnum, blob FROM Packages WHERE length(blob) <= ?"
             for number, blob in database.execute(query, (_BLOB_MOST,)):
                 files = _package(root, index, f"{path}#{number}", blob)
@@ -89,9 +91,25 @@ def _read(root: Root, path: str, *, everything: bool) -> Index:
                     for place, owned in files
                     if everything or IS_PROGRAM.fullmatch(os.fsencode(place))
                 )
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         index.problems.append(ParseProblem(ID, path, str(error)))
     return index
+
+
+# What was not written back yet stands in the -wal file, which immutable leaves out: a copy is read then.
+@contextmanager
+def _opened(root: Root, path: str) -> Iterator[sqlite3.Connection]:
+    outside = root.outside(root.resolve(path))
+    with tempfile.TemporaryDirectory(prefix="killtrail-") as folder:
+        wal = root.read(f"{path}-wal", _WAL_MOST)
+        if wal:
+            shutil.copyfile(outside, f"{folder}/rpmdb.sqlite", follow_symlinks=False)
+            Path(folder, "rpmdb.sqlite-wal").write_bytes(wal)
+            uri = f"file:{folder}/rpmdb.sqlite"
+        else:
+            uri = f"file:{quote(outside)}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            yield database
 
 
 def _package(root: Root, index: Index, where: str, blob: object) -> list[tuple[str, Owned]]:
