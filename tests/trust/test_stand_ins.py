@@ -114,6 +114,20 @@ def test_screen(lower, planted):
     assert "clean" not in flat
 
 
+@pytest.mark.parametrize("planted", ["F2"], indirect=True)
+def test_verdicts_say_so(lower, planted):
+    """What trust found stands with every later verdict, until a run that finds nothing takes it back."""
+    ask = "chroot {root} python3 -m killtrail"
+    line = f"{ask} why 1 --json; {ask} trust >/dev/null; {ask} why 1 --json; {ask} why 1 >&2"
+    done = roots.inside(lower, planted / "upper", line, planted)
+    before, after = map(json.loads, done.stdout.splitlines())
+    assert before["trust"]["lowered_by"] == []
+    assert any(SENTENCE in text for text in after["trust"]["lowered_by"])
+    assert "lowered by /usr/bin/ps" in " ".join(done.stderr.split())
+    # Tools are not asked for our own answers: what the kernel said counts as before.
+    assert (before["certainty"], after["certainty"]) == ("established", "established")
+
+
 def test_fresh_root(lower, tmp_path):
     """Nothing is said against a fresh Debian, from inside and from outside."""
     done = roots.inside(lower, None, ASK, tmp_path)

@@ -8,7 +8,7 @@ from killtrail.attribution import patterns
 from killtrail.cli import no_source, options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import boot
-from killtrail.inquiry import ask, choose, local
+from killtrail.inquiry import ask, choose, doubt, local
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.causes import Ended
 from killtrail.model.clock import rfc3339
@@ -38,7 +38,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
             f"no death of {args.target} is on record ({_coverage(choice)})",
             "killtrail list --all",
         )
-    verdicts = patterns.over(verdicts)
+    verdicts = doubt.lowered(patterns.over(verdicts))
     return output.show(verdicts[-args.n :] if args.n else verdicts, args)
 
 

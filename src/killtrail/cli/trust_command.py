@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 from killtrail.cli import options
@@ -62,7 +63,8 @@ def main(words: list[str]) -> int:
 
 
 def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
-    from killtrail.trust import examine, preload  # noqa: PLC0415 -- not for a strace
+    from killtrail.recorder.history import place  # noqa: PLC0415
+    from killtrail.trust import examine, preload, remembered  # noqa: PLC0415 -- not for a strace
     from killtrail.trust.root import Root  # noqa: PLC0415
 
     if args.root is not None and not os.path.isdir(args.root):  # noqa: PTH112
@@ -71,7 +73,10 @@ def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
     if root.is_host:
         preload.around(["trust", *words])
     wish = examine.Wish(root, args.deep, not args.no_exec, tuple(args.reference or ()))
-    return examine.examine(wish)
+    found = examine.examine(wish)
+    if root.is_host and os.geteuid() == 0:
+        remembered.keep(found, place.folder(), time.time_ns())
+    return found
 
 
 def _of_strace(path: str) -> tuple[Check, ...]:

@@ -7,6 +7,7 @@ _EXAMPLES = """  killtrail why 4242
   killtrail why nginx.service --since yesterday
   killtrail why comm:postgres -n 1 --json
   killtrail why 4242 --from audit.log audit.log.1.gz      files of any host, no root
+  killtrail why --stuck rabbitmqctl                       what does my stop script wait for
   killtrail why host --from /mnt/image                    why did the machine go down
 """
 
@@ -19,6 +20,11 @@ def build() -> options.Parser:
         metavar="TARGET",
         help="a pid, a name (comm, exe, unit x.service), pid: comm: exe: unit: container: NAME, or host",
     )
+    p.add_argument(
+        "--stuck",
+        action="store_true",
+        help="it should be over and is not: who should have died, who waits for it, through what",
+    )
     options.add_filters(p)
     options.add_from(p)
     options.add_output(p)
@@ -29,6 +35,10 @@ def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
     wanted = target.parse(args.target)
+    if args.stuck:
+        from killtrail.cli import stuck_answer  # noqa: PLC0415
+
+        return stuck_answer.why(args, wanted)
     if args.paths:
         from killtrail.cli import kept_answers  # noqa: PLC0415 -- each way imports much
 

@@ -76,6 +76,28 @@ def _status_fields(pid: int, root: Path) -> dict[str, str]:
     return {key: value.strip() for key, _, value in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class SignalMasks:
+    """Signals of a process's leader, bit N - 1 for signal N (proc(5), status)."""
+
+    pending: int
+    blocked: int
+    ignored: int
+
+
+def signal_masks(pid: int, root: Path = PROC) -> SignalMasks:
+    """What is pending (for the thread or the whole process), blocked and ignored; 0 where unreadable."""
+    fields = _status_fields(pid, root)
+
+    def mask(name: str) -> int:
+        try:
+            return int(fields.get(name, "0"), 16)
+        except ValueError:
+            return 0
+
+    return SignalMasks(mask("SigPnd") | mask("ShdPnd"), mask("SigBlk"), mask("SigIgn"))
+
+
 def _number(path: Path) -> int | None:
     raw = read_bytes(path, 32)
     try:

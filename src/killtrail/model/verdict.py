@@ -153,3 +153,5 @@ class Verdict:
     problems: int = 0
     attempts: tuple[Link, ...] = ()
     """Signals that did not end it: too late, handled without consequence, other numbers."""
+    lowered_by: tuple[str, ...] = ()
+    """What speaks against this host's own word: findings of `trust`."""

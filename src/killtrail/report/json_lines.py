@@ -56,7 +56,7 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
         "ruled_out": [{"cause": r.cause.value, "because": r.because} for r in v.ruled_out],
         "absent": [{"what": a.what, "why": a.why.value, "remedy": a.remedy} for a in v.absent],
         "loss": {"events_lost": v.events_lost, "problems": v.problems},
-        "trust": {"lowered_by": []},
+        "trust": {"lowered_by": list(v.lowered_by)},
     }
 
 

@@ -19,6 +19,7 @@ from killtrail.report import when
 from killtrail.report.escape import shell_words
 
 _WHY_MOST: Final = 5
+_LOWERED_MOST: Final = 3
 _ARGV_MOST: Final = 240
 _SURE: Final = {
     Certainty.ESTABLISHED: "established",
@@ -246,6 +247,9 @@ def _evidence(e: Evidence, boot: Boot) -> str:
 def _how_sure(v: Verdict) -> tuple[str, ...]:
     lines = [_SURE[v.certainty]]
     lines.extend(f"missing: {a.what} ({a.why})" for a in v.absent)
+    lines.extend(f"lowered by {visible(text)}" for text in v.lowered_by[:_LOWERED_MOST])
+    if len(v.lowered_by) > _LOWERED_MOST:
+        lines.append(f"and {len(v.lowered_by) - _LOWERED_MOST} more: sudo killtrail trust")
     if v.events_lost:
         lines.append(f"{v.events_lost} records were lost or overwritten")
     if v.problems:

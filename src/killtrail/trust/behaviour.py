@@ -76,6 +76,15 @@ def checks(root: Root, facts: Known) -> Iterator[Check]:
                 yield from _tool(path, questions, facts)
 
 
+def of_tool(path: str) -> list[Check]:
+    """The same for one tool, by its path; nothing for one to which no answers are known."""
+    questions = QUESTIONS.get(path.rsplit("/", 1)[-1])
+    if questions is None or not os.access(path, os.X_OK):
+        return []
+    with known() as facts:
+        return list(_tool(path, questions, facts))
+
+
 def _tool(path: str, questions: tuple[Question, ...], facts: Known) -> Iterator[Check]:
     asked = [q for q in questions if facts.port or "{port}" not in q.about]
     runs = [(q, _run(path, q, facts)) for q in asked]

@@ -12,6 +12,11 @@ def default_path() -> Path:
     return Path(os.environ.get("KILLTRAIL_HISTORY") or FOLDER / "history.db")
 
 
+def folder() -> Path:
+    """The folder of both: what `trust` found lies beside the history."""
+    return default_path().parent
+
+
 def exists(path: Path) -> bool:
     """Whether there is a file with something in it. Raises PermissionError."""
     try:

@@ -1,0 +1,32 @@
+"""killtrail why --stuck TARGET."""
+
+import argparse
+
+from killtrail.cli import output
+from killtrail.errors import NoSuchDeathError, UsageError
+from killtrail.host import procfs
+from killtrail.inquiry import doubt
+from killtrail.inquiry.target import Kind, Target
+from killtrail.model.process import Process
+from killtrail.observe import stuck
+
+
+def why(args: argparse.Namespace, wanted: Target) -> int:
+    """Who should have died, who waits for it, and through what."""
+    if args.paths or wanted.kind is Kind.HOST:
+        raise UsageError(
+            "--stuck is about a process that runs here", "killtrail trust --from STRACE"
+        )
+    found = _living(wanted)
+    if not found:
+        raise NoSuchDeathError(
+            f"nothing called {args.target} runs here", f"killtrail why {args.target}"
+        )
+    chosen = found[-args.n :] if args.n else found
+    return output.show(doubt.lowered([stuck.explain(process) for process in chosen]), args)
+
+
+def _living(wanted: Target) -> list[Process]:
+    numbers = [wanted.pid] if wanted.pid is not None else procfs.pids()
+    found = [p for pid in numbers if (p := procfs.read_process(pid)) and wanted.matches(p)]
+    return sorted(found, key=lambda p: p.key.start_ns or 0)

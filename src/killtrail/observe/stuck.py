@@ -1,0 +1,153 @@
+"""Who should have died, who waits for it, and through what: the answer to a stop script that hangs."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from killtrail.attribution import wording
+from killtrail.attribution.brief import Brief
+from killtrail.host import boot, procfs
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.process import Process
+from killtrail.model.text import visible
+from killtrail.model.trust import Check, CheckId
+from killtrail.model.verdict import Death, Evidence, Verdict
+from killtrail.observe import waits
+from killtrail.observe.waits import Wait
+from killtrail.trust import behaviour
+
+LOOK_S: Final = 6.0
+"""How long a process is watched: scripts look once a second, some every five."""
+_UNINTERRUPTIBLE, _STOPPED, _ZOMBIE = "D", "Tt", "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is true of the process that is waited for."""
+
+    says: str
+    process: Process | None
+    ended: bool
+    certainty: Certainty = Certainty.ESTABLISHED
+
+
+def explain(waiter: Process, seconds: float = LOOK_S) -> Verdict:
+    """The verdict on a process that does not come to an end."""
+    brief = Brief()
+    found = waits.find(waiter, seconds)
+    if not found:
+        return _verdict(waiter, brief, Certainty.POSSIBLE, _unseen(waiter, brief))
+    parts = [_part(wait, brief) for wait in found]
+    weakest = min(certainty for _, certainty in parts)
+    return _verdict(waiter, brief, weakest, "; ".join(says for says, _ in parts))
+
+
+def _part(wait: Wait, brief: Brief) -> tuple[str, Certainty]:
+    who = wording.name(wait.waiter)
+    seen = f", seen {wait.rounds} times" if wait.rounds else ""
+    _cite(brief, "procfs", wait.where, f"{who} waits through {visible(wait.through)}{seen}")
+    lies = _lies(wait)
+    for check in lies:
+        moved = f"; the program behind it: {check.moved_to}" if check.moved_to else ""
+        _cite(brief, "trust", check.by, f"{check.subject}: {check.says}{moved}")
+    if wait.pid is None:
+        says = f"{who} asks {visible(wait.through)} again and again"
+        return (f"{says}: {_told_wrong(lies)}" if lies else says), Certainty.LIKELY
+    state = _state(wait)
+    evidence = _cite(brief, "procfs", f"/proc/{wait.pid}", f"pid {wait.pid}: {state.says}")
+    brief.link(
+        Role.TRIGGER, "is waited for", state.certainty,
+        process=state.process or procfs.read_process(wait.pid), target=wait.waiter, evidence=(evidence,),
+    )  # fmt: skip
+    says = f"{who} waits for pid {wait.pid} to end, through {visible(wait.through)}: {state.says}"
+    if lies:
+        says += f", but {_told_wrong(lies)}"
+    elif state.ended:
+        says += ": what asks for it should see that the next time"
+    return says, state.certainty
+
+
+# Only a tool that is asked again and again can make somebody wait by lying.
+def _lies(wait: Wait) -> list[Check]:
+    if wait.tool is None:
+        return []
+    return [check for check in behaviour.of_tool(wait.tool) if check.off]
+
+
+def _told_wrong(lies: list[Check]) -> str:
+    tool = lies[0].subject
+    moved = next((check.moved_to for check in lies if check.moved_to), None)
+    behind = f" (the program behind it is {moved})" if moved else ""
+    follows = next((c.consequence for c in lies if c.id is CheckId.TOOL_BEHAVIOUR), None)
+    return f"{follows}{behind}" if follows else f"{tool} hands over to another program{behind}"
+
+
+def _state(wait: Wait) -> _State:
+    pid = wait.pid or 0
+    process, stat = procfs.read_process(pid), procfs.read_stat(pid)
+    if process is None or stat is None:
+        return _State("it has ended", None, ended=True)
+    name = visible(process.comm or "?")
+    if stat.state == _ZOMBIE:
+        parent = procfs.read_process(stat.ppid)
+        held = wording.name(parent) if parent else f"pid {stat.ppid}"
+        return _State(
+            f"{name} has ended and is a zombie: {held} has not reaped it, and until then its number"
+            " is found by ps -p and kill -0", process, ended=False,
+        )  # fmt: skip
+    began = wait.waiter.key.start_ns
+    if wait.tool and began is not None and stat.start_ns > began:
+        return _State(
+            f"the number belongs to {name} now, which began after {wording.name(wait.waiter)} did",
+            process, ended=False, certainty=Certainty.LIKELY,
+        )  # fmt: skip
+    return _State(f"{name} lives{_why_alive(pid, stat)}", process, ended=False)
+
+
+def _why_alive(pid: int, stat: procfs.Stat) -> str:
+    if stat.state == _UNINTERRUPTIBLE:
+        place = procfs.read_bytes(procfs.PROC / str(pid) / "wchan", 128) or b""
+        where = f" in {visible(place.decode('ascii', 'replace'))}" if place.strip(b"0") else ""
+        return f" and can't be interrupted, it is in the kernel{where}; a SIGKILL waits, too"
+    if stat.state in _STOPPED:
+        return " and is stopped: only SIGCONT or SIGKILL moves it"
+    masks = procfs.signal_masks(pid)
+    bit = 1 << (sg.SIGTERM - 1)
+    if masks.pending & masks.blocked & bit:
+        return "; a SIGTERM is pending, and it has that signal blocked"
+    if masks.ignored & bit:
+        return "; it ignores SIGTERM"
+    return ""
+
+
+def _unseen(waiter: Process, brief: Brief) -> str:
+    place = procfs.read_bytes(procfs.PROC / str(waiter.pid) / "wchan", 128) or b""
+    where = visible(place.decode("ascii", "replace")) if place.strip(b"0") else "itself"
+    _cite(brief, "procfs", f"/proc/{waiter.pid}/wchan", f"{wording.name(waiter)} is in {where}")
+    brief.miss(
+        "what it waits for: nothing outside it shows that", Why.NOT_RECORDED, f"strace -f -p {waiter.pid}"
+    )  # fmt: skip
+    return (
+        f"{wording.name(waiter)} is alive, in {where}; for whom it waits can't be seen from outside"
+    )
+
+
+def _cite(brief: Brief, source: str, where: str, says: str) -> int:
+    number = len(brief.evidence) + 1
+    brief.evidence.append(Evidence(number, source, where, says, boot.now_ns()))
+    return number
+
+
+def _verdict(waiter: Process, brief: Brief, certainty: Certainty, says: str) -> Verdict:
+    return Verdict(
+        death=Death(replace(waiter, alive=True), Ended.RUNNING),
+        cause=Cause.ALIVE,
+        certainty=certainty,
+        summary=says,
+        host=boot.this_host(),
+        links=tuple(brief.links),
+        evidence=tuple(brief.evidence),
+        absent=tuple(brief.absent),
+    )
