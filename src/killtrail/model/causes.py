@@ -1,6 +1,7 @@
 """The closed lists of the contract: what ended a process, by what mechanism, in which role."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Cause(StrEnum):
@@ -111,3 +112,7 @@ class Ended(StrEnum):
     POWER_LOSS = "power-loss"
     RUNNING = "running"
     UNKNOWN = "unknown"
+
+
+WAITED_FOR: Final = "is waited for"
+"""The action of a link from a process that does not end to the one for whose end it waits."""

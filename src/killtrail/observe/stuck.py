@@ -8,7 +8,7 @@ from killtrail.attribution.brief import Brief
 from killtrail.host import boot, procfs
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
-from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.process import Process
 from killtrail.model.text import visible
@@ -58,7 +58,7 @@ def _part(wait: Wait, brief: Brief) -> tuple[str, Certainty]:
     state = _state(wait)
     evidence = _cite(brief, "procfs", f"/proc/{wait.pid}", f"pid {wait.pid}: {state.says}")
     brief.link(
-        Role.TRIGGER, "is waited for", state.certainty,
+        Role.TRIGGER, WAITED_FOR, state.certainty,
         process=state.process or procfs.read_process(wait.pid), target=wait.waiter, evidence=(evidence,),
     )  # fmt: skip
     says = f"{who} waits for pid {wait.pid} to end, through {visible(wait.through)}: {state.says}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from killtrail.host.users import name_of
 from killtrail.model import signals as sg
-from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import NS, Boot
@@ -178,6 +178,8 @@ def _by_whom(v: Verdict) -> tuple[str, ...]:
 
 
 def _actor(link: Link, dead: Process) -> str:
+    if link.process and link.action == WAITED_FOR:
+        return f"waits for {who(link.process)}"
     if link.process and link.process.key == dead.key and not link.subject:
         doubt = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
         return f"itself ({link.action}){doubt}"

@@ -1,0 +1,204 @@
+"""Processes that do not come to an end: for whom they wait, and through what."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+
+from killtrail.host import procfs
+from killtrail.observe import bait, stuck, waits
+from tests.conftest import SCHEMA
+from tests.trust import roots
+
+pytestmark = pytest.mark.live
+LOOP = "while ps -p {pid} >/dev/null; do sleep 0.2; done"
+
+
+def sleeper(*words: str) -> subprocess.Popen:
+    return subprocess.Popen(words or [sys.executable, "-c", "import time; time.sleep(100)"])
+
+
+def ended(*processes: subprocess.Popen) -> None:
+    for each in processes:
+        each.kill()
+        each.wait()
+
+
+def asked(killtrail, pid: int) -> dict:
+    done = killtrail("why", "--stuck", str(pid), "--json")
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)
+    jsonschema.validate(verdict, SCHEMA)
+    assert (verdict["cause"], verdict["death"]["ended"]) == ("alive", "running")
+    return verdict
+
+
+def waited_for(verdict: dict) -> list[int]:
+    return [x["process"]["pid"] for x in verdict["links"] if x["action"] == "is waited for"]
+
+
+def script(text: str) -> subprocess.Popen:
+    process = subprocess.Popen(["sh", "-c", text])
+    time.sleep(0.3)
+    return process
+
+
+def test_the_case_of_2016(tmp_path):
+    """A stop script that asks a lying ps for ever: one sentence names ps, and what is behind it."""
+    disguise = roots.DISGUISES["F2"]
+    roots.plant(tmp_path / "upper", roots.base(), disguise, roots.build(tmp_path, disguise))
+    line = (
+        "sleep 0.01 & dead=$!; wait $dead;"
+        " chroot {root} sh -c 'while /usr/bin/ps -p '$dead' >/dev/null; do sleep 0.3; done' & stop=$!;"
+        " sleep 0.5; chroot {root} python3 -m killtrail why --stuck $stop --json;"
+        " chroot {root} python3 -m killtrail why --stuck $stop >&2; kill $stop; echo $dead"
+    )
+    done = roots.inside(roots.base(), tmp_path / "upper", line, tmp_path)
+    first, dead = done.stdout.splitlines()
+    verdict = json.loads(first)
+    assert (
+        f"waits for pid {dead} to end, through `/usr/bin/ps -p {dead}`: it has ended, but"
+        in (verdict["summary"])
+    )
+    assert (
+        "/usr/bin/ps cannot say whether a process is dead: every script that waits for `ps -p` to"
+        " fail waits for ever (the program behind it is /usr/bin/dpkgd/ps)"
+    ) in verdict["summary"]
+    assert verdict["certainty"] == "established"
+    assert "/usr/bin/dpkgd/ps" in done.stderr
+
+
+def test_an_honest_ps_and_a_living_process(killtrail):
+    """Nothing is said against ps where the process lives."""
+    victim = sleeper()
+    stop = script(LOOP.format(pid=victim.pid))
+    try:
+        verdict = asked(killtrail, stop.pid)
+        assert waited_for(verdict) == [victim.pid]
+        assert verdict["summary"].endswith("python lives") or "lives" in verdict["summary"]
+        assert "cannot say" not in str(verdict)
+        screen = killtrail("why", "--stuck", str(stop.pid)).stdout
+        assert "waits for python" in screen
+    finally:
+        ended(victim, stop)
+
+
+def test_a_zombie(killtrail):
+    """It has ended; who has not reaped it is named."""
+    holder = sleeper(sys.executable, "-c", "import os, time\nif os.fork(): time.sleep(100)")
+    time.sleep(0.3)
+    (zombie,) = waits.children(holder.pid)
+    stop = script(LOOP.format(pid=zombie))
+    try:
+        verdict = asked(killtrail, stop.pid)
+        assert "is a zombie" in verdict["summary"]
+        assert f"(pid {holder.pid}) has not reaped it" in verdict["summary"]
+    finally:
+        ended(holder, stop)
+
+
+def test_a_reused_number(killtrail):
+    """The number belongs to a process that began after the script did."""
+    first = sleeper()
+    stop = script(LOOP.format(pid=first.pid))
+    ended(first)
+    second = bait.lay(first.pid, "postgres")
+    again = script(LOOP.format(pid=first.pid)) if stop.poll() is not None else stop
+    try:
+        verdict = asked(killtrail, again.pid)
+        reused = "the number belongs to" in verdict["summary"]
+        assert reused or again is not stop
+    finally:
+        second.withdraw()
+        ended(again, stop)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", "it ignores SIGTERM"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "is stopped"),
+        (
+            "import os; from signal import *; pthread_sigmask(SIG_BLOCK, {SIGTERM}); os.kill(os.getpid(), SIGTERM)",
+            "a SIGTERM is pending, and it has that signal blocked",
+        ),
+    ],
+)
+def test_why_it_still_lives(killtrail, prepare, says):
+    """What keeps a process from heeding a request to stop."""
+    victim = sleeper(sys.executable, "-c", f"{prepare}; import time; time.sleep(100)")
+    time.sleep(0.3)
+    waiter = sleeper(
+        sys.executable, "-c", f"import os, select; select.select([os.pidfd_open({victim.pid})], [], [])"
+    )  # fmt: skip
+    time.sleep(0.3)
+    try:
+        verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+        assert "through a pidfd" in verdict.summary and says in verdict.summary
+    finally:
+        os.kill(victim.pid, signal.SIGCONT)
+        ended(victim, waiter)
+
+
+def test_a_child(killtrail):
+    """A shell in wait4(): the child, not the shell's own business."""
+    waiter = sleeper("sh", "-c", f"{sys.executable} -c 'import time; time.sleep(100)'; :")
+    time.sleep(0.4)
+    (child,) = waits.children(waiter.pid)
+    try:
+        verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+        assert [x.process.pid for x in verdict.links] == [child]
+        assert "through wait4()" in verdict.summary
+    finally:
+        os.kill(child, signal.SIGKILL)
+        ended(waiter)
+
+
+def test_a_lock_and_a_pipe(tmp_path):
+    """Who holds a lock; who keeps a pipe open that should have closed."""
+    path = tmp_path / "lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiter = sleeper(
+            sys.executable, "-c", f"import fcntl; fcntl.flock(open('{path}'), fcntl.LOCK_EX)"
+        )
+        time.sleep(0.4)
+        try:
+            verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+            assert [x.process.pid for x in verdict.links] == [os.getpid()]
+            assert "a lock on inode" in verdict.summary
+        finally:
+            ended(waiter)
+    read, write = os.pipe()
+    holder = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], stdout=write)
+    waiter = subprocess.Popen(["cat"], stdin=read, stdout=subprocess.DEVNULL)
+    os.close(write)
+    os.close(read)
+    time.sleep(0.4)
+    try:
+        verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+        assert [x.process.pid for x in verdict.links] == [holder.pid]
+        assert "the end of pipe:[" in verdict.summary
+    finally:
+        ended(holder, waiter)
+
+
+def test_what_cannot_be_seen(killtrail):
+    """A process that only sleeps: said to be so, with the command that would show more."""
+    waiter = sleeper()
+    try:
+        time.sleep(0.2)
+        verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+        assert "can't be seen from outside" in verdict.summary
+        assert verdict.absent[0].remedy == f"strace -f -p {waiter.pid}"
+        assert verdict.certainty.label == "possible"
+    finally:
+        ended(waiter)
+    assert killtrail("why", "--stuck", "no-such-name-here").returncode == 4
+    assert killtrail("why", "--stuck", "1", "--from", "/etc").returncode == 2
