@@ -70,6 +70,12 @@ def _files(wish: Wish, suspects: set[str]) -> Iterator[Check]:
         found = Files(wish.root, index, deep=wish.deep).checks(suspects)
         yield from found
         named |= {check.subject for check in found if check.off}
+    if wish.reference:
+        from killtrail.trust import reference  # noqa: PLC0415 -- few give one
+
+        found = list(reference.checks(wish.root, wish.reference, deep=wish.deep))
+        yield from found
+        named |= {check.subject for check in found if check.off}
     yield from preload.checks(wish.root, index)
     yield from indicators.checks(wish.root, index, named)
 

@@ -127,6 +127,18 @@ def _paragraphs(root: Root) -> Iterator[tuple[str, str, list[tuple[bytes, bytes]
         yield name, architecture, conffiles
 
 
+def versions(root: Root) -> dict[str, str]:
+    """Installed packages and their versions."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in root.lines(_STATUS):
+        if line.startswith(b"Package: "):
+            name = line[9:].decode("utf-8", "replace")
+        elif line.startswith(b"Version: "):
+            found[name] = line[9:].decode("utf-8", "replace")
+    return found
+
+
 def owner(root: Root, paths: set[str]) -> dict[str, str]:
     """The packages of a few files, by the lists alone; for what the index of programs leaves out."""
     wanted = {root.settle(path): path for path in paths}
