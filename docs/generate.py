@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the reference pages that are made from the code; `--check` compares instead.
 
-docs/reference/commands.md from the parsers, sources.md from the source catalogue, causes/*.md
+docs/reference/commands.md from the parsers, sources.md from the source catalogue, checks.md, causes/*.md
 and mechanisms.md from the explanations.
 """
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 from killtrail.cli.main import COMMANDS  # noqa: E402
-from killtrail.report import explanations  # noqa: E402
+from killtrail.report import check_pages, explanations  # noqa: E402
 from killtrail.sources.catalogue import CATALOGUE  # noqa: E402
 from killtrail.sources.kept_catalogue import KEPT  # noqa: E402
 
@@ -52,6 +52,21 @@ def sources() -> str:
     parts.extend(
         f"## {k.id}: {k.what}\n\n- tells: {k.tells}\n- silent about: {k.silent_about}\n- clock: {k.clock}\n"
         for k in KEPT
+    )
+    return "\n".join(parts)
+
+
+def checks() -> str:
+    """The checks of trust as a page."""
+    parts = [
+        f"{NOTE}# Checks of killtrail trust\n\nEach result is *consistent* (these views agree, and that is all),"
+        " *contradicted* (by what, stands beside it) or *not checkable* (and why). The word for a host on which"
+        " nothing was found does not exist.\n"
+    ]
+    parts.extend(
+        f"## {name}\n\n{page.how}\n\n- proves: {page.proves}\n- can't say: {page.cannot}\n"
+        f"- false alarms: {page.alarms}\n"
+        for name, page in check_pages.CHECKS.items()
     )
     return "\n".join(parts)
 
@@ -97,6 +112,7 @@ def pages() -> dict[Path, str]:
     made = {
         reference / "commands.md": commands(),
         reference / "sources.md": sources(),
+        reference / "checks.md": checks(),
         reference / "mechanisms.md": mechanisms(),
     }
     for name, page in explanations.CAUSES.items():

@@ -6,14 +6,19 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections import Counter
 
 from killtrail.cli.main import main as main_of_killtrail
+from killtrail.host import kcore
 from tests.gallery import lab, rows
 
+ILLEGAL = "0f0b"
+UNUSED = 183
+"""afs_syscall, which no kernel has and nobody calls."""
 ABSENT = {"18", "18c", "18l", "18s"}
 """No at, cron or ssh daemon and no sudo in the ram disk."""
 MACHINE = ("90", "39", "35", "34")
@@ -50,12 +55,16 @@ def emit(name: str, text: str) -> None:
 
 
 def outside(wish: str) -> None:
-    """Asks the keeper, who reads the console; `BREAK symbol` becomes an address."""
-    verb, symbol = wish.split()
+    """Asks the keeper, who reads the console: `BREAK symbol` makes it an illegal instruction."""
+    write(wish.split()[1], 0, ILLEGAL)
+
+
+def write(symbol: str, offset: int, content: str) -> None:
+    """Has bytes written into the kernel from outside the machine."""
     with open("/proc/kallsyms") as names:
         address = next(line.split()[0] for line in names if line.split()[2] == symbol)
     with open("/dev/ttyS0", "r+b", buffering=0) as console:
-        console.write(f"OUTSIDE: {verb} {address}\n".encode())
+        console.write(f"OUTSIDE: WRITE {int(address, 16) + offset:x} {content}\n".encode())
         console.read(1)
 
 
@@ -126,6 +135,32 @@ def clock_steps() -> bool:
     return order == pids and sure
 
 
+def call_table() -> bool:
+    """The kernel's views of itself agree; an entry of its call table, led elsewhere from outside, does not."""
+    before = trusted()
+    (honest,) = struct.unpack("=Q", kcore.read(kcore.symbols(["sys_call_table"]).addresses["sys_call_table"] + 8 * UNUSED, 8))  # fmt: skip
+    write("sys_call_table", 8 * UNUSED, (0xFFFFFFFFC0000000).to_bytes(8, "little").hex())
+    after = trusted()
+    write("sys_call_table", 8 * UNUSED, honest.to_bytes(8, "little").hex())
+    right = (
+        [c for c in before if c["result"] == "contradicted"] == []
+        and any(
+            c["subject"] == "the system call table" and c["result"] == "consistent" for c in before
+        )
+        and [c["says"] for c in after if c["result"] == "contradicted"]
+        == [
+            f"entry {UNUSED} leads to 0xffffffffc0000000: no system call of this kernel begins there"
+        ]
+    )
+    say(f"system call table: {'right' if right else f'WRONG: {before} {after}'}")
+    return right
+
+
+def trusted() -> list[dict]:
+    """What `trust` says, nothing executed."""
+    return json.loads(killtrail("trust", "--json", "--no-exec").stdout)["checks"]
+
+
 def no_bpffs() -> bool:
     """Without a place for pins: a reason, not a traceback."""
     subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/fs"], check=True)
@@ -149,7 +184,7 @@ def main() -> int:
     with open("/proc/cmdline") as file:
         if "lockdown=confidentiality" in file.read():
             return 0 if locked_down() else 1
-    hard = [no_bpffs(), clock_steps()]
+    hard = [call_table(), no_bpffs(), clock_steps()]
     bpf, tracefs = play("bpf"), play("tracefs")
     wrong = bpf["misnamed"] + tracefs["misnamed"] + bpf["failed"] + tracefs["failed"]
     return 1 if wrong or not bpf["right"] or not all(hard) else 0

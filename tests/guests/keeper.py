@@ -2,8 +2,8 @@
 """Boots one guest in qemu, passes on what it says, and does what it can't do from inside.
 
 `keeper.py KERNEL INITRAMFS LOG [--memory MB] [--append TEXT] [--seconds N]`. Lines that begin with
-`GUEST:` are printed; `OUTSIDE: BREAK ADDRESS` makes the keeper write an illegal instruction there
-through the emulator's debug port and answer `done`. Exit code: 0 where the guest said GUEST-EXIT 0.
+`GUEST:` are printed; `OUTSIDE: WRITE ADDRESS HEX` makes the keeper write those bytes there through the
+emulator's debug port and answer `done`. Exit code: 0 where the guest said GUEST-EXIT 0.
 """
 
 import argparse
@@ -16,8 +16,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-ILLEGAL = "0f0b"
 
 
 def options() -> argparse.Namespace:
@@ -61,12 +59,13 @@ def ask(port: socket.socket, text: str) -> str:
     return raw.decode("ascii", "replace").partition("$")[2].partition("#")[0]
 
 
-def poke(path: str, address: str) -> str:
-    """Writes an illegal instruction; connecting stops the guest, detaching lets it go on."""
+def poke(path: str, wish: str) -> str:
+    """Writes bytes; connecting stops the guest, detaching lets it go on."""
+    address, content = wish.split()
     with socket.socket(socket.AF_UNIX) as port:
         port.settimeout(10)
         port.connect(path)
-        answer = ask(port, f"M{address},{len(ILLEGAL) // 2:x}:{ILLEGAL}")
+        answer = ask(port, f"M{address},{len(content) // 2:x}:{content}")
         ask(port, "D")
     return answer
 
@@ -101,8 +100,8 @@ def converse(guest: subprocess.Popen[bytes], args: argparse.Namespace, port: str
                     keep(args.screens, line.partition("SCREEN ")[2])
                 elif "GUEST: " in line:
                     print(line.partition("GUEST: ")[2], flush=True)
-                elif "OUTSIDE: BREAK " in line:
-                    said = poke(port, line.partition("OUTSIDE: BREAK ")[2].strip())
+                elif "OUTSIDE: WRITE " in line:
+                    said = poke(port, line.partition("OUTSIDE: WRITE ")[2].strip())
                     guest.stdin.write(f"{said or 'nothing'}\n".encode())
                     guest.stdin.flush()
     return well

@@ -14,6 +14,7 @@ import pytest
 
 from killtrail.host import procfs
 from killtrail.model.trust import Result
+from killtrail.recorder import task_iterator
 from killtrail.trust import posers, processes, sandbox, views
 from tests.conftest import ROOT, cannot
 from tests.trust import roots
@@ -194,3 +195,18 @@ def test_this_machine():
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert off(found) == {}
+
+
+def test_the_kernel_s_own_iterator(living, monkeypatch):
+    """A listing that does not go through /proc: whom it shows and /proc does not is hidden."""
+    found = task_iterator.leaders()
+    if found is None:
+        cannot("needs root, BPF and BTF")
+    assert {living.pid, os.getpid(), 1} - found <= {1}
+    for view in ("in_cgroups", "children_of"):
+        monkeypatch.setattr(views, view, lambda *_: set())
+    raw, listed = views.raw, views.listed
+    monkeypatch.setattr(views, "raw", lambda: (raw() or set()) - {living.pid})
+    monkeypatch.setattr(views, "listed", lambda: listed() - {living.pid})
+    (check,) = [c for c in processes.checks(processes.scene(deep=False)) if c.off]
+    assert (check.subject, check.layer) == (f"pid {living.pid}", "kernel")

@@ -37,7 +37,8 @@ def symbols(wanted: Iterable[str]) -> Symbols | None:
                     address = int(fields[0], 16)
                     if fields[2] in wanted:
                         addresses[fields[2]] = address
-                    if fields[1] in "tT" and "sys" in fields[2]:
+                    # Calls that a kernel was built without are weak symbols.
+                    if fields[1] in "tTwW" and "sys" in fields[2]:
                         names.setdefault(address, fields[2])
     except (OSError, ValueError):
         return None

@@ -13,6 +13,7 @@ from typing import Final
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.recorder import task_iterator
 from killtrail.trust import mounts, sandbox, views
 from killtrail.trust.root import Root
 
@@ -80,6 +81,8 @@ def checks(seen: Scene) -> Iterator[Check]:
 def _candidates(seen: Scene) -> set[int]:
     found = views.in_cgroups() | views.children_of((1, 2))
     found |= views.children_of(views.listed())
+    if not seen.contained:
+        found |= task_iterator.leaders() or set()
     if seen.deep or (not seen.contained and _miscounted()):
         found |= set(views.by_number(_last_number()))
     return found
@@ -128,6 +131,8 @@ def _libc_view() -> Iterator[Check]:
 
 def _agreed(seen: Scene) -> Check:
     names = ["readdir", "getdents64", "cgroup.procs", "the children lists"]
+    if not seen.contained and os.geteuid() == 0:
+        names.append("the BPF task iterator (where it can be asked)")
     if seen.deep:
         names.append(f"pidfd_open of every number below {_last_number()}")
     says = f"{len(views.listed())} processes; {', '.join(names)} agree"
