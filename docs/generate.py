@@ -58,11 +58,12 @@ def sources() -> str:
 
 def checks() -> str:
     """The checks of trust as a page."""
-    parts = [
+    head = (
         f"{NOTE}# Checks of killtrail trust\n\nEach result is *consistent* (these views agree, and that is all),"
         " *contradicted* (by what, stands beside it) or *not checkable* (and why). The word for a host on which"
         " nothing was found does not exist.\n"
-    ]
+    )
+    parts = [head]
     parts.extend(
         f"## {name}\n\n{page.how}\n\n- proves: {page.proves}\n- can't say: {page.cannot}\n"
         f"- false alarms: {page.alarms}\n"

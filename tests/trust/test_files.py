@@ -295,3 +295,16 @@ def test_known_paths(tmp_path):
         file.write("/etc/init.d/selinux\n")
     checks = [c for c in examine.examine(examine.Wish(root)).checks if c.id == "known-path"]
     assert [c.off for c in checks] == [False]
+
+
+def test_rules_of_one_s_own(killtrail, tmp_path):
+    """A match, none, and rules that do not compile."""
+    debian(tmp_path, sums(usr__bin__x=ELF), {"usr/bin/x": ELF})
+    rules = tmp_path / "mine.yar"
+    rules.write_text("rule elf { strings: $a = { 7F 45 4C 46 } condition: $a at 0 }")
+    done = killtrail("trust", "--root", str(tmp_path), "--yara", str(rules))
+    assert done.returncode == 6 and "it matches the rule elf" in done.stdout, done.stderr
+    rules.write_text('rule absent { strings: $a = "kt-not-there" condition: $a }')
+    assert killtrail("trust", "--root", str(tmp_path), "--yara", str(rules)).returncode == 0
+    rules.write_text("rule {")
+    assert killtrail("trust", "--root", str(tmp_path), "--yara", str(rules)).returncode == 2

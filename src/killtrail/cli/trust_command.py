@@ -37,6 +37,7 @@ def build() -> options.Parser:
         "--reference", nargs="+", metavar="PATH",
         help="packages (.deb) to compare with, and the signed lists that vouch for them",
     )  # fmt: skip
+    p.add_argument("--yara", nargs="+", metavar="RULES", help="your own rules, over all programs")
     p.add_argument(
         "--from", dest="paths", nargs="+", metavar="STRACE", help="straces of tools, instead"
     )
@@ -72,7 +73,9 @@ def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
     root = Root(args.root or "/")
     if root.is_host:
         preload.around(["trust", *words])
-    wish = examine.Wish(root, args.deep, not args.no_exec, tuple(args.reference or ()))
+    wish = examine.Wish(
+        root, args.deep, not args.no_exec, tuple(args.reference or ()), tuple(args.yara or ())
+    )
     found = examine.examine(wish)
     if root.is_host and os.geteuid() == 0:
         remembered.keep(found, place.folder(), time.time_ns())

@@ -28,6 +28,7 @@ class Wish:
     deep: bool = False
     may_run: bool = True
     reference: tuple[str, ...] = ()
+    yara: tuple[str, ...] = ()
 
 
 def examine(wish: Wish) -> TrustReport:
@@ -78,6 +79,10 @@ def _files(wish: Wish, suspects: set[str]) -> Iterator[Check]:
         named |= {check.subject for check in found if check.off}
     yield from preload.checks(wish.root, index)
     yield from indicators.checks(wish.root, index, named)
+    if wish.yara:
+        from killtrail.trust import yara_rules  # noqa: PLC0415 -- an extra
+
+        yield from yara_rules.checks(wish.root, wish.yara, named)
 
 
 def _not_run(why: str) -> Check:
