@@ -18,6 +18,8 @@ from killtrail.trust.root import Root
 
 _LIBRARIES: Final = ("ld-linux", "ld-musl", "ld64.so", "libc.so", "libc-2", "ld-2")
 _DEEPEST: Final = 3
+_TOGETHER: Final = 512
+"""Files whose digests are asked for at one time."""
 _ENTRIES_MOST: Final = 200_000
 _WIDTHS: Final = {
     "amd64": ("x86-64", 64), "x86_64": ("x86-64", 64), "i386": ("i386", 32), "i686": ("i386", 32),
@@ -82,8 +84,10 @@ class Files:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- --deep alone
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            digests = pool.map(lambda each: self.root.digest(each[0], each[1].algorithm), wanted)
-            yield from ((p, o, d) for (p, o), d in zip(wanted, digests, strict=True))
+            for first in range(0, len(wanted), _TOGETHER):
+                some = wanted[first : first + _TOGETHER]
+                digests = pool.map(lambda each: self.root.digest(each[0], each[1].algorithm), some)
+                yield from ((p, o, d) for (p, o), d in zip(some, digests, strict=True))
 
     def _wanted(self) -> Iterator[tuple[str, Owned]]:
         if self.deep:

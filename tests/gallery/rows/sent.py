@@ -281,7 +281,7 @@ def answers(port: int) -> bool:
 @row("19k")
 def timeout_that_has_to_kill(lab: Lab) -> Truth:
     code = "import os,signal,time;signal.signal(15,signal.SIG_IGN);print('victim',os.getpid(),flush=True);time.sleep(60)"
-    wrapper = lab.start("timeout", "-k", "0.5", "0.7", PYTHON, "-c", code)
+    wrapper = lab.start("timeout", "-k", "0.5", "2", PYTHON, "-c", code)
     said = lab.facts(wrapper, 1)
     wrapper.wait(10)
     return sent_by(said["victim"], wrapper.pid, launchers=frozenset({wrapper.pid}))

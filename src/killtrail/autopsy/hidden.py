@@ -1,0 +1,132 @@
+"""Modules by five views: the list, sysfs, the address tree, vmalloc's owners, and the memory itself."""
+
+import struct
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from killtrail.autopsy.kernel import MODULES_MOST, Kernel, Module, text_of
+from killtrail.autopsy.notes import Notes
+from killtrail.autopsy.pages import PAGE, Space, areas
+from killtrail.model.autopsy import FindingKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drgn import Object
+
+_ALIGNED: Final = 64
+_POISON: Final = 0xDEAD
+
+
+@dataclass(slots=True)
+class Views:
+    """What each view knows, by address of struct module."""
+
+    carved: dict[int, Module] = field(default_factory=dict)
+    in_sysfs: set[str] = field(default_factory=set)
+    poisoned: set[int] = field(default_factory=set)
+    """Whose list pointers were thrown away while it is mapped."""
+
+
+def check(kernel: Kernel, notes: Notes, space: Space) -> list[Module]:
+    """Modules that are in memory and missing from the list."""
+    views = Views()
+    kernel.guarded("modules in memory", lambda: _carve(kernel, space, views), None)
+    views.in_sysfs = kernel.guarded("modules in sysfs", lambda: _sysfs(kernel), set())
+    listed = {m.address for m in kernel.modules}
+    hidden = [m for address, m in sorted(views.carved.items()) if address not in listed]
+    for module in hidden:
+        _hidden(notes, views, module)
+    _orphaned(kernel, notes, hidden)
+    return hidden
+
+
+def _hidden(notes: Notes, views: Views, module: Module) -> None:
+    seen = ["memory (its struct module)"]
+    if module.name in views.in_sysfs:
+        seen.append("sysfs")
+    says = f"module {module.name} is in {' and '.join(seen)}, and missing from the kernel's list of modules"
+    if module.address in views.poisoned:
+        says += "; its list pointers are poisoned, as after list_del, while it is mapped"
+    start = module.ranges[0][0] if module.ranges else module.address
+    notes.add(FindingKind.HIDDEN_MODULE, module.name, start, says, owner="nobody")
+
+
+# A struct module is found by the pointer that its kobject holds to it (struct module_kobject, mod).
+def _carve(kernel: Kernel, space: Space, views: Views) -> None:
+    kind = kernel.program.type("struct module")
+    kobject = _place(kind, "mkobj")
+    offset = kobject + _place(kernel.program.type("struct module_kobject"), "mod")
+    for page in sorted(space.pages):
+        raw = space.content(kernel, page)
+        if raw is None:
+            continue
+        for number, word in enumerate(struct.unpack(f"<{PAGE // 8}Q", raw)):
+            if word and word == page + 8 * number - offset and word % _ALIGNED == 0:
+                read = partial(_carved, kernel, views, word)
+                kernel.guarded(f"a module at {word:#x}", read, None)
+            if len(views.carved) > MODULES_MOST:
+                return
+
+
+def _carved(kernel: Kernel, views: Views, address: int) -> None:
+    from drgn import Object  # noqa: PLC0415
+
+    module = Object(kernel.program, "struct module", address=address)
+    found = kernel.module_at(module.address_of_())
+    if not found.name.isprintable() or not found.name:
+        return
+    views.carved[address] = found
+    if int(module.list.next) >> 48 == _POISON:
+        views.poisoned.add(address)
+
+
+def _place(kind: "Object", name: str) -> int:
+    return int(next(m.bit_offset for m in kind.members if m.name == name)) // 8
+
+
+def _sysfs(kernel: Kernel) -> set[str]:
+    from drgn import Object  # noqa: PLC0415
+    from drgn.helpers.linux.list import list_for_each_entry  # noqa: PLC0415
+
+    place = kernel.symbol("module_kset")
+    if place is None:
+        return set()
+    kset = Object(kernel.program, "struct kset *", address=place)
+    entries = list_for_each_entry("struct kobject", kset.list.address_of_(), "entry")
+    return {text_of(each.name) for each in islice(entries, MODULES_MOST)}
+
+
+# Memory that the module loader asked for, and no module that is listed or was found in memory has.
+def _orphaned(kernel: Kernel, notes: Notes, hidden: list[Module]) -> None:
+    known = [*kernel.modules, *hidden]
+    for start, size, caller in areas(kernel):
+        name = (kernel.near(caller) or "").partition("+")[0]
+        loader = name.startswith(("load_module", "move_module", "layout_and"))
+        if loader and not any(m.holds(start) or _within(m, start, size) for m in known):
+            notes.add(
+                FindingKind.HIDDEN_MODULE, f"{start:#x}", start,
+                f"{size} bytes that {name} asked for belong to no module in any view", owner="nobody",
+            )  # fmt: skip
+
+
+def _within(module: Module, start: int, size: int) -> bool:
+    return any(start <= first < start + size for first, _ in module.ranges)
+
+
+def strings(kernel: Kernel, space: Space, addresses: "Iterator[int]") -> dict[int, list[str]]:
+    """Readable text in the pages around addresses that nobody owns."""
+    import re  # noqa: PLC0415
+
+    found: dict[int, list[str]] = {}
+    for address in addresses:
+        start = (address & ~(PAGE - 1)) - PAGE
+        for page in range(start, start + 4 * PAGE, PAGE):
+            if page in found or kernel.owner(page) != "nobody":
+                continue
+            raw = space.content(kernel, page)
+            words = re.findall(rb"[\x20-\x7e]{6,120}", raw) if raw else []
+            found[page] = [word.decode("ascii") for word in words[:16]]
+    return {page: words for page, words in found.items() if words}

@@ -1,0 +1,92 @@
+"""The kernel's last words: what they say, of which kind they are, and which address they name."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from killtrail.autopsy.kernel import Kernel
+from killtrail.model.autopsy import Panic
+from killtrail.model.text import visible
+
+_LINES_MOST: Final = 40
+_TEXT_MOST: Final = 400
+_KINDS: Final = (
+    ("stack-protector", r"stack-protector: "),
+    ("sysrq", r"sysrq triggered crash"),
+    ("init-killed", r"Attempted to kill (?:init|the idle task)"),
+    ("soft-lockup", r"softlockup: "),
+    ("hard-lockup", r"[Hh]ard LOCKUP|hard lockup"),
+    ("hung-task", r"hung_task: "),
+    ("oom", r"[Oo]ut of memory|System is deadlocked on memory"),
+    ("machine-check", r"[Mm]achine check|MCE"),
+    ("oops", r"[Ff]atal exception"),
+    ("no-root", r"VFS: Unable to mount root"),
+    ("nmi", r"NMI"),
+)
+_NAMED: Final = re.compile(r"corrupted in: (?:0x)?(?P<at>[0-9a-f]{16}|\S+)")
+_OOPS: Final = re.compile(
+    r"(?:BUG: |Oops: |general protection fault|kernel BUG at|divide error|invalid opcode|int3:|RIP: )"
+)
+_RIP: Final = re.compile(r"RIP: [0-9a-f]{4}:(?:0x)?(?P<at>[0-9a-f]{16}|\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The log's end, and the line of the panic."""
+
+    log: tuple[str, ...]
+    panic: Panic | None
+
+
+def words(kernel: Kernel) -> Words:
+    """Reads the log and finds what it ends with."""
+    log = kernel.guarded("the kernel's log", lambda: _log(kernel), [])
+    text = kernel.guarded("the panic's text", lambda: _message(kernel), "")
+    text = text or next((x for x in reversed(log) if "Kernel panic - not syncing" in x), "")
+    if not text:
+        kernel.miss(
+            "a panic", "the dump holds no panic's text: it may have been taken of a running machine"
+        )
+        return Words(tuple(log[-_LINES_MOST:]), None)
+    return Words(tuple(log[-_LINES_MOST:]), _decoded(kernel, text, log))
+
+
+def _log(kernel: Kernel) -> list[str]:
+    from drgn.helpers.linux.printk import get_dmesg  # noqa: PLC0415
+
+    raw: bytes = get_dmesg(kernel.program)
+    return [
+        visible(line)[:_TEXT_MOST] for line in raw.decode("utf-8", "surrogateescape").splitlines()
+    ]
+
+
+def _message(kernel: Kernel) -> str:
+    from drgn.helpers.linux.panic import panic_message  # noqa: PLC0415
+
+    found = panic_message(kernel.program)
+    return visible(found.decode("utf-8", "surrogateescape")).strip()[:_TEXT_MOST] if found else ""
+
+
+def _decoded(kernel: Kernel, text: str, log: list[str]) -> Panic:
+    kind = next((k for k, pattern in _KINDS if re.search(pattern, text)), None)
+    match = _NAMED.search(text)
+    if match is None and kind in (None, "oops"):
+        match = next((m for line in reversed(log) if (m := _RIP.search(line))), None)
+    if kind is None:
+        kind = "oops" if any(_OOPS.search(line) for line in log[-_LINES_MOST:]) else "panic"
+    address = _address(kernel, match["at"]) if match else None
+    return Panic(text, kind, address, _owner(kernel, address) if address else None)
+
+
+# The kernel writes a symbol where it knows one: `vfs_read+0x12/0x300`, with the module behind it.
+def _address(kernel: Kernel, text: str) -> int | None:
+    if re.fullmatch(r"[0-9a-f]{16}", text):
+        return int(text, 16)
+    name, _, rest = text.partition("+")
+    start = kernel.symbol(name)
+    offset = rest.partition("/")[0]
+    return start + int(offset, 16) if start and re.fullmatch(r"0x[0-9a-f]+", offset) else start
+
+
+def _owner(kernel: Kernel, address: int) -> str:
+    return kernel.near(address) or kernel.owner(address)
