@@ -12,8 +12,6 @@ from killtrail.autopsy.pages import PAGE, Space, areas
 from killtrail.model.autopsy import FindingKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from drgn import Object
 
 _ALIGNED: Final = 64
@@ -116,7 +114,7 @@ def _within(module: Module, start: int, size: int) -> bool:
     return any(start <= first < start + size for first, _ in module.ranges)
 
 
-def strings(kernel: Kernel, space: Space, addresses: "Iterator[int]") -> dict[int, list[str]]:
+def strings(kernel: Kernel, space: Space, addresses: list[int]) -> dict[int, list[str]]:
     """Readable text in the pages around addresses that nobody owns."""
     import re  # noqa: PLC0415
 

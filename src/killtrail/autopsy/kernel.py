@@ -178,7 +178,8 @@ class Kernel:
             return ask()
         except Exception as error:  # noqa: BLE001 -- a dump may hold anything
             why = (str(error).splitlines() or [type(error).__name__])[0]
-            self.miss(what, visible(why)[:200])
+            absent = type(error).__name__ == "FaultError"
+            self.miss(what, "its pages are not in the dump" if absent else visible(why)[:200])
             return otherwise
 
     def miss(self, what: str, why: str) -> None:

@@ -10,6 +10,8 @@ from killtrail.model.text import visible
 
 _LINES_MOST: Final = 40
 _TEXT_MOST: Final = 400
+_CHUNK: Final = 1 << 20
+_PANIC: Final = re.compile(rb"Kernel panic - not syncing: [\x20-\x7e]{3,300}")
 _KINDS: Final = (
     ("stack-protector", r"stack-protector: "),
     ("sysrq", r"sysrq triggered crash"),
@@ -49,6 +51,22 @@ def words(kernel: Kernel) -> Words:
         )
         return Words(tuple(log[-_LINES_MOST:]), None)
     return Words(tuple(log[-_LINES_MOST:]), _decoded(kernel, text, log))
+
+
+def by_search(kernel: Kernel) -> Words:
+    """The same without types: the text as it lies in the kernel's image, where its log begins."""
+    low, high = kernel.image
+    found = ""
+    for start in range(low, high, _CHUNK):
+        raw = kernel.read(start, min(_CHUNK, high - start)) or b""
+        for match in _PANIC.finditer(raw):
+            # The format string itself lies in the image, too.
+            if b"%" not in match[0] and len(match[0]) > len(found):
+                found = visible(match[0].decode("ascii", "replace"))
+    if not found:
+        kernel.miss("the panic's text", "it is not in the kernel's image, and types are missing")
+        return Words((), None)
+    return Words((), _decoded(kernel, found[:_TEXT_MOST], []))
 
 
 def _log(kernel: Kernel) -> list[str]:

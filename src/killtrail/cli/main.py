@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "doctor": "which deaths could be explained on this host, and what would change that",
     "rules": "audit rules that can answer who killed; what is wrong with others",
     "trust": "can this host's own tools and kernel be believed?",
+    "autopsy": "why a machine died, from its crash dump alone",
     "wait": "until that life of a process number has really ended, then how",
     "bait": "take a process number and wait for whoever kills it",
     "demo": "a real kill through a script that is gone by then, explained",

@@ -1,5 +1,7 @@
 """killtrail why TARGET."""
 
+import os
+
 from killtrail.cli import options
 from killtrail.inquiry import target
 
@@ -9,6 +11,7 @@ _EXAMPLES = """  killtrail why 4242
   killtrail why 4242 --from audit.log audit.log.1.gz      files of any host, no root
   killtrail why --stuck rabbitmqctl                       what does my stop script wait for
   killtrail why host --from /mnt/image                    why did the machine go down
+  killtrail why /var/crash/vmcore                         the same, from its crash dump
 """
 
 
@@ -39,6 +42,13 @@ def main(words: list[str]) -> int:
         from killtrail.cli import stuck_answer  # noqa: PLC0415
 
         return stuck_answer.why(args, wanted)
+    if not args.paths and os.path.isfile(args.target):  # noqa: PTH113
+        from killtrail.inquiry import from_dump  # noqa: PLC0415
+
+        if from_dump.is_dump(args.target):
+            from killtrail.cli import output  # noqa: PLC0415
+
+            return output.show([from_dump.why(args.target)], args)
     if args.paths:
         from killtrail.cli import kept_answers  # noqa: PLC0415 -- each way imports much
 

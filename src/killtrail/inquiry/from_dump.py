@@ -1,0 +1,92 @@
+"""A crash dump as TARGET: the autopsy in the form of every other verdict, on the machine."""
+
+import os
+from typing import Final
+
+from killtrail.attribution.host import MACHINE
+from killtrail.autopsy import confined
+from killtrail.model.absence import Absence, Why
+from killtrail.model.autopsy import Autopsy
+from killtrail.model.causes import Cause, Ended, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS, Boot
+from killtrail.model.verdict import Death, Evidence, Host, Link, Verdict
+
+_MAGIC: Final = (b"KDUMP   ", b"DISKDUMP", b"makedumpfile", b"EMiL")
+_PACKED: Final = (b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh")
+_CORE: Final = 4
+
+
+def is_dump(path: str) -> bool:
+    """Whether a file may be a crash dump, by how it begins; packed ones by their names, too."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 -- a look at 64 bytes
+            head = file.read(64)
+    except OSError:
+        return False
+    if head.startswith(_PACKED):
+        name = os.path.basename(path)  # noqa: PTH119
+        return any(word in name for word in ("core", "dump", ".elf", ".kdump", ".lime"))
+    core = head[:4] == b"\x7fELF" and int.from_bytes(head[16:18], "little") == _CORE
+    return core or head.startswith(_MAGIC)
+
+
+def why(path: str) -> Verdict:
+    """The host verdict. Raises `UnavailableError` as the autopsy does."""
+    found = confined.examine(path)
+    name = os.path.basename(path)  # noqa: PTH119
+    evidence = _evidence(found, name)
+    links: tuple[Link, ...] = ()
+    if found.task is not None:
+        links = (
+            Link(
+                1, Role.TRIGGER, "was running when it went down", _sure_of_task(found),
+                process=found.task, evidence=(1,) if evidence else (),
+            ),
+        )  # fmt: skip
+    panicked = found.panic is not None
+    return Verdict(
+        death=Death(
+            MACHINE,
+            Ended.PANIC if panicked else Ended.UNKNOWN,
+            None if found.kernel.uptime_s is None else int(found.kernel.uptime_s * NS),
+            kind="host",
+        ),
+        cause=Cause.HOST_PANICKED if panicked else Cause.NOT_ESTABLISHED,
+        certainty=Certainty.ESTABLISHED if panicked else Certainty.NOT_ESTABLISHED,
+        summary=_summary(found),
+        host=Host(Boot("", None), None, found.kernel.release),
+        mechanism=Mechanism.PANIC if panicked else None,
+        links=links,
+        evidence=evidence,
+        absent=tuple(
+            Absence(f"{u.what}: {u.why}", Why.UNREADABLE, f"killtrail autopsy {path}")
+            for u in found.unknown
+        ),
+    )
+
+
+# Whoever runs when a kernel breaks need not have broken it.
+def _sure_of_task(found: Autopsy) -> Certainty:
+    asked = found.task is not None and (found.task.comm or "?") in found.verdict.says
+    return Certainty.ESTABLISHED if asked else Certainty.POSSIBLE
+
+
+def _evidence(found: Autopsy, name: str) -> tuple[Evidence, ...]:
+    rows = [("panic", found.panic.text)] if found.panic else []
+    rows += [(f"finding {f.id}, {f.where}", f.says) for f in found.findings]
+    return tuple(
+        Evidence(number, "vmcore", f"{name}: {where}", says)
+        for number, (where, says) in enumerate(rows, 1)
+    )
+
+
+def _summary(found: Autopsy) -> str:
+    if found.panic is None:
+        return "the dump holds no panic: it may have been taken of a running machine"
+    task = f" while {found.task.comm} (pid {found.task.pid}) ran" if found.task else ""
+    text = found.panic.text.removeprefix("Kernel panic - not syncing: ")
+    return (
+        f"the kernel panicked{task}: {text}; {found.verdict.kind},"
+        f" {found.verdict.certainty.label}: {found.verdict.says}"
+    )

@@ -1,0 +1,1 @@
+"""Real dumps, and what is changed in them at test time."""
