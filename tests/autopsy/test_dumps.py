@@ -7,10 +7,11 @@ import sys
 
 import jsonschema
 import pytest
+from drgn import FaultError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from killtrail.autopsy import confined, examine, kernel
+from killtrail.autopsy import confined, examine, kernel, opening
 from killtrail.errors import KilltrailError
 from tests.autopsy.patching import DUMPS, Patch, unpacked
 from tests.conftest import ROOT
@@ -284,3 +285,22 @@ class TestBroken:
             capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")},
         )  # fmt: skip
         assert done.returncode == 5 and "pip install 'killtrail[autopsy]'" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["raw", "lime"])
+def test_memory_without_a_dump_s_headers(killtrail, tmp_path, form):
+    """Physical memory as it is, and behind LiME's headers: what a dump's notes say is found in it."""
+    program = opening.open_dump(str(DUMPS / "clean-5.10.262.kdump")).program
+    path = tmp_path / form
+    with path.open("wb") as file:
+        for start in range(0, 96 << 20, 1 << 20):
+            try:
+                content = program.read(start, 1 << 20, physical=True)
+            except FaultError:
+                content = bytes(1 << 20)
+            if form == "lime":
+                file.write(struct.pack("<IIQQQ", 0x4C694D45, 1, start, start + len(content) - 1, 0))
+            file.write(content)
+    found = asked(killtrail, path, 0)
+    assert (found["panic"]["kind"], found["verdict"]["class"]) == ("sysrq", "operator")
+    assert found["findings"] == [] and found["task"]["comm"] == "init"

@@ -22,14 +22,14 @@ _ANSWER_MOST: Final = 64 << 20
 _ERRORS: Final = {"UnavailableError": UnavailableError, "UsageError": UsageError}
 
 
-def examine(path: str) -> Autopsy:
+def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
     """The autopsy. Raises `UnavailableError` for what is no dump, or breaks the reader."""
     read, write = os.pipe()
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         os.close(read)
-        _child(path, write)
+        _child(path, vmlinuz, write)
     os.close(write)
     with os.fdopen(read, "rb") as file:
         raw = file.read(_ANSWER_MOST)
@@ -37,7 +37,7 @@ def examine(path: str) -> Autopsy:
     return _answer(path, raw, status)
 
 
-def _child(path: str, write: int) -> None:
+def _child(path: str, vmlinuz: str | None, write: int) -> None:
     code = 1
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
@@ -46,17 +46,17 @@ def _child(path: str, write: int) -> None:
         # libkdumpfile talks to people on its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         with os.fdopen(write, "wb") as file:
-            file.write(_work(path))
+            file.write(_work(path, vmlinuz))
         code = 0
     finally:
         os._exit(code)
 
 
-def _work(path: str) -> bytes:
+def _work(path: str, vmlinuz: str | None) -> bytes:
     from killtrail.autopsy.examine import examine as whole  # noqa: PLC0415 -- in the child alone
 
     try:
-        found = {"found": _plain(whole(path))}
+        found = {"found": _plain(whole(path, vmlinuz))}
     except KilltrailError as error:
         found = {"error": [type(error).__name__, str(error), error.remedy]}
     except MemoryError:

@@ -1,12 +1,13 @@
 """The whole autopsy of one dump, in the order in which a person would ask."""
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from killtrail.autopsy import (
     calls,
     hidden,
     hooks,
+    image,
     kernel,
     opening,
     pages,
@@ -33,23 +34,30 @@ if TYPE_CHECKING:
     from killtrail.autopsy.kernel import Kernel
 
 _STAMP: Final = re.compile(r"\[ *(\d+\.\d+)\]")
+_TAINTS: Final = "PFSRMBUDAWCIOELKXTNJ"
+"""Letters by bit, Documentation/admin-guide/tainted-kernels.rst."""
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]+")
 
 
-def examine(path: str) -> Autopsy:
-    """Reads a dump. Raises `UnavailableError` for what is none, or can't be read at all."""
+def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
+    """Reads a dump, and compares it with its kernel's image where one is given.
+
+    Raises `UnavailableError` for what is no dump, or can't be read at all, `UsageError` for an image of
+    another build.
+    """
     dump = opening.open_dump(path)
     seen = kernel.wake(dump)
     words = panic.words(seen) if seen.tier is not Tier.SYMBOLS else panic.by_search(seen)
-    task, process, parents, call, frames = _victim(seen)
+    process, parents, call, frames = _victim(seen)
     notes = Notes()
     dispatch = _integrity(seen, notes, words.panic)
+    compared = image.check(seen, notes, vmlinuz) if vmlinuz else None
     owners = {
         f.id: seen.owner(int(f.value, 16)) for f in notes.findings if _ADDRESS.fullmatch(f.value)
     }
     return Autopsy(
         tier=seen.tier,
-        kernel=_kernel(seen, task, dispatch, words.log),
+        kernel=_kernel(seen, dispatch, words.log),
         panic=words.panic,
         task=process,
         ancestry=parents,
@@ -59,6 +67,7 @@ def examine(path: str) -> Autopsy:
         verdict=verdict.judge(words.panic, notes.findings, owners, _writer(process, call, frames)),
         unknown=tuple(seen.unknown),
         log=words.log,
+        compared=compared,
     )
 
 
@@ -72,18 +81,17 @@ def _writer(process: Process | None, call: Call | None, frames: tuple[Frame, ...
 
 def _victim(
     seen: "Kernel",
-) -> tuple[Any, Process | None, tuple[Process, ...], Call | None, tuple[Frame, ...]]:
+) -> tuple[Process | None, tuple[Process, ...], Call | None, tuple[Frame, ...]]:
     if seen.tier is Tier.SYMBOLS:
         seen.miss(
             "the task, its parents and its stack", "that takes types, and the dump has no BTF"
         )
-        return None, None, (), None, ()
+        return None, (), None, ()
     task = tasks.panicked(seen)
     if not task:
-        return None, None, (), None, ()
+        return None, (), None, ()
     process = seen.guarded("the task", lambda: tasks.process(task), None)
     return (
-        task,
         process,
         tasks.ancestry(seen, task),
         tasks.call(seen, task),
@@ -125,22 +133,23 @@ def _strings(seen: "Kernel", notes: Notes, space: pages.Space) -> None:
             )  # fmt: skip
 
 
-def _kernel(seen: "Kernel", task: object, dispatch: str | None, log: tuple[str, ...]) -> KernelSeen:
-    taint = seen.guarded("taint", lambda: _taint(seen), None) if task else None
+def _kernel(seen: "Kernel", dispatch: str | None, log: tuple[str, ...]) -> KernelSeen:
     return KernelSeen(
         release=seen.dump.value("OSRELEASE"),
         build_id=kernel.build_id(seen),
-        taint=taint,
+        taint=_taint(seen),
         uptime_s=_uptime(log),
         modules=len(seen.modules) if seen.tier is not Tier.SYMBOLS else None,
         dispatch=dispatch,
     )
 
 
-def _taint(seen: "Kernel") -> str:
-    from drgn.helpers.linux.panic import tainted  # noqa: PLC0415
-
-    return str(tainted(seen.program))
+def _taint(seen: "Kernel") -> str | None:
+    place = seen.symbol("tainted_mask")
+    found = seen.words(place, 1) if place else ()
+    if not found:
+        return None
+    return "".join(letter for bit, letter in enumerate(_TAINTS) if found[0] >> bit & 1)
 
 
 def _uptime(log: tuple[str, ...]) -> float | None:

@@ -24,6 +24,9 @@ def build() -> options.Parser:
         _EXAMPLES,
     )
     p.add_argument("dump", metavar="DUMP")
+    p.add_argument(
+        "--vmlinuz", metavar="FILE", help="the kernel's own image, to compare tables with"
+    )
     p.add_argument("--json", action="store_true", help="one killtrail.autopsy/1")
     return p
 
@@ -31,7 +34,7 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command; 6 where something was found changed or hidden."""
     args = build().parse_args(words)
-    found = confined.examine(args.dump)
+    found = confined.examine(args.dump, args.vmlinuz)
     if args.json:
         sys.stdout.write(report.line(found) + "\n")
     else:

@@ -135,3 +135,5 @@ class Autopsy:
     unknown: tuple[Unknown, ...]
     log: tuple[str, ...] = ()
     """The end of the kernel's log."""
+    compared: str | None = None
+    """What was held against the distribution's own image."""

@@ -50,6 +50,7 @@ def line(found: Autopsy) -> str:
             },
             "unknown": [{"what": u.what, "why": u.why} for u in found.unknown],
             "log": list(found.log),
+            "compared": found.compared,
         }
     )  # fmt: skip
 
@@ -85,6 +86,8 @@ def paragraphs(found: Autopsy) -> Iterator[tuple[str, str]]:
         yield "found" if not number else "", f"{fact} {each.kind} {visible(each.where)}: {visible(each.says)}{wanted}"  # fmt: skip
     if not found.findings:
         yield "found", "nothing changed, hidden or unowned, in what could be looked at"
+    if found.compared:
+        yield "compared", found.compared
     for number, unknown in enumerate(found.unknown):
         yield "not known" if not number else "", f"{visible(unknown.what)}: {visible(unknown.why)}"
     for number, text in enumerate(found.log[-_LOG_SHOWN:]):

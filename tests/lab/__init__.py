@@ -1,0 +1,1 @@
+"""Kernels that die for real, in an emulator, and what their dumps tell."""
