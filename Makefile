@@ -2,7 +2,7 @@
 V = .venv/bin
 PY = $(V)/python
 
-.PHONY: help test lint types imports blob blob-check bench soak fuzz fuzz-parsers twists guests lock docs zipapp clean
+.PHONY: help test lint types imports blob blob-check bench soak fuzz fuzz-parsers twists guests lab lock docs zipapp clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,8 @@ blob-check: ## compare the committed blob with its source
 bench: ## costs beside bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 	$(PY) bench/asking.py
+	$(PY) bench/trust.py
+	$(PY) bench/autopsy.py
 
 soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
 	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
@@ -45,6 +47,9 @@ twists: ## 500 killings drawn at random: nobody innocent may be named
 
 guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
 	tests/guests/run
+
+lab: ## kernels that die for real in an emulator, and what their dumps tell
+	$(PY) -m pytest -q -m lab tests/lab -o faulthandler_timeout=0
 
 lock: ## renew requirements-dev.lock (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from killtrail.host import elf
-from killtrail.trust import examine, packages
+from killtrail.trust import examine, packages, reference
 from killtrail.trust.files import Files
 from killtrail.trust.packages import dpkg, rpm
 from killtrail.trust.root import Root
@@ -194,6 +194,61 @@ class TestRpm:
         tool.chmod(0o755)
         checks = {c.id: c for c in found(Root(str(top)))}
         assert checks["displaced-original"].moved_to == "/usr/bin/hidden/other-name"
+
+    def test_signed_headers(self, tmp_path, top, monkeypatch):
+        """Real signatures by rpmsign: good, broken by one changed digest, and of a key that is not given."""
+        home = tmp_path / "gpg"
+        home.mkdir(mode=0o700)
+        monkeypatch.setenv("GNUPGHOME", str(home))
+        batch = "%no-protection\nKey-Type: RSA\nKey-Length: 2048\nName-Real: kt\nName-Email: kt@example.org\n%commit\n"
+        subprocess.run(
+            ["gpg", "--batch", "--gen-key"], input=batch.encode(), check=True, capture_output=True
+        )
+        key = tmp_path / "keys.asc"
+        key.write_bytes(
+            subprocess.run(["gpg", "--export", "--armor"], check=True, capture_output=True).stdout
+        )
+        (package,) = (tmp_path / "b/RPMS").rglob("*.rpm")
+        sign = [
+            "rpmsign",
+            "-D",
+            "_gpg_name kt@example.org",
+            "-D",
+            "__gpg /usr/bin/gpg",
+            "--addsign",
+            str(package),
+        ]
+        subprocess.run(sign, check=True, capture_output=True)
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False)
+        shutil.rmtree(top)
+        into = [
+            "rpm",
+            "--root",
+            str(top),
+            "--dbpath",
+            "/var/lib/rpm",
+            "-i",
+            "--nodeps",
+            "--noscripts",
+            "--nosignature",
+            str(package),
+        ]
+        subprocess.run(into, check=True, capture_output=True)
+        root = Root(str(top))
+        (check,) = reference.checks(root, (str(key),), deep=False)
+        assert check.result == "consistent" and "1 package headers are signed" in check.says
+        (check,) = reference.checks(root, (str(top / "etc"),), deep=False)
+        assert check.result == "not-checkable"
+        database = sqlite3.connect(top / "var/lib/rpm/rpmdb.sqlite")
+        ((blob,),) = database.execute("SELECT blob FROM Packages")
+        digest = packages.index(root).files["/usr/bin/kttool"].digest.encode()
+        database.execute(
+            "UPDATE Packages SET blob = ?", (blob.replace(digest, b"0" * len(digest)),)
+        )
+        database.commit()
+        database.close()
+        (check,) = reference.checks(root, (str(key),), deep=False)
+        assert check.result == "contradicted" and "package kt" in check.says
 
     def test_garbage(self, top):
         """A database cut off anywhere, and blobs of nonsense: counted, not raised."""

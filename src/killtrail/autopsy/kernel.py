@@ -1,5 +1,6 @@
 """The dead kernel, readable: symbols, types, modules, and whose an address is."""
 
+import os
 import re
 import struct
 from bisect import bisect_right
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 MODULES_MOST: Final = 4096
 _NAME_MOST: Final = 256
+_DEBUG: Final = (
+    "/usr/lib/debug/boot/vmlinux-{}",
+    "/usr/lib/debug/lib/modules/{}/vmlinux",
+    "/usr/lib/debug/usr/lib/modules/{}/vmlinux",
+)
 MODULE_SPACE: Final = (0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)
 """Documentation/arch/x86/x86_64/mm.rst."""
 
@@ -208,7 +214,9 @@ def wake(dump: Dump) -> Kernel:
         raise UnavailableError(f"{dump.piece.name}: its symbols can't be read: {error}") from error
     program.register_symbol_finder("killtrail", index, enable_index=0)
     kernel = Kernel(program, dump, Tier.SYMBOLS)
-    if _types(kernel):
+    if _debug_symbols(kernel):
+        kernel.tier = Tier.DWARF
+    elif _types(kernel):
         kernel.tier = Tier.BTF
         _unwinding(kernel)
     return kernel
@@ -221,6 +229,22 @@ def _with_scanned_symbols(dump: Dump) -> "Program":
         raise UnavailableError(f"{dump.piece.name}: no kernel symbols in it")
     dump.text += more
     return dump.again(dump.text.encode("ascii", "replace"))
+
+
+# Where distributions put them. Nothing is fetched, and those of another build are refused by drgn.
+def _debug_symbols(kernel: Kernel) -> bool:
+    release = kernel.dump.value("OSRELEASE") or ""
+    if not re.fullmatch(r"[\w.+~-]{1,64}", release):
+        return False
+    path = next((p for place in _DEBUG if os.path.isfile(p := place.format(release))), None)  # noqa: PTH113
+    if path is None:
+        return False
+
+    def load() -> bool:
+        kernel.program.load_debug_info([path])
+        return True
+
+    return bool(kernel.guarded("debug symbols", load, otherwise=False))
 
 
 def _types(kernel: Kernel) -> bool:

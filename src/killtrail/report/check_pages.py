@@ -63,10 +63,11 @@ CHECKS: Final[dict[CheckId, CheckPage]] = {
     CheckId.SIGNED_CHAIN: CheckPage(
         "With --reference: .deb packages from elsewhere are compared with what is installed. Their Packages list"
         " and an InRelease that a key of the keyring has signed vouch for them (RSA with SHA-2, checked by"
-        " killtrail itself, not by the host's gpg).",
+        " killtrail itself, not by the host's gpg). On rpm systems the signatures of the headers in the database,"
+        " which cover the digests of all files, are checked with the keys given.",
         "that a program is not the distribution's, whatever the host's own digests say.",
-        "more than the giver's word where no signed list names the package; it says which it was. The header"
-        " signatures in rpm's database are not checked; .deb files packed with zstd need Python 3.14.",
+        "more than the giver's word where no signed list names the package; it says which it was. .deb"
+        " files packed with zstd need Python 3.14; keys other than RSA are left out.",
         "A package of another version than the installed one is *not checkable*.",
     ),
     CheckId.HIDDEN_PROCESS: CheckPage(

@@ -1,4 +1,4 @@
-"""Cleartext signatures (RFC 9580), as far as distributions' signed lists need: RSA with SHA-2.
+"""Signatures (RFC 9580), as far as distributions' lists and package headers need: RSA with SHA-2.
 
 The host's own gpg is not asked: it is one of the programs in question. Whether a subkey belongs to its
 key is left to whoever chose the keyring: every key in it is taken for trusted.
@@ -16,7 +16,7 @@ _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 _ARMOUR: Final = b"-----BEGIN PGP"
 _SIGNATURE_TAG, _KEY_TAGS = 2, (6, 14)
 _RSA: Final = (1, 3)
-_TEXT: Final = 1
+_BINARY, _TEXT = 0, 1
 _ISSUER, _ISSUER_FINGERPRINT = 16, 33
 # DigestInfo of RFC 8017, 9.2: hash algorithm of RFC 9580, 9.5 -> name, prefix.
 _HASHES: Final = {
@@ -75,6 +75,24 @@ def verified(text: bytes, ring: list[Key]) -> tuple[bytes, str] | None:
         for key in ring:
             if signed.issuer in (None, key.id) and _holds(signed, key, canonical):
                 return b"\n".join(message) + b"\n", key.id
+    return None
+
+
+def issuer(packet: bytes) -> str | None:
+    """Whose key a signature says that it was made with."""
+    found = (_signature(body) for tag, body in _packets(packet) if tag == _SIGNATURE_TAG)
+    return next((signed.issuer for signed in found if signed is not None), None)
+
+
+def signer(content: bytes, packet: bytes, ring: list[Key]) -> str | None:
+    """The id of the ring's key that made a detached signature of these bytes; None where none did."""
+    for tag, body in _packets(packet):
+        signed = _signature(body) if tag == _SIGNATURE_TAG else None
+        if signed is None or signed.kind != _BINARY:
+            continue
+        for key in ring:
+            if signed.issuer in (None, key.id) and _holds(signed, key, content):
+                return key.id
     return None
 
 

@@ -19,8 +19,8 @@ from typing import IO, Final
 from killtrail.errors import UsageError
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
-from killtrail.trust import openpgp
-from killtrail.trust.packages import dpkg
+from killtrail.trust import openpgp, rpm_headers
+from killtrail.trust.packages import dpkg, rpm
 from killtrail.trust.packages.index import IS_PROGRAM
 from killtrail.trust.root import Root
 
@@ -30,6 +30,7 @@ _SMALL: Final = 64 << 20
 _LIST_MOST: Final = 512 << 20
 _ENTRY: Final = re.compile(rb"^ ([0-9a-f]{64}) +\d+ (\S*Packages(?:\.\w+)?)$", re.MULTILINE)
 _SHA256: Final = re.compile(rb"^SHA256: ([0-9a-f]{64})$", re.MULTILINE)
+_RPM_KEYS: Final = "/etc/pki/rpm-gpg"
 _KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _BROKEN: Final = (tarfile.TarError, OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
 
@@ -47,13 +48,16 @@ class _Given:
 def checks(root: Root, paths: tuple[str, ...], *, deep: bool) -> Iterator[Check]:
     """One check per package; contradicted for each program that is not the package's."""
     given = _given(paths)
-    vouched = _vouched(root, given)
+    ring, whose = _ring(root, given)
+    vouched = _vouched(given, ring, whose)
     versions = dpkg.versions(root)
     for path in given.packages:
         signer = vouched.get(_digest(path))
         rung = f"signed by {signer}" if signer else "your word alone: no signed list names it"
         yield from _package(root, path, rung, versions, deep=deep)
-    if not given.packages:
+    headers = list(rpm_headers.checks(root, ring, whose)) if rpm.there(root) else []
+    yield from headers
+    if not given.packages and not headers:
         yield _check(
             Result.NOT_CHECKABLE,
             "packages",
@@ -82,13 +86,17 @@ def _given(paths: tuple[str, ...]) -> _Given:
     return found
 
 
-# Digests of packages that signed lists name, and by whose key.
-def _vouched(root: Root, given: _Given) -> dict[str, str]:
+def _ring(root: Root, given: _Given) -> tuple[list[openpgp.Key], str]:
     ring = [key for path in given.rings for key in openpgp.keys(_bytes(path, _SMALL))]
-    whose = "your keyring"
-    if not ring:
-        ring = openpgp.keys(root.read(_KEYRING, _SMALL) or b"")
-        whose = "the keyring of the examined system, which its root could have changed"
+    if ring:
+        return ring, "your keyring"
+    places = [_KEYRING, *(f"{_RPM_KEYS}/{name}" for name in root.names(_RPM_KEYS))]
+    ring = [key for place in places for key in openpgp.keys(root.read(place, _SMALL) or b"")]
+    return ring, "the keyring of the examined system, which its root could have changed"
+
+
+# Digests of packages that signed lists name, and by whose key.
+def _vouched(given: _Given, ring: list[openpgp.Key], whose: str) -> dict[str, str]:
     listed: dict[str, str] = {}
     for release in given.releases:
         verified = openpgp.verified(_bytes(release, _SMALL), ring)

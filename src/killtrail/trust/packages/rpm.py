@@ -66,34 +66,48 @@ class Header:
 
 def read(root: Root, *, everything: bool = False) -> Index | None:
     """The database of a system that has rpm, of programs and libraries or of everything; None without one."""
-    for place in _PLACES:
-        path = f"{place}/rpmdb.sqlite"
-        if root.stat(path) is not None:
-            return _read(root, path, everything=everything)
-    return None
+    path = _database(root)
+    if path is None:
+        return None
+    index = Index(ID)
+    try:
+        for where, blob in blobs(root):
+            files = _package(root, index, where, blob)
+            index.files.update(
+                (place, owned)
+                for place, owned in files
+                if everything or IS_PROGRAM.fullmatch(os.fsencode(place))
+            )
+    except (sqlite3.Error, OSError) as error:
+        index.problems.append(ParseProblem(ID, path, str(error)))
+    return index
+
+
+def there(root: Root) -> bool:
+    """Whether the tree has such a database."""
+    return _database(root) is not None
+
+
+def _database(root: Root) -> str | None:
+    paths = (f"{place}/rpmdb.sqlite" for place in _PLACES)
+    return next((path for path in paths if root.stat(path) is not None), None)
+
+
+def blobs(root: Root) -> Iterator[tuple[str, bytes]]:
+    """(where, header blob) of each package. Raises sqlite3.Error and OSError for a broken database."""
+    path = _database(root)
+    if path is None:
+        return
+    with _opened(root, path) as database:
+        query = "SELECT hnum, blob FROM Packages WHERE length(blob) <= ?"
+        for number, blob in database.execute(query, (_BLOB_MOST,)):
+            yield f"{path}#{number}", blob if isinstance(blob, bytes) else b""
 
 
 def older(root: Root) -> str | None:
     """A database of a form that is not read."""
     paths = (f"{place}/{name}" for place in _PLACES for name in _OLD)
     return next((path for path in paths if root.stat(path) is not None), None)
-
-
-def _read(root: Root, path: str, *, everything: bool) -> Index:
-    index = Index(ID)
-    try:
-        with _opened(root, path) as database:
-            query = "SELECT hnum, blob FROM Packages WHERE length(blob) <= ?"
-            for number, blob in database.execute(query, (_BLOB_MOST,)):
-                files = _package(root, index, f"{path}#{number}", blob)
-                index.files.update(
-                    (place, owned)
-                    for place, owned in files
-                    if everything or IS_PROGRAM.fullmatch(os.fsencode(place))
-                )
-    except (sqlite3.Error, OSError) as error:
-        index.problems.append(ParseProblem(ID, path, str(error)))
-    return index
 
 
 # What was not written back yet stands in the -wal file, which immutable leaves out: a copy is read then.
@@ -112,9 +126,9 @@ def _opened(root: Root, path: str) -> Iterator[sqlite3.Connection]:
             yield database
 
 
-def _package(root: Root, index: Index, where: str, blob: object) -> list[tuple[str, Owned]]:
+def _package(root: Root, index: Index, where: str, blob: bytes) -> list[tuple[str, Owned]]:
     try:
-        head = header(blob if isinstance(blob, bytes) else b"")
+        head = header(blob)
         name = next(iter(head.strings(_NAME)), "?")
         index.installed(name, next(iter(head.strings(_ARCH)), ""))
         return list(_files(root, head, name))
