@@ -35,7 +35,7 @@ echo READY
 for word in $(cat /proc/cmdline); do case $word in
 kt=sysrq) echo c >/proc/sysrq-trigger ;;
 kt=init) exit 3 ;;
-kt=oom) echo 1 >/proc/sys/vm/panic_on_oom; dd if=/dev/zero of=/dev/null bs=200M count=1 ;;
+kt=oom) echo 1 >/proc/sys/vm/panic_on_oom; echo 1 >/proc/sys/vm/overcommit_memory; dd if=/dev/zero of=/dev/null bs=200M count=1 ;;
 kt=hung)
 	echo 2 >/proc/sys/kernel/hung_task_timeout_secs; echo 1 >/proc/sys/kernel/hung_task_panic
 	mke2fs /dev/ram0 >/dev/null 2>&1; mkdir /mnt; mount -t ext4 /dev/ram0 /mnt; fsfreeze --freeze /mnt
@@ -57,11 +57,11 @@ def kernel(release: str, suite: str = "bookworm") -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         options = _sources(folder, suite)
-        names = subprocess.run(
-            ["apt-cache", *options, "search", "--names-only", f"^linux-image-{re.escape(release)}.*-cloud-amd64$"],
-            capture_output=True, text=True, check=True,
-        ).stdout.split("\n")  # fmt: skip
-        packages = sorted((n.split()[0] for n in names if n), key=_version)
+        packages = _packages(release, options)
+        if not packages:
+            # A bare machine has no lists yet.
+            subprocess.run(["apt-get", *options, "update", "-qq"], capture_output=True, check=False)
+            packages = _packages(release, options)
         if not packages:
             cannot(f"apt has no cloud kernel {release}")
         subprocess.run(
@@ -70,6 +70,13 @@ def kernel(release: str, suite: str = "bookworm") -> Path:
         (deb,) = Path(folder).glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", deb, CACHE / packages[-1]], check=True)
     return CACHE / packages[-1]
+
+
+def _packages(release: str, options: list[str]) -> list[str]:
+    pattern = f"^linux-image-{re.escape(release)}.*-cloud-amd64$"
+    words = ["apt-cache", *options, "search", "--names-only", pattern]
+    names = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")
+    return sorted((n.split()[0] for n in names if n), key=_version)
 
 
 def _version(name: str) -> list[int]:

@@ -1,6 +1,5 @@
 """Processes and sockets that something hides: each blamed on the right layer, and nothing else hidden."""
 
-import json
 import os
 import socket
 import subprocess
@@ -187,14 +186,9 @@ def test_the_sandbox_is_one():
     assert "NoNewPrivs:\t1" in text
 
 
-def test_this_machine():
+def test_this_machine(killtrail):
     """Nothing is said against the machine that runs the tests."""
-    done = subprocess.run(
-        [sys.executable, "-m", "killtrail", "trust", "--json"],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
-    )  # fmt: skip
-    found = json.loads(done.stdout)
-    assert off(found) == {}
+    assert off(report(killtrail("trust", "--json"))) == {}
 
 
 def test_the_kernel_s_own_iterator(living, monkeypatch):

@@ -106,11 +106,11 @@ def _integrity(seen: "Kernel", notes: Notes, told: Panic | None) -> str | None:
         # Without the list of modules nothing can be said of whose module space is.
         seen.miss("modules, and whose their memory is", "that takes types, and the dump has no BTF")
         return dispatch
-    space = pages.walk(seen)
-    pages.check(seen, notes, space)
-    concealed = hidden.check(seen, notes, space)
     hooks.check(seen, notes)
     sites.check(seen, notes)
+    space = pages.walk(seen)
+    concealed = hidden.check(seen, notes, space)
+    pages.check(seen, notes, space)
     if told is not None and told.address is not None and told.owner == "nobody":
         notes.add(
             FindingKind.POINTER_INTO_UNOWNED, "the panic's own text", told.address,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from killtrail.autopsy.kernel import MODULES_MOST, Kernel, Module, text_of
 from killtrail.autopsy.notes import Notes
-from killtrail.autopsy.pages import PAGE, Space, areas
+from killtrail.autopsy.pages import LOADERS, PAGE, Space, areas
 from killtrail.model.autopsy import FindingKind
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def check(kernel: Kernel, notes: Notes, space: Space) -> list[Module]:
     hidden = [m for address, m in sorted(views.carved.items()) if address not in listed]
     for module in hidden:
         _hidden(notes, views, module)
-    _orphaned(kernel, notes, hidden)
+    space.loose = _loose(kernel, hidden)
+    for start, size in space.loose:
+        _adrift(kernel, notes, start, size)
     return hidden
 
 
@@ -97,17 +99,31 @@ def _sysfs(kernel: Kernel) -> set[str]:
     return {text_of(each.name) for each in islice(entries, MODULES_MOST)}
 
 
-# Memory that the module loader asked for, and no module that is listed or was found in memory has.
-def _orphaned(kernel: Kernel, notes: Notes, hidden: list[Module]) -> None:
+# What the module loader asked for, and holds no module. Init code is let go of behind the loader's back
+# (do_free_init(), kernel/module/main.c), so that alone says nothing.
+def _loose(kernel: Kernel, hidden: list[Module]) -> list[tuple[int, int]]:
     known = [*kernel.modules, *hidden]
+    found = []
     for start, size, caller in areas(kernel):
         name = (kernel.near(caller) or "").partition("+")[0]
-        loader = name.startswith(("load_module", "move_module", "layout_and"))
+        loader = name.startswith(LOADERS)
         if loader and not any(m.holds(start) or _within(m, start, size) for m in known):
-            notes.add(
-                FindingKind.HIDDEN_MODULE, f"{start:#x}", start,
-                f"{size} bytes that {name} asked for belong to no module in any view", owner="nobody",
-            )  # fmt: skip
+            found.append((start, size))
+    return found
+
+
+def _adrift(kernel: Kernel, notes: Notes, start: int, size: int) -> None:
+    if not any(start <= address < start + size for address in notes.strange):
+        kernel.miss(
+            f"what {size} bytes at {start:#x} are, which the module loader asked for",
+            "they hold no module: init code that waits to be freed, or one whose own record is gone",
+        )
+        return
+    notes.add(
+        FindingKind.HIDDEN_MODULE, f"{start:#x}", start,
+        f"{size} bytes that the module loader asked for belong to no module in any view, and"
+        " something of the kernel's leads there", owner="nobody",
+    )  # fmt: skip
 
 
 def _within(module: Module, start: int, size: int) -> bool:

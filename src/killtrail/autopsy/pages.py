@@ -18,6 +18,7 @@ _START_MAP: Final = 0xFFFFFFFF80000000
 PAGE: Final = 4096
 _TRAP: Final = 0xCC
 _PACK: Final = 2 << 20
+LOADERS: Final = ("load_module", "module_alloc", "move_module", "layout_and", "module_memory_alloc")
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Space:
     pages: dict[int, tuple[int, bool]] = field(default_factory=dict)
     unowned: list[int] = field(default_factory=list)
     """Executable pages that nobody owns."""
+    loose: list[tuple[int, int]] = field(default_factory=list)
+    """Areas of the module loader's that hold no module: mostly init code that waits to be freed."""
 
     def content(self, kernel: Kernel, page: int) -> bytes | None:
         """A page as it is in memory."""
@@ -100,7 +103,8 @@ def check(kernel: Kernel, notes: Notes, space: Space) -> None:
         what = "whose large executable areas are"
         kernel.miss(what, "vmalloc's areas are not in the dump; BPF programs lie in such")
     for page in free:
-        raw = None if _within(page, packs) else space.content(kernel, page)
+        waiting = _within(page, space.loose) and not _led_to(notes, page)
+        raw = None if waiting or _within(page, packs) else space.content(kernel, page)
         # Caches of executable memory hold trap bytes until they are used.
         if raw is not None and not _empty(raw):
             space.unowned.append(page)
@@ -110,6 +114,10 @@ def check(kernel: Kernel, notes: Notes, space: Space) -> None:
             f"{size // PAGE} executable pages that no listed module and no program of the kernel's owns",
             owner="nobody",
         )  # fmt: skip
+
+
+def _led_to(notes: Notes, page: int) -> bool:
+    return any(page <= address < page + PAGE for address in notes.strange)
 
 
 def _within(page: int, ranges: list[tuple[int, int]]) -> bool:
