@@ -36,6 +36,9 @@ def _unwound(kernel: Kernel) -> tuple[list[Frame], int, bool]:
     sp = 0
     for each in list(trace)[:_FRAMES_MOST]:
         address = int(each.pc)
+        if found and found[-1].address == address:
+            # Debug symbols tell of inlined functions: the same place once more.
+            continue
         symbol = kernel.caller(address) if found else kernel.near(address)
         owner = kernel.owner(address)
         if symbol is None and owner in ("nobody", "bpf") and address >> 47:
