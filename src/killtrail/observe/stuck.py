@@ -5,7 +5,7 @@ from typing import Final
 
 from killtrail.attribution import wording
 from killtrail.attribution.brief import Brief
-from killtrail.host import boot, procfs
+from killtrail.host import boot, privilege, procfs
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
@@ -124,14 +124,18 @@ def _why_alive(pid: int, stat: procfs.Stat) -> str:
 
 def _unseen(waiter: Process, brief: Brief) -> str:
     place = procfs.read_bytes(procfs.PROC / str(waiter.pid) / "wchan", 128) or b""
-    where = visible(place.decode("ascii", "replace")) if place.strip(b"0") else "itself"
-    _cite(brief, "procfs", f"/proc/{waiter.pid}/wchan", f"{wording.name(waiter)} is in {where}")
-    brief.miss(
-        "what it waits for: nothing outside it shows that", Why.NOT_RECORDED, f"strace -f -p {waiter.pid}"
-    )  # fmt: skip
-    return (
-        f"{wording.name(waiter)} is alive, in {where}; for whom it waits can't be seen from outside"
+    known = visible(place.decode("ascii", "replace")) if place.strip(b"0") else ""
+    inside = f", in the kernel's {known}" if known else ""
+    shown = f"waits in {known}" if known else "shows no place in the kernel where it waits"
+    _cite(brief, "procfs", f"/proc/{waiter.pid}/wchan", f"{wording.name(waiter)} {shown}")
+    # Calls in flight, locks and descriptors of others are root's to see.
+    ask = (
+        f"strace -f -p {waiter.pid}"
+        if privilege.is_root()
+        else f"sudo killtrail why --stuck {waiter.pid}"
     )
+    brief.miss("what it waits for: nothing outside it shows that", Why.NOT_RECORDED, ask)
+    return f"{wording.name(waiter)} is alive{inside}; for whom it waits can't be seen from outside"
 
 
 def _cite(brief: Brief, source: str, where: str, says: str) -> int:

@@ -41,7 +41,8 @@ def _kernel() -> Iterator[Check]:
         found = (before & after) - proc
         hidden = found if attempt == 0 else hidden & found
         if not hidden:
-            says = f"{len(proc)} sockets; /proc/net and sock_diag agree"
+            count = f"{len(proc)} socket" + ("" if len(proc) == 1 else "s")
+            says = f"{count}; /proc/net and sock_diag agree"
             yield _check(Result.CONSISTENT, Layer.KERNEL, "sockets", "/proc/net, sock_diag", says)
             return
     for each in sorted(hidden, key=lambda s: (s.kind, s.port)):
