@@ -216,6 +216,15 @@ def test_without_types(patch, tmp_path, killtrail):
     assert "types" in {u["what"] for u in found["unknown"]}
 
 
+def test_without_symbols(patch, tmp_path, killtrail):
+    """Symbols destroyed: the panic's text is still had, and all else is said to be unknown."""
+    for name in ("kallsyms_names", "kallsyms_token_table"):
+        patch.write(int(patch.seen.dump.value(f"SYMBOL({name})"), 16), b"\xff" * 256)
+    found = asked(killtrail, patch.saved(tmp_path / "dump"), 0)
+    assert (found["panic"]["kind"], found["tier"], found["task"]) == ("sysrq", "A", None)
+    assert found["unknown"][0]["what"] == "everything but the panic's text"
+
+
 def test_changed_entry(monkeypatch):
     """A function's entry changed while ftrace counts no tracer there: that one, and nothing else."""
     wake = kernel.wake

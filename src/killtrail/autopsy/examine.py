@@ -19,6 +19,7 @@ from killtrail.autopsy import (
     verdict,
 )
 from killtrail.autopsy.notes import Notes
+from killtrail.errors import UnavailableError
 from killtrail.model.autopsy import (
     Autopsy,
     Call,
@@ -27,6 +28,7 @@ from killtrail.model.autopsy import (
     KernelSeen,
     Panic,
     Tier,
+    Unknown,
 )
 from killtrail.model.process import Process
 
@@ -46,7 +48,10 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
     another build.
     """
     dump = opening.open_dump(path)
-    seen = kernel.wake(dump)
+    try:
+        seen = kernel.wake(dump)
+    except UnavailableError as error:
+        return _without_symbols(dump, error)
     words = panic.words(seen) if seen.tier is not Tier.SYMBOLS else panic.by_search(seen)
     process, parents, call, frames = _victim(seen)
     notes = Notes()
@@ -68,6 +73,25 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
         unknown=tuple(seen.unknown),
         log=words.log,
         compared=compared,
+    )
+
+
+# A cut-off or damaged dump still has its text; without any the error says more.
+def _without_symbols(dump: opening.Dump, error: UnavailableError) -> Autopsy:
+    told = panic.in_file(dump.piece)
+    if told is None:
+        raise error
+    return Autopsy(
+        tier=Tier.SYMBOLS,
+        kernel=KernelSeen(dump.value("OSRELEASE"), None, None, None, None, None),
+        panic=told,
+        task=None,
+        ancestry=(),
+        call=None,
+        stack=(),
+        findings=(),
+        verdict=verdict.judge(told, [], {}, None),
+        unknown=(Unknown("everything but the panic's text", str(error)),),
     )
 
 

@@ -1,5 +1,6 @@
 """The kernel's last words: what they say, of which kind they are, and which address they name."""
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -7,10 +8,12 @@ from typing import Final
 from killtrail.autopsy.kernel import Kernel
 from killtrail.model.autopsy import Panic
 from killtrail.model.text import visible
+from killtrail.sources.logs.pieces import Piece
 
 _LINES_MOST: Final = 40
 _TEXT_MOST: Final = 400
 _CHUNK: Final = 1 << 20
+_OVERLAP: Final = 1 << 10
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing: [\x20-\x7e]{3,300}")
 _KINDS: Final = (
     ("stack-protector", r"stack-protector: "),
@@ -67,6 +70,19 @@ def by_search(kernel: Kernel) -> Words:
         kernel.miss("the panic's text", "it is not in the kernel's image, and types are missing")
         return Words((), None)
     return Words((), _decoded(kernel, found[:_TEXT_MOST], []))
+
+
+def in_file(piece: Piece) -> Panic | None:
+    """The panic's text as it lies in the dump's own bytes, where not even symbols can be read."""
+    best = ""
+    for start in range(0, piece.size, _CHUNK):
+        block = os.pread(piece.fd, _CHUNK + _OVERLAP, start)
+        for match in _PANIC.finditer(block):
+            if b"%" not in match[0] and len(match[0]) > len(best):
+                best = visible(match[0].decode("ascii", "replace"))
+    text = best[:_TEXT_MOST]
+    kind = next((k for k, pattern in _KINDS if re.search(pattern, text)), "panic")
+    return Panic(text, kind) if text else None
 
 
 def _log(kernel: Kernel) -> list[str]:
