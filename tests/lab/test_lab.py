@@ -30,10 +30,12 @@ def nothing_is_changed(found: dict) -> None:
     assert not unknown & {"sys_call_table", "modules in memory", "the page tables of module space"}
 
 
-@pytest.mark.parametrize("form", ["elf", "kdump-zlib"])
-def test_sysrq(killtrail, tmp_path, form):
+@pytest.mark.parametrize(
+    ("release", "form"), [("6.1.", "elf"), ("6.1.", "kdump-zlib"), ("6.12.", "elf")]
+)
+def test_sysrq(killtrail, tmp_path, release, form):
     """Sysrq c: the writer is named, the call, its argument; in both forms that qemu writes."""
-    with Guest(kernel("6.1."), "sysrq") as guest:
+    with Guest(kernel(release), "sysrq") as guest:
         guest.died()
         path = guest.dump(tmp_path / "dump", form)
     found = asked(killtrail, path)

@@ -47,6 +47,7 @@ DECLARED: Final = {
     "__cpu_present_mask": "struct cpumask", "page_offset_base": "unsigned long",
     "vmalloc_base": "unsigned long", "vmemmap_base": "unsigned long",
     "security_hook_heads": "struct security_hook_heads",
+    "static_calls_table": "struct lsm_static_calls_table",
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
     words = panic.words(seen) if seen.tier is not Tier.SYMBOLS else panic.by_search(seen)
     process, parents, call, frames = _victim(seen)
     notes = Notes()
-    dispatch = _integrity(seen, notes, words.panic)
+    dispatch, looked_at = _integrity(seen, notes, words.panic)
     compared = image.check(seen, notes, vmlinuz) if vmlinuz else None
     owners = {
         f.id: seen.owner(int(f.value, 16)) for f in notes.findings if _ADDRESS.fullmatch(f.value)
@@ -73,6 +73,7 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
         unknown=tuple(seen.unknown),
         log=words.log,
         compared=compared,
+        looked_at=looked_at,
     )
 
 
@@ -123,15 +124,16 @@ def _victim(
     )
 
 
-def _integrity(seen: "Kernel", notes: Notes, told: Panic | None) -> str | None:
+def _integrity(
+    seen: "Kernel", notes: Notes, told: Panic | None
+) -> tuple[str | None, tuple[str, ...]]:
     typed = seen.tier is not Tier.SYMBOLS
     dispatch = calls.check(seen, notes)
     if not typed:
         # Without the list of modules nothing can be said of whose module space is.
         seen.miss("modules, and whose their memory is", "that takes types, and the dump has no BTF")
-        return dispatch
-    hooks.check(seen, notes)
-    sites.check(seen, notes)
+        return dispatch, ()
+    counts = {**hooks.check(seen, notes), "function entries": sites.check(seen, notes)}
     space = pages.walk(seen)
     concealed = hidden.check(seen, notes, space)
     pages.check(seen, notes, space)
@@ -144,7 +146,8 @@ def _integrity(seen: "Kernel", notes: Notes, told: Panic | None) -> str | None:
     regions += [each for module in concealed for each in module.ranges]
     pointers.check(seen, notes, regions)
     _strings(seen, notes, space)
-    return dispatch
+    counts["pages of module space"] = len(space.pages)
+    return dispatch, tuple(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _strings(seen: "Kernel", notes: Notes, space: pages.Space) -> None:

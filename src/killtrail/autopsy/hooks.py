@@ -14,6 +14,8 @@ from killtrail.model.autopsy import FindingKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from drgn import Object
+
 _MOST: Final = 4096
 _VECTORS: Final = 256
 _GATE: Final = struct.Struct("<HHBBHII")
@@ -110,21 +112,33 @@ def _tracepoints(kernel: Kernel) -> "Iterator[tuple[str, int]]":
 
 
 def _lsm(kernel: Kernel) -> "Iterator[tuple[str, int]]":
+    if kernel.symbol("security_hook_heads") is None:
+        yield from _static_calls(kernel)
+        return
     from drgn.helpers.linux.list import hlist_for_each_entry  # noqa: PLC0415
 
-    if kernel.symbol("security_hook_heads") is None:
-        # From 6.12 on they are static calls: their targets lie in code, not in a list.
-        kernel.miss("LSM hooks", "this kernel keeps them as static calls")
-        return
     heads = kernel.program["security_hook_heads"]
     for member in heads.type_.members:
         for hook in hlist_for_each_entry(
             "struct security_hook_list", heads.member_(member.name).address_of_(), "list"
         ):
-            # A union of function pointers: all of one size at one place.
-            (address,) = kernel.words(hook.hook.address_of_().value_(), 1) or (0,)
-            if address:
-                yield f"LSM {member.name}", address
+            yield from _hooked(kernel, member.name, hook)
+
+
+# From 6.12 on: for each hook point an array of calls, each with the hook that it was made for.
+def _static_calls(kernel: Kernel) -> "Iterator[tuple[str, int]]":
+    table = kernel.program["static_calls_table"]
+    for member in table.type_.members:
+        for each in table.member_(member.name):
+            if each.hl:
+                yield from _hooked(kernel, member.name, each.hl)
+
+
+# A union of function pointers: all of one size at one place.
+def _hooked(kernel: Kernel, name: str, hook: "Object") -> "Iterator[tuple[str, int]]":
+    (address,) = kernel.words(hook.hook.address_of_().value_(), 1) or (0,)
+    if address:
+        yield f"LSM {name}", address
 
 
 def _netfilter(kernel: Kernel) -> "Iterator[tuple[str, int]]":

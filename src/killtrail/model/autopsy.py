@@ -137,3 +137,5 @@ class Autopsy:
     """The end of the kernel's log."""
     compared: str | None = None
     """What was held against the distribution's own image."""
+    looked_at: tuple[str, ...] = ()
+    """How many of each kind of thing was held against its owner."""

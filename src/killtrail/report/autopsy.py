@@ -51,6 +51,7 @@ def line(found: Autopsy) -> str:
             "unknown": [{"what": u.what, "why": u.why} for u in found.unknown],
             "log": list(found.log),
             "compared": found.compared,
+            "looked_at": list(found.looked_at),
         }
     )  # fmt: skip
 
@@ -79,13 +80,15 @@ def paragraphs(found: Autopsy) -> Iterator[tuple[str, str]]:
     for number, frame in enumerate(found.stack[:_FRAMES_SHOWN]):
         yield "stack" if not number else "", _frame(frame)
     if len(found.stack) > _FRAMES_SHOWN:
-        yield "", f"and {len(found.stack) - _FRAMES_SHOWN} more stale words"
+        yield "", f"and {len(found.stack) - _FRAMES_SHOWN} more"
     for number, each in enumerate(found.findings):
         wanted = f"; expected {each.expected}" if each.expected else ""
         fact = "*" if each.id in found.verdict.facts else " "
         yield "found" if not number else "", f"{fact} {each.kind} {visible(each.where)}: {visible(each.says)}{wanted}"  # fmt: skip
     if not found.findings:
         yield "found", "nothing changed, hidden or unowned, in what could be looked at"
+    if found.looked_at:
+        yield "looked at", ", ".join(found.looked_at)
     if found.compared:
         yield "compared", found.compared
     for number, unknown in enumerate(found.unknown):
