@@ -107,6 +107,12 @@ class TestDpkg:
         assert [c for c in files.checks(set()) if c.off] == []
         assert files.others == 2
 
+    def test_folders_of_programs(self, tmp_path):
+        """A package's own folder below /usr/bin is nobody's hiding place, whatever names are in it."""
+        text = sums(usr__bin__show=ELF, usr__bin__mh__show=ELF + b"mh")
+        root = debian(tmp_path, text, {"usr/bin/show": ELF, "usr/bin/mh/show": ELF + b"mh"})
+        assert found(root) == []
+
     def test_malformed_lines_are_counted(self, tmp_path):
         """Third-party packages write what they like."""
         root = debian(
@@ -249,6 +255,10 @@ class TestRpm:
         database.close()
         (check,) = reference.checks(root, (str(key),), deep=False)
         assert check.result == "contradicted" and "package kt" in check.says
+
+    def test_known_paths_of_packages(self, top):
+        """What a package brought is nobody's sign, also where it is no program."""
+        assert rpm.owner(Root(str(top)), {"/etc/kt.conf", "/etc/none"}) == {"/etc/kt.conf": "kt"}
 
     def test_garbage(self, top):
         """A database cut off anywhere, and blobs of nonsense: counted, not raised."""

@@ -81,6 +81,13 @@ def test_hidepid_is_named(killtrail):
     assert off(found) == {}
 
 
+def test_root_under_hidepid():
+    """Tools run as nobody, who is shown less than root: no tool is blamed for that."""
+    found = report(apart(f"mount -t proc -o hidepid=invisible proc /proc; {TRUST}"))
+    assert off(found) == {}
+    assert "limited by hidepid=" in str(found)
+
+
 def test_pid_namespace():
     """From inside a container only its own processes are judged, and that is said."""
     found = report(apart(TRUST, "--pid", "--fork", "--mount-proc"))
@@ -158,6 +165,18 @@ def test_posers():
         poser.kill()
         poser.wait()
     assert [c.result for c in posers.checks()] == [Result.CONSISTENT]
+
+
+def test_titles_in_brackets():
+    """A daemon that puts its title into brackets poses as nothing."""
+    title = "[celeryd: celery@db1:ForkPoolWorker-1]"
+    daemon = subprocess.Popen(["bash", "-c", f"exec -a '{title}' sleep 100"])
+    try:
+        time.sleep(0.3)
+        assert [c.result for c in posers.checks()] == [Result.CONSISTENT]
+    finally:
+        daemon.kill()
+        daemon.wait()
 
 
 def test_a_tool_that_never_ends():

@@ -6,8 +6,8 @@ from typing import Final
 
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Result
+from killtrail.trust import packages
 from killtrail.trust.known import FAMILIES, Family
-from killtrail.trust.packages import dpkg
 from killtrail.trust.packages.index import Index
 from killtrail.trust.root import Root
 
@@ -30,11 +30,9 @@ def checks(root: Root, index: Index | None, suspects: Iterable[str]) -> Iterator
 
 def _paths(root: Root, index: Index | None) -> Iterator[Check]:
     there = {p: family for family in FAMILIES for p in family.paths if root.stat(p) is not None}
-    files = index.files if index else {}
-    nobody_s = {p for p in there if root.settle(p) not in files}
-    rest = dpkg.owner(root, nobody_s) if index and index.kind == dpkg.ID and nobody_s else {}
+    nobody_s = there.keys() - packages.owners(root, index, set(there)).keys()
     for family in FAMILIES:
-        mine = [visible(p) for p in family.paths if p in nobody_s and p not in rest]
+        mine = [visible(p) for p in family.paths if p in nobody_s]
         if mine:
             verb = "was" if len(mine) == 1 else "were"
             says = f"no package owns {', '.join(mine)}, which {verb} seen before in {family.name}"

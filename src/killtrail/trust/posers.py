@@ -9,9 +9,11 @@ from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Result
 
-_BRACKETS: Final = re.compile(r"\[.+\]$")
+_BRACKETS: Final = re.compile(r"\[(.+)\]")
 _NAMES: Final = re.compile(
-    r"(?:kworker/\S+|ksoftirqd/\d+|migration/\d+|kthreadd|kswapd\d+|rcu_(?:sched|preempt|bh)|cpuhp/\d+)$"
+    r"(?:kworker/\S+|ksoftirqd/\d+|migration/\d+|idle_inject/\d+|cpuhp/\d+|kthreadd|kswapd\d+|kcompactd\d+"
+    r"|khugepaged|ksmd|kblockd|kdevtmpfs|kauditd|khungtaskd|oom_reaper|watchdogd?(?:/\d+)?|rcu_\w+|rcuo\S+|writeback"
+    r"|jbd2/\S+|scsi_\w+|irq/\S+|md|nfsd|lockd|kpsmoused|ata_sff|devfreq_wq|netns|pool_workqueue_release)"
 )
 _SHOWN: Final = 3
 
@@ -19,7 +21,8 @@ _SHOWN: Final = 3
 def checks() -> Iterator[Check]:
     """Whoever bears a kernel thread's name without the kernel's own mark (PF_KTHREAD, sched.h)."""
     living = [p for pid in procfs.pids() if (p := procfs.read_process(pid)) and p.alive]
-    posing = [p for p in living if not p.kthread and p.pid != 1 and _poses(p)]
+    real = {p.comm for p in living if p.kthread}
+    posing = [p for p in living if not p.kthread and p.pid != 1 and _poses(p, real)]
     for each in posing:
         yield Check(
             CheckId.KTHREAD_POSER, f"pid {each.pid}", Result.CONTRADICTED,
@@ -33,9 +36,12 @@ def checks() -> Iterator[Check]:
         )
 
 
-def _poses(process: Process) -> bool:
+# Brackets alone are no pose: some daemons put their titles into them ("[celeryd: ...]").
+def _poses(process: Process, real: set[str | None]) -> bool:
     first = process.argv.words[0] if process.argv and process.argv.words else ""
-    return bool(_BRACKETS.fullmatch(first) or _NAMES.fullmatch(process.comm or ""))
+    inside = _BRACKETS.fullmatch(first)
+    names = [process.comm or "", *([inside[1]] if inside else [])]
+    return any(_NAMES.fullmatch(n) for n in names) or (inside is not None and inside[1] in real)
 
 
 # Upgrades delete what still runs, sandboxes run from memory: no alarm by itself, ever.

@@ -13,7 +13,7 @@ from typing import Final
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
-from killtrail.trust.packages import dpkg
+from killtrail.trust import packages
 from killtrail.trust.packages.index import Index
 from killtrail.trust.root import Root
 
@@ -59,7 +59,7 @@ def checks(root: Root, index: Index | None) -> Iterator[Check]:
 
 
 def _file(root: Root, index: Index | None, named: list[str], how: str) -> Iterator[Check]:
-    owners = _owners(root, index, set(named))
+    owners = packages.owners(root, index, set(named))
     for path in named:
         owner = owners.get(path)
         if owner is not None:
@@ -89,7 +89,7 @@ def _variable(
     root: Root, index: Index | None, name: str, value: str, whose: str
 ) -> Iterator[Check]:
     named = set(value.replace(":", " ").split())
-    for path in sorted(named - _owners(root, index, named).keys()):
+    for path in sorted(named - packages.owners(root, index, named).keys()):
         yield _check(
             Result.CONTRADICTED, name, f"the environment of {whose}",
             f"{name} loads {visible(path[:200])}, which no package owns, into {whose}",
@@ -110,7 +110,7 @@ def _mapped(root: Root, index: Index | None) -> Iterator[Check]:
         says = f"{len(asked)} libraries; no package database says whose they are"
         yield _check(Result.NOT_CHECKABLE, "libraries of this process", "/proc/self/maps", says)
         return
-    owners = _owners(root, index, asked)
+    owners = packages.owners(root, index, asked)
     strange = sorted(asked - owners.keys())
     for path in strange:
         yield _check(
@@ -121,14 +121,6 @@ def _mapped(root: Root, index: Index | None) -> Iterator[Check]:
     if not strange:
         says = f"{len(asked)} libraries in this process, each of them a package's"
         yield _check(Result.CONSISTENT, "libraries of this process", "/proc/self/maps", says)
-
-
-def _owners(root: Root, index: Index | None, paths: set[str]) -> dict[str, str]:
-    if index is None:
-        return {}
-    found = {p: o.package for p in paths if (o := index.files.get(root.settle(p)))}
-    rest = paths - found.keys()
-    return {**found, **(dpkg.owner(root, rest) if rest and index.kind == dpkg.ID else {})}
 
 
 def _check(result: Result, subject: str, by: str, says: str, follows: str | None = None) -> Check:

@@ -189,6 +189,14 @@ def _who(pid: int) -> str:
 
 def by_tools(root: Root) -> Iterator[Check]:
     """What the host's own tools list against what lived throughout their run."""
+    limit = mounts.hidepid(mounts.read())
+    if limit:
+        # They run as nobody, who is not shown what root is.
+        yield _check(
+            Result.NOT_CHECKABLE, Layer.TOOLS, "what ps and ls list", "mountinfo",
+            f"the view of other users is limited by hidepid={visible(limit)}",
+        )  # fmt: skip
+        return
     for name, words in _LISTERS.items():
         for folder in root.searched():
             path = f"{folder}/{name}"

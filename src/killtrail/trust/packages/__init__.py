@@ -11,3 +11,14 @@ def index(root: Root, *, everything: bool = False) -> Index | None:
     Of programs and libraries alone, or of everything.
     """
     return dpkg.read(root, everything=everything) or rpm.read(root, everything=everything)
+
+
+def owners(root: Root, found: Index | None, paths: set[str]) -> dict[str, str]:
+    """Whose these files are; programs by the index, others by a look at all lists."""
+    if found is None or not paths:
+        return {}
+    known = {p: o.package for p in paths if (o := found.files.get(root.settle(p)))}
+    rest = paths - known.keys()
+    if rest:
+        known |= (dpkg if found.kind == dpkg.ID else rpm).owner(root, rest)
+    return known

@@ -8,7 +8,7 @@ from typing import Final
 from killtrail.model.events import ParseProblem
 
 PROGRAMS: Final = (
-    rb"(?:usr/)?(?:(?:local/)?s?bin/[^/\n]+"
+    rb"(?:usr/)?(?:(?:local/)?s?bin/(?:[^/\n]+/){0,2}[^/\n]+"
     rb"|(?:local/)?lib(?:32|64|x32)?/(?:[^/\n]+/)?[^/\n]+\.so[^/\n]*)"
 )
 """Paths, without their first slash, of what is started by name or loaded into it."""

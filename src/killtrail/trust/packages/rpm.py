@@ -138,6 +138,20 @@ def _package(root: Root, index: Index, where: str, blob: bytes) -> list[tuple[st
         return []
 
 
+def owner(root: Root, paths: set[str]) -> dict[str, str]:
+    """The packages of a few files, whatever kind they are; none where the database can't be read."""
+    wanted = {root.settle(path): path for path in paths}
+    found: dict[str, str] = {}
+    try:
+        for where, blob in blobs(root):
+            for place, owned in _package(root, Index(ID), where, blob):
+                if place in wanted:
+                    found[wanted[place]] = owned.package
+    except (sqlite3.Error, OSError):
+        return found
+    return found
+
+
 def header(blob: bytes) -> Header:
     """A header; ValueError or struct.error where it is broken."""
     count, size = struct.unpack_from(">II", blob)
