@@ -81,9 +81,10 @@ def test_hidepid_is_named(killtrail):
     assert off(found) == {}
 
 
-def test_root_under_hidepid():
-    """Tools run as nobody, who is shown less than root: no tool is blamed for that."""
-    found = report(apart(f"mount -t proc -o hidepid=invisible proc /proc; {TRUST}"))
+@pytest.mark.parametrize("mode", ["noaccess", "invisible", "ptraceable"])
+def test_root_under_hidepid(mode):
+    """Tools run as nobody, who is shown less than root: neither they nor the kernel are blamed for that."""
+    found = report(apart(f"mount -t proc -o hidepid={mode} proc /proc; {TRUST}"))
     assert off(found) == {}
     assert "limited by hidepid=" in str(found)
 

@@ -18,7 +18,7 @@ _NAME: Final = "kt-known-alive"
 _NOBODY: Final = "kt-not-there"
 _MISSING: Final = "/nonexistent/killtrail"
 _PORT: Final = 47_913
-_PR_SET_NAME: Final = 15
+_PR_SET_DUMPABLE, _PR_SET_NAME = 4, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def known() -> Iterator[Known]:
 def _idle() -> None:
     try:
         sandbox.become_nobody()
+        # Whoever gave up root is shown to nobody under hidepid, not even to his own user (proc(5)).
+        sandbox.prctl(_PR_SET_DUMPABLE, 1)
         sandbox.prctl(_PR_SET_NAME, _NAME.encode())
         while True:
             signal.pause()

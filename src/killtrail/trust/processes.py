@@ -38,8 +38,9 @@ class Scene:
 
     @property
     def hidepid(self) -> str | None:
-        """/proc's option, where it limits this user."""
-        return None if os.geteuid() == 0 else mounts.hidepid(self.mounts)
+        """/proc's option, where it limits this user: `ptraceable` asks security layers of root, too."""
+        found = mounts.hidepid(self.mounts)
+        return None if os.geteuid() == 0 and found not in ("ptraceable", "4") else found
 
     @property
     def contained(self) -> bool:
