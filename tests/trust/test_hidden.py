@@ -89,6 +89,26 @@ def test_root_under_hidepid(mode):
     assert "limited by hidepid=" in str(found)
 
 
+def test_without_proc(tmp_path):
+    """A chroot where nobody has mounted /proc: nothing is said against tools that see nothing there."""
+    line = "umount {root}/proc; " + ASK
+    found = report(roots.inside(roots.base(), None, line, tmp_path))
+    assert off(found) == {}
+    assert "mount -t proc proc /proc" in str(found)
+
+
+def test_user_namespace():
+    """Root of a user namespace that knows no nobody: tools are run all the same."""
+    done = subprocess.run(
+        ["unshare", "-Ur", "bash", "-c", TRUST], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 1 and "unshare" in done.stderr:
+        cannot("no user namespaces here")
+    found = report(done)
+    assert off(found) == {}
+    assert any(c["id"] == "tool-executes" and c["result"] == "consistent" for c in found["checks"])
+
+
 def test_pid_namespace():
     """From inside a container only its own processes are judged, and that is said."""
     found = report(apart(TRUST, "--pid", "--fork", "--mount-proc"))

@@ -37,6 +37,8 @@ class Socket:
 def in_proc() -> set[Socket] | None:
     """By /proc/net; None where it can't be read."""
     found: set[Socket] = set()
+    if not os.path.exists("/proc/net/tcp"):  # noqa: PTH110
+        return None
     for kind in KINDS:
         try:
             with open(f"/proc/net/{kind}", "rb") as file:  # noqa: PTH123 -- long files, line by line

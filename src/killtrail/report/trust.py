@@ -51,10 +51,8 @@ def paragraphs(report: TrustReport) -> Iterator[str]:
         yield ""
     for subject, found in off.items():
         yield from _against(subject, found)
-    yield from _agreeing([c for c in report.checks if c.result is Result.CONSISTENT])
-    for check in report.checks:
-        if check.result is Result.NOT_CHECKABLE:
-            yield _line(check)
+    for result in (Result.CONSISTENT, Result.NOT_CHECKABLE):
+        yield from _together(result, [c for c in report.checks if c.result is result])
     yield ""
     yield from (_layer(report, layer) for layer in Layer)
 
@@ -75,7 +73,7 @@ def _line(check: Check) -> str:
 
 
 # Twenty tools that gave the known answers are one line, not twenty.
-def _agreeing(checks: Iterable[Check]) -> Iterator[str]:
+def _together(result: Result, checks: Iterable[Check]) -> Iterator[str]:
     same: dict[tuple[str, str], list[Check]] = {}
     for check in checks:
         same.setdefault((check.id, check.says), []).append(check)
@@ -86,7 +84,7 @@ def _agreeing(checks: Iterable[Check]) -> Iterator[str]:
         names = [visible(check.subject.rsplit("/", 1)[-1]) for check in found]
         more = f" and {len(names) - _NAMES_MOST} more" if len(names) > _NAMES_MOST else ""
         shown = ", ".join(names[:_NAMES_MOST])
-        yield f"{Result.CONSISTENT:<{_WIDTH}}{kind}: {shown}{more}: {visible(says)}"
+        yield f"{result:<{_WIDTH}}{kind}: {shown}{more}: {visible(says)}"
 
 
 def _layer(report: TrustReport, layer: Layer) -> str:

@@ -38,25 +38,37 @@ class Known:
 
 
 @contextmanager
-def known() -> Iterator[Known]:
-    """Makes a process that is certainly alive, as tools in the sandbox may see it; ends it afterwards."""
+def known() -> Iterator[Known | None]:
+    """Makes a process that is certainly alive, as tools in the sandbox may see it; ends it afterwards.
+
+    None where that can't be done here, or where there is no /proc for tools to look into.
+    """
+    ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _idle()
+        os.close(ready)
+        _idle(tell)
+    os.close(tell)
     try:
+        # Nobody is asked before it has its name and its user.
+        with os.fdopen(ready, "rb") as file:
+            alive = file.read(1) == b"1"
+        seen = alive and procfs.read_stat(pid) is not None
         port = _PORT if sandbox.own_network() else None
-        yield Known(pid, _no_process(), port)
+        yield Known(pid, _no_process(), port) if seen else None
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
-def _idle() -> None:
+def _idle(tell: int) -> None:
     try:
         sandbox.become_nobody()
         # Whoever gave up root is shown to nobody under hidepid, not even to his own user (proc(5)).
         sandbox.prctl(_PR_SET_DUMPABLE, 1)
         sandbox.prctl(_PR_SET_NAME, _NAME.encode())
+        os.write(tell, b"1")
+        os.close(tell)
         while True:
             signal.pause()
     finally:
@@ -84,7 +96,7 @@ def of_tool(path: str) -> list[Check]:
     if questions is None or not os.access(path, os.X_OK):
         return []
     with known() as facts:
-        return list(_tool(path, questions, facts))
+        return [] if facts is None else list(_tool(path, questions, facts))
 
 
 def _tool(path: str, questions: tuple[Question, ...], facts: Known) -> Iterator[Check]:

@@ -1,8 +1,10 @@
 """All checks on one tree of files and, where it is this host's own, on what runs."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
 from killtrail.trust import (
@@ -34,16 +36,19 @@ class Wish:
 def examine(wish: Wish) -> TrustReport:
     """The report. Programs are run only where the tree is the running system's own."""
     running = wish.root.is_host
-    may_run = running and wish.may_run
+    told = running and procfs.read_stat(os.getpid()) is not None
+    may_run = told and wish.may_run
     found: list[Check] = []
     if may_run:
         found += _tools(wish.root)
+    elif running and not told:
+        found.append(_not_run("there is no /proc here: mount -t proc proc /proc"))
     elif running:
         found.append(_not_run("--no-exec: no tool was asked anything"))
     else:
         found.append(_not_run("nothing is executed from a tree that is not the running system's"))
     found += _files(wish, {check.subject for check in found if check.off})
-    if running:
+    if told:
         found += processes.checks(processes.scene(deep=wish.deep))
         found += sockets.checks(wish.root, may_run=may_run)
         found += posers.checks()
@@ -53,6 +58,9 @@ def examine(wish: Wish) -> TrustReport:
 
 def _tools(root: Root) -> Iterator[Check]:
     with behaviour.known() as facts:
+        if facts is None:
+            yield _not_run("no process could be made here that a tool would certainly see")
+            return
         yield from behaviour.checks(root, facts)
     yield from processes.by_tools(root)
 

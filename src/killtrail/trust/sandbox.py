@@ -5,6 +5,7 @@ time, and traced.
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -139,11 +140,20 @@ def prctl(option: int, value: int | bytes) -> None:
 
 
 def become_nobody() -> None:
-    """Gives up root, for good; nothing where there is none to give up."""
-    if os.geteuid() == 0:
-        os.setgroups([])
+    """Gives up root, for good; nothing where there is none to give up.
+
+    In a user namespace that knows no such user root is nobody outside, and stays what it is.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
         os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return
+        raise
+    os.setgroups([])
+    os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def _apart(listener: int | None) -> None:

@@ -57,10 +57,10 @@ def _kernel() -> Iterator[Check]:
 def _tool(path: str, words: tuple[str, ...]) -> Iterator[Check]:
     missing: dict[str, set[int]] = {}
     for attempt in range(_ATTEMPTS):
-        before = socket_views.in_proc() or set()
+        before = socket_views.in_proc()
         ran = sandbox.run(path, words, network=True)
-        after = socket_views.in_proc() or set()
-        if ran is None or ran.status != 0:
+        after = socket_views.in_proc()
+        if before is None or after is None or ran is None or ran.status != 0:
             return
         shown = _ports(ran)
         found: dict[str, set[int]] = {}
