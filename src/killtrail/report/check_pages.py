@@ -27,7 +27,8 @@ CHECKS: Final[dict[CheckId, CheckPage]] = {
         "that a tool gives a wrong answer to that very question, and so to every script that asks it.",
         "that it answers others truthfully: a tool may lie about one name, one port, one hour of the day.",
         "top takes unknown options and exits with 0: it is not asked that. Busybox's tools have other options: a"
-        " tool that says why it can't answer is *not checkable*.",
+        " tool that says why it can't answer is *not checkable*. In a chroot without /proc, and under hidepid for"
+        " a process that gave up root, honest tools saw nothing of ours: both are taken care of.",
     ),
     CheckId.TOOL_EXECUTES: CheckPage(
         "The same runs are traced with ptrace(2): every program that a tool, or whatever it starts, executes.",
@@ -79,7 +80,8 @@ CHECKS: Final[dict[CheckId, CheckPage]] = {
         "that nothing is hidden: a kernel that was changed with care can leave it out of all views.",
         "Comparing two listings alone gave up to 138 false alarms in 30 rounds on a busy machine, this way 0 in"
         " 200. The BPF iterator leaves out tasks that a security layer shields: its silence counts for nothing."
-        " hidepid, pid namespaces, zombies and threads are named and are no alarm.",
+        " hidepid (of root, too, where it asks security layers), pid namespaces, zombies and threads are named and"
+        " are no alarm.",
     ),
     CheckId.HIDDEN_SOCKET: CheckPage(
         "/proc/net against sock_diag, then what ss and netstat show. For that one question the tools run in the"
@@ -106,7 +108,8 @@ CHECKS: Final[dict[CheckId, CheckPage]] = {
         "Names in brackets, or of kernel threads, without the kernel's own mark (PF_KTHREAD).",
         "that a process dresses up as a part of the kernel.",
         "what it does.",
-        "None met. Programs that run from deleted or memory files are shown as context alone: upgrades and"
+        "Daemons put their titles into brackets ([celeryd: ...]): only names of kernel threads count. Programs"
+        " that run from deleted or memory files are shown as context alone: upgrades and"
         " sandboxes do that.",
     ),
     CheckId.KNOWN_PATH: CheckPage(
