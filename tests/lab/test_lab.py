@@ -1,14 +1,16 @@
 """Machines that die for real: the dump of each tells why, through the public command (`make lab`)."""
 
 import json
+import shutil
 import struct
+import subprocess
 
 import jsonschema
 import pytest
 
 from killtrail.autopsy import kernel as dead
 from killtrail.autopsy import opening
-from tests.conftest import ROOT
+from tests.conftest import ROOT, cannot
 from tests.lab.guest import Guest, kernel
 
 SCHEMA = json.loads((ROOT / "docs/schema/killtrail.autopsy-1.json").read_text())
@@ -49,6 +51,26 @@ def test_sysrq(killtrail, tmp_path, release, form):
         raw = path.read_bytes()
         path.write_bytes(raw.replace(b"VMCOREINFO\0", b"XMCOREINFO\0", 1))
         assert asked(killtrail, path)["panic"] == found["panic"]
+
+
+def test_filtered(killtrail, tmp_path):
+    """What makedumpfile leaves of a dump (no free, user, cache or zero pages), packed: as much is told."""
+    if shutil.which("makedumpfile") is None:
+        cannot("needs makedumpfile")
+    with Guest(kernel("6.1."), "sysrq") as guest:
+        guest.died()
+        raw = bytearray(guest.dump(tmp_path / "whole").read_bytes())
+    # It wants program headers right behind the header, where qemu has section headers.
+    (table,), (size, count) = struct.unpack_from("<Q", raw, 32), struct.unpack_from("<HH", raw, 54)
+    raw[64 : 64 + size * count] = raw[table : table + size * count]
+    struct.pack_into("<QQ", raw, 32, 64, 0)
+    struct.pack_into("<HHHHHH", raw, 52, 64, size, count, 0, 0, 0)
+    (tmp_path / "whole").write_bytes(raw)
+    words = ["makedumpfile", "-c", "-d", "31", str(tmp_path / "whole"), str(tmp_path / "filtered")]
+    subprocess.run(words, check=True, capture_output=True)
+    found = asked(killtrail, tmp_path / "filtered")
+    nothing_is_changed(found)
+    assert found["verdict"]["says"].startswith("init (pid 1) was writing")
 
 
 def test_several_processors(killtrail, tmp_path):

@@ -22,6 +22,7 @@ _SECURITY: Final = re.compile(
     re.IGNORECASE,
 )
 _ENOUGH: Final = 3
+_EXIT: Final = re.compile(r"exitcode=0x([0-9a-f]{8})")
 
 
 def judge(
@@ -71,6 +72,18 @@ def _modules(into: dict[int, str]) -> Judgement:
 def _ordinary(panic: Panic | None, writer: str | None) -> Judgement:
     if panic is None:
         return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, "the dump holds no panic")
+    told = _by_kind(panic, writer)
+    if told is not None:
+        return told
+    owner = panic.owner or "nobody"
+    if panic.address is not None and owner != "nobody" and "+" not in owner:
+        says = f"tables and hooks are as they should be, and the address that the panic names is of {owner}"
+        return Judgement(Class.BUGGY_DRIVER, Certainty.POSSIBLE, says)
+    says = "nothing that was looked at is changed, and the panic does not say whose fault it was"
+    return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
+
+
+def _by_kind(panic: Panic, writer: str | None) -> Judgement | None:
     if panic.kind == "sysrq":
         says = "somebody wrote c to sysrq-trigger or pressed its key"
         if writer:
@@ -82,9 +95,9 @@ def _ordinary(panic: Panic | None, writer: str | None) -> Judgement:
     if panic.kind == "machine-check":
         says = "the hardware reported an error that it can't go on with"
         return Judgement(Class.HARDWARE, Certainty.LIKELY, says)
-    owner = (panic.owner or "").partition("+")[0]
-    if panic.address is not None and panic.owner not in (None, "nobody") and "+" not in (panic.owner or ""):  # fmt: skip
-        says = f"tables and hooks are as they should be, and the address that the panic names is of {owner}"
-        return Judgement(Class.BUGGY_DRIVER, Certainty.POSSIBLE, says)
-    says = "nothing that was looked at is changed, and the panic does not say whose fault it was"
-    return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
+    if panic.kind == "init-killed" and (match := _EXIT.search(panic.text)):
+        status = int(match[1], 16)
+        how = f"by signal {status & 0x7F}" if status & 0x7F else f"with exit code {status >> 8}"
+        says = f"init, process 1, ended {how}; why it did is its own affair, not the kernel's"
+        return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
+    return None
