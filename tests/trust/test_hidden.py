@@ -1,6 +1,7 @@
 """Processes and sockets that something hides: each blamed on the right layer, and nothing else hidden."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -159,7 +160,8 @@ def test_blame(monkeypatch, living):
     assert (check.subject, check.layer) == (f"pid {living.pid}", "kernel")
 
 
-def test_preload(tmp_path):
+@pytest.mark.parametrize("single_file", [False, True])
+def test_preload(tmp_path, single_file):
     """An empty library in ld.so.preload: named, and the answer comes from a stage without it."""
     upper = tmp_path / "upper"
     (upper / "usr/lib").mkdir(parents=True)
@@ -168,7 +170,12 @@ def test_preload(tmp_path):
     empty.write_text("int kt_empty;\n")
     subprocess.run(["gcc", "-shared", "-o", upper / "usr/lib/libkt-empty.so", empty], check=True)
     (upper / "etc/ld.so.preload").write_text("# ours\n/usr/lib/libkt-empty.so\n")
-    found = report(roots.inside(roots.base(), upper, ASK, tmp_path))
+    ask = ASK
+    if single_file:
+        subprocess.run([ROOT / "packaging/zipapp"], check=True, capture_output=True)
+        shutil.copy(ROOT / "dist/killtrail.pyz", upper / "usr/lib")
+        ask = "unset PYTHONPATH; chroot {root} python3 -I -S /usr/lib/killtrail.pyz trust --json"
+    found = report(roots.inside(roots.base(), upper, ask, tmp_path))
     (check,) = off(found)["/usr/lib/libkt-empty.so"]
     assert check["id"] == "preload" and "second stage" in check["says"]
     assert found["layers"]["libc"] == "contradicted"

@@ -43,13 +43,8 @@ def main(words: list[str]) -> int:
 
 
 def _show(found: Autopsy) -> None:
+    sys.stdout.write(textwrap.fill(report.title(found), options.width()) + "\n\n")
     for label, text in report.paragraphs(found):
-        wrapped = textwrap.wrap(text, options.width() - _LABEL) or [""]
-        head = f"{label:<{_LABEL}}" if label or text else ""
-        indent = " " * _LABEL
-        first = wrapped[0] if not label and not text.startswith(" ") and found.panic and text == found.panic.text else None  # fmt: skip
-        if first is not None:
-            sys.stdout.write(textwrap.fill(text, options.width()) + "\n")
-            continue
-        sys.stdout.write((head + wrapped[0]).rstrip() + "\n")
-        sys.stdout.writelines(f"{indent}{more}\n" for more in wrapped[1:])
+        first, *more = textwrap.wrap(text, options.width() - _LABEL) or [""]
+        sys.stdout.write(f"{label:<{_LABEL}}{first}".rstrip() + "\n")
+        sys.stdout.writelines(f"{'':<{_LABEL}}{line}\n" for line in more)

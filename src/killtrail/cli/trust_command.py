@@ -51,7 +51,7 @@ def main(words: list[str]) -> int:
     if args.paths:
         found = [TrustReport(_of_strace(path)) for path in args.paths]
     else:
-        found = [_examined(args, words)]
+        found = [_examined(args)]
     for number, each in enumerate(found):
         if args.json:
             sys.stdout.write(report.line(each) + "\n")
@@ -63,7 +63,7 @@ def main(words: list[str]) -> int:
     return _FOUND if any(each.found for each in found) else 0
 
 
-def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
+def _examined(args: argparse.Namespace) -> TrustReport:
     from killtrail.recorder.history import place  # noqa: PLC0415
     from killtrail.trust import examine, preload, remembered  # noqa: PLC0415 -- not for a strace
     from killtrail.trust.root import Root  # noqa: PLC0415
@@ -72,7 +72,7 @@ def _examined(args: argparse.Namespace, words: list[str]) -> TrustReport:
         raise UsageError(f"{args.root}: no such folder")
     root = Root(args.root or "/")
     if root.is_host:
-        preload.around(["trust", *words])
+        preload.around()
     wish = examine.Wish(
         root, args.deep, not args.no_exec, tuple(args.reference or ()), tuple(args.yara or ())
     )

@@ -64,11 +64,13 @@ def _hex(address: int | None) -> str | None:
     return None if address is None else f"{address:#x}"
 
 
+def title(found: Autopsy) -> str:
+    """The panic's own words."""
+    return visible(found.panic.text) if found.panic else "no panic in this dump"
+
+
 def paragraphs(found: Autopsy) -> Iterator[tuple[str, str]]:
     """(label, text): what it was, how, by whom, why we say so, how sure, what is not known."""
-    panic = found.panic.text if found.panic else "no panic in this dump"
-    yield "", visible(panic)
-    yield "", ""
     yield "verdict", f"{found.verdict.kind}, {found.verdict.certainty.label}: {found.verdict.says}"
     if found.panic and found.panic.address is not None:
         yield (

@@ -25,7 +25,7 @@ _MS_BIND, _MS_REC_PRIVATE = 0x1000, 0x44000
 _MOST: Final = 1 << 16
 
 
-def around(words: list[str], environ: Mapping[str, str] = os.environ) -> None:
+def around(environ: Mapping[str, str] = os.environ) -> None:
     """Runs this command again without what ld.so.preload names, if it names anything; else returns."""
     named = _named(Root()) if os.geteuid() == 0 and STAGE not in environ else []
     if not named:
@@ -36,7 +36,8 @@ def around(words: list[str], environ: Mapping[str, str] = os.environ) -> None:
     if libc.mount(b"/dev/null", FILE.encode(), None, _MS_BIND, None):
         return
     kept = {k: v for k, v in environ.items() if k not in _VARIABLES}
-    argv = [sys.executable, "-m", "killtrail", *words]
+    # From a checkout, an installation or a single file: as it was started.
+    argv = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, argv, {**kept, STAGE: " ".join(named)})  # noqa: S606
 
 
