@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from killtrail.model.causes import Cause, Mechanism
-from killtrail.report import explanations
+from killtrail.model.trust import CheckId
+from killtrail.report import check_pages, explanations
 from tests.conftest import ROOT
 
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -30,6 +31,11 @@ def test_every_cause_and_mechanism_is_explained():
     """Explain and the docs know each word of the contract that we use."""
     assert set(explanations.CAUSES) == set(Cause)
     assert set(explanations.MECHANISMS) == set(Mechanism)
+
+
+def test_every_check_is_explained():
+    """What each check of trust proves and can't."""
+    assert set(check_pages.CHECKS) == set(CheckId)
 
 
 def test_generated_pages_are_current():

@@ -8,11 +8,13 @@ from killtrail.cli import options
 from killtrail.errors import UsageError
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism
-from killtrail.report import explanations
+from killtrail.model.trust import CheckId
+from killtrail.report import check_pages, explanations
 
 _EXAMPLES = """  killtrail explain 137
   killtrail explain SIGKILL
   killtrail explain killed-by-process
+  killtrail explain tool-behaviour
 """
 _CODES: Final = {
     0: "success",
@@ -28,9 +30,11 @@ _CODES: Final = {
 def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
-        "explain", "Exit codes, signals, causes and mechanisms in plain words.", _EXAMPLES
+        "explain", "Exit codes, signals, causes, mechanisms and checks in plain words.", _EXAMPLES
     )
-    p.add_argument("word", nargs="?", metavar="WORD", help="without: all causes and mechanisms")
+    p.add_argument(
+        "word", nargs="?", metavar="WORD", help="without: all causes, mechanisms and checks"
+    )
     return p
 
 
@@ -50,12 +54,18 @@ def _overview() -> Iterator[str]:
     yield "mechanisms"
     for mechanism, text in explanations.MECHANISMS.items():
         yield f"  {mechanism:<24} {text}"
+    yield ""
+    yield "checks of trust"
+    for check, about in check_pages.CHECKS.items():
+        yield f"  {check:<24} {about.proves}"
 
 
 def _about(word: str) -> Iterator[str]:
     lowered = word.strip().lower()
     if lowered in set(Cause):
         return _cause(Cause(lowered))
+    if lowered in set(CheckId):
+        return _check(CheckId(lowered))
     if lowered.isdecimal():
         return _number(int(lowered))
     number = sg.number(lowered)
@@ -65,7 +75,9 @@ def _about(word: str) -> Iterator[str]:
         return iter(
             (explanations.signal_text(number), f"A shell shows {128 + number} for a death by it.")
         )
-    raise UsageError(f"{word!r} is no exit code, signal, cause or mechanism", "killtrail explain")
+    raise UsageError(
+        f"{word!r} is no exit code, signal, cause, mechanism or check", "killtrail explain"
+    )
 
 
 def _cause(cause: Cause) -> Iterator[str]:
@@ -74,6 +86,14 @@ def _cause(cause: Cause) -> Iterator[str]:
     yield f"  looks similar   {page.similar}"
     yield f"  what proves it  {page.proof}"
     yield f"  what to do      {page.do}"
+
+
+def _check(check: CheckId) -> Iterator[str]:
+    page = check_pages.CHECKS[check]
+    yield f"{check}: {page.how}"
+    yield f"  proves          {page.proves}"
+    yield f"  can't say       {page.cannot}"
+    yield f"  false alarms    {page.alarms}"
 
 
 def _number(number: int) -> Iterator[str]:
