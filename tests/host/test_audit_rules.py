@@ -65,6 +65,15 @@ def test_printed_rules_are_whole(killtrail, tmp_path):
     assert all(lines[i - 1].startswith("#") for i, x in enumerate(lines) if x.startswith("-a"))
 
 
+def test_rules_that_are_only_switched_off(killtrail, tmp_path):
+    """Good rules with auditing off want one switch, not other rules."""
+    text = killtrail("rules").stdout
+    (tmp_path / "r").write_text(text + "\n-e 0\n")
+    done = killtrail("rules", "--check", str(tmp_path / "r"))
+    assert done.returncode == 6
+    assert "try: sudo auditctl -e 1" in done.stdout and "--install" not in done.stdout
+
+
 @given(st.text(max_size=400))
 def test_any_text(text):
     """Whatever a rules file holds: no exception."""

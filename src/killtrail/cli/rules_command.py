@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from killtrail.cli import options
@@ -96,7 +97,11 @@ def _check(paths: list[str]) -> int:
     if not check.locked(found):
         sys.stdout.write("note: root can change the rules at any time (no -e 2)\n")
     if holes:
-        sys.stdout.write("  try: killtrail rules, sudo killtrail rules --install\n")
+        off_alone = found.enabled == 0 and not check.holes(replace(found, enabled=1))
+        what = (
+            "sudo auditctl -e 1" if off_alone else "killtrail rules, sudo killtrail rules --install"
+        )
+        sys.stdout.write(f"  try: {what}\n")
     return _FOUND if holes else 0
 
 
