@@ -108,6 +108,18 @@ def test_screen_and_verdict(killtrail):
     assert (verdict["cause"], verdict["death"]["kind"]) == ("host-panicked", "host")
     (link,) = verdict["links"]
     assert (link["process"]["comm"], link["certainty"]) == ("dd", "possible")
+    (cited,) = [e for e in verdict["evidence"] if e["id"] in link["evidence"]]
+    assert cited["says"] == "dd (pid 123) was running"
+
+
+def test_the_writer_is_the_trigger(killtrail):
+    """Whoever wrote to sysrq-trigger did it; the name alone, wherever it stands, would prove nothing."""
+    done = killtrail("why", str(DUMPS / "clean-5.10.262.kdump"), "--json")
+    (link,) = json.loads(done.stdout)["links"]
+    assert (link["process"]["comm"], link["certainty"]) == ("init", "established")
+    done = killtrail("why", str(DUMPS / "clean-6.1.192.elf.xz"), "--json")
+    (link,) = json.loads(done.stdout)["links"]
+    assert (link["process"]["comm"], link["certainty"]) == ("sleep", "possible")
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +151,15 @@ def test_two_calls_swapped(patch, tmp_path):
     (finding,) = confined.examine(str(patch.saved(tmp_path / "dump"))).findings
     assert (finding.where, finding.expected) == ("sys_call_table[59]", "__x64_sys_execve")
     assert "the kernel's, but not that call" in finding.says
+
+
+def test_one_bit(patch, tmp_path):
+    """An entry that is off by one bit: a fault of memory, said of nobody."""
+    table = patch.seen.symbol("sys_call_table")
+    patch.word(table + 8 * 59, patch.seen.symbol("__x64_sys_execve") ^ (1 << 37))
+    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    assert [(f.kind.value, f.where) for f in found.findings] == [("hardware", "sys_call_table[59]")]
+    assert (found.verdict.kind, found.verdict.certainty.label) == ("hardware", "possible")
 
 
 def test_flipped_jump(patch, tmp_path):

@@ -23,6 +23,7 @@ ASKED = Panic("Kernel panic - not syncing: sysrq triggered crash", "sysrq")
         ([TABLE, TABLE, TABLE], Certainty.POSSIBLE),
         ([TABLE, HIDDEN], Certainty.LIKELY),
         ([TABLE, HIDDEN, STRINGS], Certainty.ESTABLISHED),
+        ([TABLE, FindingKind.POINTER_INTO_UNOWNED], Certainty.LIKELY),
     ],
 )
 def test_kinds_count_not_findings(kinds, certainty):
@@ -33,6 +34,23 @@ def test_kinds_count_not_findings(kinds, certainty):
     assert (
         told.facts == tuple(f.id for f in found) and "the panic itself was asked for" in told.says
     )
+
+
+def test_a_wild_jump_is_no_rootkit():
+    """An address that nobody owns, and nothing else: said to be unknown."""
+    told = Panic(
+        "Kernel panic - not syncing: Fatal exception", "oops", 0xFFFFFFFFC0777000, "nobody"
+    )
+    beside = [finding(1, FindingKind.POINTER_INTO_UNOWNED), finding(2, STRINGS)]
+    found = verdict.judge(told, beside, {}, None)
+    assert (found.kind, found.certainty) == (Class.UNKNOWN, Certainty.NOT_ESTABLISHED)
+    assert "a wild jump" in found.says
+
+
+def test_one_bit_is_memory():
+    """Entries that differ by one bit each are a fault of memory, and no more than possible."""
+    found = verdict.judge(None, [finding(1, FindingKind.HARDWARE)], {}, None)
+    assert (found.kind, found.certainty) == (Class.HARDWARE, Certainty.POSSIBLE)
 
 
 @pytest.mark.parametrize(

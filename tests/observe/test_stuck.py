@@ -81,7 +81,7 @@ def test_an_honest_ps_and_a_living_process(killtrail):
     try:
         verdict = asked(killtrail, stop.pid)
         assert waited_for(verdict) == [victim.pid]
-        assert verdict["summary"].endswith("python lives") or "lives" in verdict["summary"]
+        assert verdict["summary"].endswith("python lives")
         assert "cannot say" not in str(verdict)
         screen = killtrail("why", "--stuck", str(stop.pid)).stdout
         assert "waits for python" in screen
@@ -93,7 +93,7 @@ def test_a_zombie(killtrail):
     """It has ended; who has not reaped it is named."""
     holder = sleeper(sys.executable, "-c", "import os, time\nif os.fork(): time.sleep(100)")
     time.sleep(0.3)
-    (zombie,) = waits.children(holder.pid)
+    (zombie,) = procfs.children(holder.pid)
     stop = script(LOOP.format(pid=zombie))
     try:
         verdict = asked(killtrail, stop.pid)
@@ -106,17 +106,63 @@ def test_a_zombie(killtrail):
 def test_a_reused_number(killtrail):
     """The number belongs to a process that began after the script did."""
     first = sleeper()
-    stop = script(LOOP.format(pid=first.pid))
+    stop = script(f"while :; do ps -p {first.pid} >/dev/null; sleep 0.2; done")
     ended(first)
     second = bait.lay(first.pid, "postgres")
-    again = script(LOOP.format(pid=first.pid)) if stop.poll() is not None else stop
     try:
-        verdict = asked(killtrail, again.pid)
-        reused = "the number belongs to" in verdict["summary"]
-        assert reused or again is not stop
+        verdict = asked(killtrail, stop.pid)
+        assert "the number belongs to" in verdict["summary"]
+        assert verdict["certainty"] == "likely"
     finally:
         second.withdraw()
-        ended(again, stop)
+        ended(stop)
+
+
+@pytest.mark.parametrize(
+    ("line", "pid"),
+    [
+        ("ps -p 4242", 4242), ("/bin/ps --pid=4242 -o pid=", 4242), ("ps 4242", 4242), ("ps -p4242", 4242),
+        ("kill -0 4242", 4242), ("kill -s 0 4242", 4242), ("lsof -p 4242", 4242), ("top -b -n1 -p 4242", 4242),
+        ("ps -u 1000", None), ("ps --ppid 4242", None), ("ps -t 1", None), ("ps -p 1,2", None), ("ps aux", None),
+        ("pgrep -P 4242", None), ("lsof -i :8080", None), ("kill -9 4242", None), ("pidof postgres", None),
+    ],
+)  # fmt: skip
+def test_which_number_is_asked_for(line, pid):
+    """Parents, users, terminals and ports are numbers, too, and nobody waits for them."""
+    assert waits.pid_asked_for(tuple(line.split())) == pid
+
+
+def test_another_pid_namespace(killtrail):
+    """A container's number is another process here: theirs is named, or nobody."""
+    loop = "sleep 100 & while ps -p $! >/dev/null; do sleep 0.2; done"
+    line = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", loop]
+    outer = subprocess.Popen(line)
+    try:
+        time.sleep(0.8)
+        (inner,) = procfs.children(outer.pid)
+        theirs = next(
+            c
+            for c in procfs.children(inner)
+            if procfs.read_stat(c).comm == "sleep" and procfs.read_argv(c).words == ("sleep", "100")
+        )
+        verdict = stuck.explain(procfs.read_process(inner))
+        assert [x.process.pid for x in verdict.links] == [theirs]
+        assert f"waits for pid {theirs} (its number 2) to end" in verdict.summary
+        # Its ps is of another mount namespace: ours is not asked instead.
+        assert any("another mount namespace" in a.what for a in verdict.absent)
+    finally:
+        ended(outer)
+
+
+def test_what_proc_does_not_show():
+    """A process that something covers lives all the same: /proc alone does not make it dead."""
+    victim = sleeper()
+    try:
+        state = stuck._unshown(victim.pid)
+        assert (state.ended, "lives" in state.says) == (False, True)
+    finally:
+        ended(victim)
+    assert stuck._unshown(victim.pid).ended
 
 
 @pytest.mark.parametrize(
@@ -150,13 +196,28 @@ def test_a_child(killtrail):
     """A shell in wait4(): the child, not the shell's own business."""
     waiter = sleeper("sh", "-c", f"{sys.executable} -c 'import time; time.sleep(100)'; :")
     time.sleep(0.4)
-    (child,) = waits.children(waiter.pid)
+    (child,) = procfs.children(waiter.pid)
     try:
         verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
         assert [x.process.pid for x in verdict.links] == [child]
         assert "through wait4()" in verdict.summary
     finally:
         os.kill(child, signal.SIGKILL)
+        ended(waiter)
+
+
+def test_any_of_several_children():
+    """Who waits for any of two waits for neither in particular."""
+    code = "import os, time\nfor _ in range(2):\n if not os.fork(): time.sleep(100)\nos.wait()"
+    waiter = sleeper(sys.executable, "-c", code)
+    time.sleep(0.4)
+    try:
+        verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
+        assert len(verdict.links) == 2
+        assert {x.certainty.label for x in verdict.links} == {"possible"}
+    finally:
+        for child in procfs.children(waiter.pid):
+            os.kill(child, signal.SIGKILL)
         ended(waiter)
 
 

@@ -8,12 +8,10 @@ import os
 import resource
 import signal
 import sys
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Final
 
 from killtrail.errors import KilltrailError, UnavailableError, UsageError
+from killtrail.model import codec
 from killtrail.model.autopsy import Autopsy
 
 _MEMORY: Final = 4 << 30
@@ -56,7 +54,7 @@ def _work(path: str, vmlinuz: str | None) -> bytes:
     from killtrail.autopsy.examine import examine as whole  # noqa: PLC0415 -- in the child alone
 
     try:
-        found = {"found": _plain(whole(path, vmlinuz))}
+        found = {"found": codec.to_plain(whole(path, vmlinuz))}
     except KilltrailError as error:
         found = {"error": [type(error).__name__, str(error), error.remedy]}
     except MemoryError:
@@ -70,7 +68,7 @@ def _answer(path: str, raw: bytes, status: int) -> Autopsy:
         if "error" in data:
             kind, text, remedy = data["error"]
             raise _ERRORS.get(kind, UnavailableError)(text, remedy)
-        found: Autopsy = _built(Autopsy, data["found"])
+        found: Autopsy = codec.from_plain(Autopsy, data["found"])
     except (ValueError, KeyError, TypeError) as error:
         raise UnavailableError(f"{path}: {_end(status)}: the dump broke its reader") from error
     return found
@@ -81,37 +79,3 @@ def _end(status: int) -> str:
         name = signal.Signals(os.WTERMSIG(status)).name
         return f"{name}, after {_SECONDS} s of work at most" if name == "SIGXCPU" else name
     return f"exit {os.waitstatus_to_exitcode(status)}"
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 -- a walk over any field
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _built(hint: Any, data: Any) -> Any:  # noqa: ANN401
-    if data is None:
-        return None
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return _built(next(a for a in get_args(hint) if a is not type(None)), data)
-    if origin is tuple:
-        return tuple(_built(get_args(hint)[0], item) for item in data)
-    if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint)
-        return hint(**{f.name: _built(hints[f.name], data[f.name]) for f in fields(hint)})
-    return _value(hint, data)
-
-
-def _value(hint: Any, data: Any) -> Any:  # noqa: ANN401
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(data)
-    if hint is float and isinstance(data, int):
-        return float(data)
-    if not isinstance(data, hint):
-        raise TypeError(f"{hint.__name__} wanted")
-    return data

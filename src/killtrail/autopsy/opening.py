@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from drgn import Platform, Program
 
-_KDUMP: Final = (b"KDUMP   ", b"DISKDUMP", b"makedumpfile")
+KDUMP: Final = (b"KDUMP   ", b"DISKDUMP", b"makedumpfile")
+LIME: Final = b"EMiL"
 _LIME: Final = struct.Struct("<IIQQQ")
 _LIME_MAGIC: Final = 0x4C694D45
 _ELF_X86_64: Final = 62
@@ -80,14 +81,14 @@ def _first_line(error: Exception) -> str:
 
 def _maker(piece: Piece, path: str) -> "Callable[[bytes], Program]":
     head = os.pread(piece.fd, 64, 0)
-    if head.startswith(_KDUMP):
+    if head.startswith(KDUMP):
         return lambda info: _by_drgn(piece, info)
     if head.startswith(b"\x7fELF"):
         machine = int.from_bytes(head[18:20], "little")
         if machine != _ELF_X86_64:
             raise UnavailableError(f"{path}: a dump of another machine than x86-64 ({machine})")
         return lambda info: _by_drgn(piece, info)
-    ranges = _lime(piece) if head[:4] == b"EMiL" else [(0, 0, piece.size)]
+    ranges = _lime(piece) if head.startswith(LIME) else [(0, 0, piece.size)]
     if piece.size < _SMALLEST:
         raise UnavailableError(f"{path}: no crash dump")
     return lambda info: _raw(piece, ranges, info or _searched(piece))

@@ -13,7 +13,9 @@ _REDIRECTED: Final = frozenset(
         FindingKind.NETFILTER,
     }
 )  # fmt: skip
-_HIDING: Final = frozenset({FindingKind.HIDDEN_MODULE, FindingKind.UNOWNED_EXECUTABLE, FindingKind.POINTER_INTO_UNOWNED})  # fmt: skip
+_HIDING: Final = frozenset({FindingKind.HIDDEN_MODULE, FindingKind.UNOWNED_EXECUTABLE})
+_BESIDE: Final = frozenset({FindingKind.POINTER_INTO_UNOWNED, FindingKind.STRINGS})
+"""A wild jump points into nobody's memory, too, and so does what a module left behind."""
 TELLING: Final = re.compile(
     r"hook|hack|hide|hidden|rootkit|give_root|sys_call_table|write_protect|cr0|kallsyms_lookup", re.IGNORECASE
 )  # fmt: skip
@@ -36,18 +38,22 @@ def judge(
     into_modules = {f.id: owners[f.id] for f in findings if owners.get(f.id, "nobody") not in ("nobody", "kernel")}  # fmt: skip
     redirected = [f for f in findings if f.kind in _REDIRECTED and f.id not in into_modules]
     hidden = [f for f in findings if f.kind in _HIDING]
-    strings = [f for f in findings if f.kind is FindingKind.STRINGS]
     if hidden or redirected:
-        return _tampered(panic, redirected, hidden, strings)
+        # What points at them, and what stands beside them, speaks along; by itself it says nothing.
+        beside = [f for f in findings if f.kind in _BESIDE]
+        strange = hidden or any(owners.get(f.id) != "kernel" for f in redirected)
+        return _tampered(panic, [*redirected, *hidden, *beside], strange=bool(strange))
     if into_modules:
         return _modules(into_modules)
+    if bits := [f.id for f in findings if f.kind is FindingKind.HARDWARE]:
+        says = (
+            "entries of the kernel's tables differ from what they should be by one bit each: memory"
+        )
+        return Judgement(Class.HARDWARE, Certainty.POSSIBLE, says, tuple(bits))
     return _ordinary(panic, writer)
 
 
-def _tampered(
-    panic: Panic | None, redirected: list[Finding], hidden: list[Finding], strings: list[Finding]
-) -> Judgement:
-    facts = [*redirected, *hidden, *strings]
+def _tampered(panic: Panic | None, facts: list[Finding], *, strange: bool) -> Judgement:
     kinds = {f.kind for f in facts}
     certainty = (
         Certainty.ESTABLISHED if len(kinds) >= _ENOUGH
@@ -55,7 +61,12 @@ def _tampered(
         else Certainty.POSSIBLE
     )  # fmt: skip
     asked = " (the panic itself was asked for)" if panic and panic.kind == "sysrq" else ""
-    says = f"code that nobody owns was put into this kernel: {len(kinds)} independent kinds of facts{asked}"
+    what = (
+        "it leads into code that nobody owns" if strange
+        else "what leads to system calls was changed, to others of the kernel's own"
+    )  # fmt: skip
+    count = f"{len(kinds)} independent kinds of facts" if len(kinds) > 1 else "one kind of fact"
+    says = f"this kernel was tampered with: {what}; {count}{asked}"
     return Judgement(Class.ROOTKIT, certainty, says, tuple(f.id for f in facts))
 
 
@@ -76,6 +87,12 @@ def _ordinary(panic: Panic | None, writer: str | None) -> Judgement:
     if told is not None:
         return told
     owner = panic.owner or "nobody"
+    if panic.address is not None and panic.owner == "nobody":
+        says = (
+            "the address that the panic names belongs to nobody: a wild jump, a module that is gone, or"
+            " code that could not be found"
+        )
+        return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
     if panic.address is not None and owner != "nobody" and "+" not in owner:
         says = f"tables and hooks are as they should be, and the address that the panic names is of {owner}"
         return Judgement(Class.BUGGY_DRIVER, Certainty.POSSIBLE, says)
@@ -88,7 +105,7 @@ def _by_kind(panic: Panic, writer: str | None) -> Judgement | None:
         says = "somebody wrote c to sysrq-trigger or pressed its key"
         if writer:
             says = f"{writer} was writing, and sysrq c was triggered: it asked for the panic"
-        return Judgement(Class.OPERATOR, Certainty.ESTABLISHED, says)
+        return Judgement(Class.OPERATOR, Certainty.ESTABLISHED, says, by_task=writer is not None)
     if panic.kind == "oom":
         says = "memory ran out, and policy was to panic or nobody was left to kill"
         return Judgement(Class.MEMORY_POLICY, Certainty.ESTABLISHED, says)

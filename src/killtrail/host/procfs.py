@@ -161,3 +161,28 @@ def pids(root: Path = PROC) -> Iterator[int]:
     except OSError:
         return
     yield from sorted(int(name) for name in names if name.isdecimal())
+
+
+def tasks(pid: int) -> list[str]:
+    """Numbers of its threads; none for what is gone."""
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def children(pid: int) -> list[int]:
+    """The children of all its threads (CONFIG_PROC_CHILDREN)."""
+    found: list[int] = []
+    for tid in tasks(pid):
+        raw = read_bytes(PROC / str(pid) / "task" / tid / "children", 1 << 20) or b""
+        found.extend(int(word) for word in raw.split() if word.isdigit())
+    return found
+
+
+def namespace(pid: int | str, kind: str) -> str | None:
+    """Which namespace of a kind it is in (namespaces(7)); None where that may not be read."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{kind}")  # noqa: PTH115
+    except OSError:
+        return None

@@ -5,15 +5,15 @@ from typing import Final
 
 from killtrail.attribution.host import MACHINE
 from killtrail.autopsy import confined
+from killtrail.autopsy.opening import KDUMP, LIME
 from killtrail.model.absence import Absence, Why
 from killtrail.model.autopsy import Autopsy
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
 from killtrail.model.verdict import Death, Evidence, Host, Link, Verdict
+from killtrail.sources.logs.pieces import packed
 
-_MAGIC: Final = (b"KDUMP   ", b"DISKDUMP", b"makedumpfile", b"EMiL")
-_PACKED: Final = (b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh")
 _CORE: Final = 4
 
 
@@ -24,11 +24,11 @@ def is_dump(path: str) -> bool:
             head = file.read(64)
     except OSError:
         return False
-    if head.startswith(_PACKED):
+    if packed(head) is not None:
         name = os.path.basename(path)  # noqa: PTH119
         return any(word in name for word in ("core", "dump", ".elf", ".kdump", ".lime"))
     core = head[:4] == b"\x7fELF" and int.from_bytes(head[16:18], "little") == _CORE
-    return core or head.startswith(_MAGIC)
+    return core or head.startswith((*KDUMP, LIME))
 
 
 def why(path: str) -> Verdict:
@@ -40,8 +40,10 @@ def why(path: str) -> Verdict:
     if found.task is not None:
         links = (
             Link(
-                1, Role.TRIGGER, "was running when it went down", _sure_of_task(found),
-                process=found.task, evidence=(1,) if evidence else (),
+                1, Role.TRIGGER, "was running when it went down",
+                # Whoever runs when a kernel breaks need not have broken it.
+                Certainty.ESTABLISHED if found.verdict.by_task else Certainty.POSSIBLE,
+                process=found.task, evidence=(1,),
             ),
         )  # fmt: skip
     panicked = found.panic is not None
@@ -66,14 +68,12 @@ def why(path: str) -> Verdict:
     )
 
 
-# Whoever runs when a kernel breaks need not have broken it.
-def _sure_of_task(found: Autopsy) -> Certainty:
-    asked = found.task is not None and (found.task.comm or "?") in found.verdict.says
-    return Certainty.ESTABLISHED if asked else Certainty.POSSIBLE
-
-
 def _evidence(found: Autopsy, name: str) -> tuple[Evidence, ...]:
-    rows = [("panic", found.panic.text)] if found.panic else []
+    rows = []
+    if found.task is not None:
+        rows.append(("the running task", f"{found.task.comm} (pid {found.task.pid}) was running"))
+    if found.panic is not None:
+        rows.append(("panic", found.panic.text))
     rows += [(f"finding {f.id}, {f.where}", f.says) for f in found.findings]
     return tuple(
         Evidence(number, "vmcore", f"{name}: {where}", says)

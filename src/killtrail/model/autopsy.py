@@ -109,6 +109,8 @@ class Judgement:
     certainty: Certainty
     says: str
     facts: tuple[int, ...] = ()
+    by_task: bool = False
+    """Whether the task that was running did it, and was not just there."""
 
 
 @dataclass(frozen=True, slots=True)

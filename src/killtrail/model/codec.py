@@ -6,6 +6,7 @@ not have gets its default. Decoding arbitrary JSON gives an event or ValueError.
 
 import json
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -41,6 +42,19 @@ def decode(text: str) -> ev.Recorded:
     return event
 
 
+def to_plain(value: object) -> Any:  # noqa: ANN401 -- what json takes
+    """Any of the model's dataclasses as JSON objects."""
+    return _plain(value)
+
+
+def from_plain(cls: type, data: object) -> Any:  # noqa: ANN401 -- an instance of cls
+    """The dataclass in a JSON object; ValueError for anything else."""
+    try:
+        return _build(cls, data)
+    except (KeyError, TypeError, RecursionError, AttributeError) as error:
+        raise ValueError(f"not {cls.__name__}: {error}") from error
+
+
 def process_to_plain(process: Process) -> dict[str, Any]:
     """A process as a JSON object."""
     plain: dict[str, Any] = _plain(process)
@@ -49,10 +63,7 @@ def process_to_plain(process: Process) -> dict[str, Any]:
 
 def process_from_plain(data: object) -> Process:
     """The process in a JSON object; ValueError for anything else."""
-    try:
-        process: Process = _build(Process, data)
-    except (KeyError, TypeError, RecursionError, AttributeError) as error:
-        raise ValueError(f"not a process: {error}") from error
+    process: Process = from_plain(Process, data)
     return process
 
 
@@ -91,6 +102,14 @@ def _value(hint: Any, data: Any) -> Any:  # noqa: ANN401
         return tuple(_value(get_args(hint)[0], item) for item in data)
     if is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, data)
-    if hint in (int, str, bool) and type(data) is not hint:
+    return _single(hint, data)
+
+
+def _single(hint: Any, data: Any) -> Any:  # noqa: ANN401
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(data)
+    if hint is float and type(data) is int:
+        return float(data)
+    if hint in (int, str, bool, float) and type(data) is not hint:
         raise TypeError(f"{hint.__name__} wanted")
     return data

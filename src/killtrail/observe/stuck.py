@@ -10,13 +10,13 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.process import Process
+from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId
 from killtrail.model.verdict import Death, Evidence, Verdict
 from killtrail.observe import waits
 from killtrail.observe.waits import Wait
-from killtrail.trust import behaviour
+from killtrail.trust import behaviour, views
 
 LOOK_S: Final = 6.0
 """How long a process is watched: scripts look once a second, some every five."""
@@ -48,30 +48,43 @@ def _part(wait: Wait, brief: Brief) -> tuple[str, Certainty]:
     who = wording.name(wait.waiter)
     seen = f", seen {wait.rounds} times" if wait.rounds else ""
     _cite(brief, "procfs", wait.where, f"{who} waits through {visible(wait.through)}{seen}")
-    lies = _lies(wait)
+    lies = _lies(wait, brief)
     for check in lies:
         moved = f"; the program behind it: {check.moved_to}" if check.moved_to else ""
         _cite(brief, "trust", check.by, f"{check.subject}: {check.says}{moved}")
     if wait.pid is None:
         says = f"{who} asks {visible(wait.through)} again and again"
+        if wait.number is not None:
+            says += f"; pid {wait.number} of its own pid namespace has ended, or can't be seen from here"
         return (f"{says}: {_told_wrong(lies)}" if lies else says), Certainty.LIKELY
     state = _state(wait)
+    # Whoever waits for any of several waits for none of them in particular.
+    certainty = state.certainty if wait.sole else min(state.certainty, Certainty.POSSIBLE)
     evidence = _cite(brief, "procfs", f"/proc/{wait.pid}", f"pid {wait.pid}: {state.says}")
     brief.link(
-        Role.TRIGGER, WAITED_FOR, state.certainty,
-        process=state.process or procfs.read_process(wait.pid), target=wait.waiter, evidence=(evidence,),
+        Role.TRIGGER, WAITED_FOR, certainty,
+        process=state.process or Process(Key(wait.pid, None)), target=wait.waiter, evidence=(evidence,),
     )  # fmt: skip
-    says = f"{who} waits for pid {wait.pid} to end, through {visible(wait.through)}: {state.says}"
+    inside = f" (its number {wait.number})" if wait.number not in (None, wait.pid) else ""
+    says = f"{who} waits for pid {wait.pid}{inside} to end, through {visible(wait.through)}: {state.says}"
     if lies:
         says += f", but {_told_wrong(lies)}"
     elif state.ended:
         says += ": what asks for it should see that the next time"
-    return says, state.certainty
+    return says, certainty
 
 
-# Only a tool that is asked again and again can make somebody wait by lying.
-def _lies(wait: Wait) -> list[Check]:
+# Only a tool that is asked again and again can make somebody wait by lying. Its path is a path here only
+# where it is in our mount namespace: elsewhere another program lies under it.
+def _lies(wait: Wait, brief: Brief) -> list[Check]:
     if wait.tool is None:
+        return []
+    pid = wait.waiter.pid
+    if procfs.namespace(pid, "mnt") != procfs.namespace("self", "mnt"):
+        brief.miss(
+            f"whether its {visible(wait.tool)} tells the truth: it is of another mount namespace",
+            Why.UNREADABLE, f"killtrail trust, where pid {pid} runs",
+        )  # fmt: skip
         return []
     return [check for check in behaviour.of_tool(wait.tool) if check.off]
 
@@ -88,7 +101,7 @@ def _state(wait: Wait) -> _State:
     pid = wait.pid or 0
     process, stat = procfs.read_process(pid), procfs.read_stat(pid)
     if process is None or stat is None:
-        return _State("it has ended", None, ended=True)
+        return _unshown(pid)
     name = visible(process.comm or "?")
     if stat.state == _ZOMBIE:
         parent = procfs.read_process(stat.ppid)
@@ -104,6 +117,24 @@ def _state(wait: Wait) -> _State:
             process, ended=False, certainty=Certainty.LIKELY,
         )  # fmt: skip
     return _State(f"{name} lives{_why_alive(pid, stat)}", process, ended=False)
+
+
+# What /proc does not show may be hidden by hidepid or a mount: a pidfd tells whether it is there.
+def _unshown(pid: int) -> _State:
+    try:
+        held = views.Pinned(pid)
+    except ProcessLookupError:
+        return _State("it has ended", None, ended=True)
+    except OSError:
+        return _State(
+            "whether it lives can't be told", None, ended=False, certainty=Certainty.POSSIBLE
+        )
+    try:
+        if held.alive:
+            return _State("it lives, though /proc does not show it here", None, ended=False)
+        return _State("it has ended", None, ended=True)
+    finally:
+        held.close()
 
 
 def _why_alive(pid: int, stat: procfs.Stat) -> str:

@@ -5,24 +5,33 @@ wait4(2) on a child, on a pidfd, on a file lock, on a pipe that somebody holds o
 """
 
 import os
+import platform
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from killtrail.host import procfs
+from killtrail.host import elf, procfs
 from killtrail.model.process import Process
 from killtrail.trust.handover import ASKS_FOR_LIFE
 
 _STEP_S: Final = 0.001
 _DEEPEST: Final = 6
 _SEEN_MOST: Final = 10_000
-_WAITS: Final = {61: "wait4", 247: "waitid"}
-_READS: Final = {0: "read", 19: "readv"}
+_CALLS: Final = {
+    ("x86_64", 64): {61: "wait4", 247: "waitid", 0: "read", 19: "readv"},
+    ("x86_64", 32): {114: "wait4", 284: "waitid", 3: "read", 145: "readv"},
+    ("aarch64", 64): {260: "wait4", 95: "waitid", 63: "read", 65: "readv"},
+}  # fmt: skip
+"""By machine and width of the program (syscall_64.tbl, syscall_32.tbl, asm-generic/unistd.h)."""
+_PID: Final = re.compile(r"[1-9]\d{0,6}")
+_BY_OPTION: Final = {
+    "ps": ("-p", "--pid", "-q", "--quick-pid"), "lsof": ("-p",), "top": ("-p",),
+}  # fmt: skip
 _PIPE: Final = re.compile(r"pipe:\[\d+\]")
-_NUMBER: Final = re.compile(r"(?:^|[=,/])(\d{1,7})(?=$|[,/])")
 _WRONLY, _RDWR = 1, 2
 
 
@@ -39,6 +48,10 @@ class Wait:
     words: tuple[str, ...] = ()
     rounds: int = 0
     """How often it was seen to ask."""
+    number: int | None = None
+    """The number that it asks about, in its own pid namespace; `pid` is ours of the same process."""
+    sole: bool = True
+    """Whether the wait is for this one and nobody else."""
 
 
 @dataclass(slots=True)
@@ -81,79 +94,120 @@ def _polled(pid: int, seconds: float) -> list[_Asking]:
 
 
 def _below(pid: int, depth: int) -> Iterator[tuple[int, int]]:
-    for child in children(pid):
+    for child in procfs.children(pid):
         yield child, depth
         if depth < _DEEPEST:
             yield from _below(child, depth + 1)
 
 
-def children(pid: int) -> list[int]:
-    """The children of all its threads."""
-    found: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
-    except OSError:
-        return found
-    for tid in threads:
-        raw = procfs.read_bytes(Path(f"/proc/{pid}/task/{tid}/children"), 1 << 16) or b""
-        found.extend(int(word) for word in raw.split() if word.isdigit())
-    return found
-
-
-def _asks(words: tuple[str, ...]) -> bool:
-    return bool(words) and words[0].rsplit("/", 1)[-1] in ASKS_FOR_LIFE
-
-
 def _polling(waiter: Process, asking: _Asking) -> Wait:
     words = asking.process.argv.words if asking.process.argv else ()
-    # An option's own number (-n1, -9) begins with its dash.
-    numbers = [m[1] for word in words[1:] if (m := _NUMBER.search(word)) and not _is_signal(word)]
+    number = pid_asked_for(words)
     return Wait(
         waiter,
         f"`{' '.join(words)}`",
-        int(numbers[-1]) if numbers else None,
+        None if number is None else _ours(waiter.pid, number),
         f"/proc/{waiter.pid}/task/*/children",
         asking.process.exe,
         words,
         len(asking.pids),
+        number,
     )
 
 
-def _is_signal(word: str) -> bool:
-    return word.startswith("-") and "=" not in word
+# Numbers stand for other things, too (a parent, a user, a terminal): only these options mean a process.
+def pid_asked_for(words: tuple[str, ...]) -> int | None:
+    """The one process that a command line asks about by number; None where it asks for something else."""
+    name, rest = (words[0].rsplit("/", 1)[-1], words[1:]) if words else ("", ())
+    found: list[str] = []
+    if name == "kill" and _probes(rest):
+        found = [word for word in rest if word.isdecimal() and word != "0"]
+    elif name in _BY_OPTION:
+        for option in _BY_OPTION[name]:
+            found += [b for a, b in pairwise(rest) if a == option]
+            found += [w.removeprefix(option).lstrip("=") for w in rest if w.startswith(option)]
+        if name == "ps" and not found and len(rest) == 1:
+            found = list(rest)
+    numbers = {int(word) for word in found if _PID.fullmatch(word)}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _probes(rest: tuple[str, ...]) -> bool:
+    return "-0" in rest or any(a in ("-s", "-n") and b == "0" for a, b in pairwise(rest))
+
+
+def _asks(words: tuple[str, ...]) -> bool:
+    name = words[0].rsplit("/", 1)[-1] if words else ""
+    return name in ASKS_FOR_LIFE and (name not in ("kill", "killall") or _probes(words[1:]))
+
+
+# A container's numbers are not ours. None: nobody there has it, or it can't be read which these are.
+def _ours(waiter: int, number: int) -> int | None:
+    theirs = procfs.namespace(waiter, "pid")
+    if theirs is None:
+        return None
+    if theirs == procfs.namespace("self", "pid"):
+        return number
+    for pid in procfs.pids():
+        if procfs.namespace(pid, "pid") == theirs:
+            process = procfs.read_process(pid)
+            if process is not None and process.ns_pid == number:
+                return pid
+    return None
 
 
 def _blocked(waiter: Process, left: int) -> Iterator[Wait]:
     call, first = _call(waiter.pid)
     where = f"/proc/{waiter.pid}/syscall"
     pidfds = list(_pidfds(waiter.pid))
-    if call in _WAITS:
-        yield from _on_child(waiter, _WAITS[call], left, where)
-    elif call in _READS and first is not None:
+    if call in ("wait4", "waitid"):
+        yield from _on_child(waiter, call, first, left, where)
+    elif call in ("read", "readv") and first is not None:
         yield from _on_pipe(waiter, first, where)
     elif pidfds:
         for pid, number in pidfds:
-            yield Wait(waiter, "a pidfd", pid, f"/proc/{waiter.pid}/fdinfo/{number}")
+            yield Wait(
+                waiter, "a pidfd", pid, f"/proc/{waiter.pid}/fdinfo/{number}", sole=len(pidfds) == 1
+            )
     yield from _on_lock(waiter)
 
 
-def _call(pid: int) -> tuple[int | None, int | None]:
+def _call(pid: int) -> tuple[str | None, int | None]:
     fields = (procfs.read_bytes(Path(f"/proc/{pid}/syscall"), 256) or b"").split()
+    names = _CALLS.get((platform.machine(), _width(pid)), {})
     try:
-        return int(fields[0]), int(fields[1], 16)
+        return names.get(int(fields[0])), int(fields[1], 16)
     except (IndexError, ValueError):
         return None, None
 
 
-# Who waits for a child that waits itself: what the innermost waits for is the answer.
-def _on_child(waiter: Process, call: str, left: int, where: str) -> Iterator[Wait]:
-    for child in children(waiter.pid):
+def _width(pid: int) -> int:
+    try:
+        fd = os.open(f"/proc/{pid}/exe", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 64
+    try:
+        found = elf.read(fd)
+    finally:
+        os.close(fd)
+    return found.bits if found else 64
+
+
+# Who waits for a child that waits itself: what the innermost waits for is the answer. wait4's first
+# argument is a child's number, or not positive for any of several; waitid's is the kind of its second.
+def _on_child(
+    waiter: Process, call: str, first: int | None, left: int, where: str
+) -> Iterator[Wait]:
+    all_of_them = procfs.children(waiter.pid)
+    named = [c for c in all_of_them if call == "wait4" and c == first]
+    children = named or all_of_them
+    for child in children:
         process = procfs.read_process(child)
         inner = list(_blocked(process, left - 1)) if process and left > 0 else []
         if inner:
-            yield from inner
+            yield from (replace(each, sole=each.sole and len(children) == 1) for each in inner)
         else:
-            yield Wait(waiter, f"{call}()", child, where)
+            yield Wait(waiter, f"{call}()", child, where, sole=len(children) == 1)
 
 
 def _pidfds(pid: int) -> Iterator[tuple[int, str]]:

@@ -67,5 +67,5 @@ def _held(root: Root, path: str) -> set[bytes]:
 
 
 def _check(path: str, family: Family, says: str) -> Check:
-    by = f"{family.source}, read {family.date}"
+    by = f"{family.source}, entered {family.date}"
     return Check(CheckId.KNOWN_PATH, visible(path), Result.CONTRADICTED, by, says)

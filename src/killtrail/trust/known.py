@@ -16,7 +16,7 @@ class Family:
     name: str
     source: str
     date: str
-    """When that source was read."""
+    """When it was entered here."""
     paths: tuple[str, ...]
     strings: tuple[bytes, ...] = ()
 

@@ -4,7 +4,6 @@ Root's `killtrail trust` leaves its contradictions in a small file that only roo
 holds until another run takes it back: who replaced ps has not left by himself.
 """
 
-import json
 import os
 import stat
 from pathlib import Path
@@ -24,6 +23,8 @@ _TEXT_MOST: Final = 300
 
 def keep(report: TrustReport, folder: Path, now_ns: int) -> None:
     """Leaves the findings where `why` looks; does nothing where the folder can't be written."""
+    import json  # noqa: PLC0415 -- every `why` imports this module, few find the file
+
     found: dict[str, dict[str, str]] = {}
     for check in report.checks:
         if check.off and check.layer is not None:
@@ -51,6 +52,8 @@ def _kept(path: Path) -> list[tuple[Layer, str]]:
         about = path.stat()
         if about.st_uid not in (0, os.geteuid()) or not stat.S_ISREG(about.st_mode):
             return []
+        import json  # noqa: PLC0415
+
         raw = json.loads(procfs.read_bytes(path, _MOST) or b"{}")
         when = rfc3339(int(raw["time_ns"]))[:19]
         rows = [(subject, row) for subject, row in raw["found"].items()]

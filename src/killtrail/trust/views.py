@@ -73,24 +73,10 @@ def children_of(pids: Iterable[int]) -> set[int]:
     found: set[int] = set()
     asked = list(pids)
     while asked:
-        pid = asked.pop()
-        for tid in _tasks(pid):
-            raw_list = procfs.read_bytes(
-                procfs.PROC / str(pid) / "task" / tid / "children", 1 << 20
-            )
-            for word in (raw_list or b"").split():
-                child = int(word) if word.isdigit() else 0
-                if child and child not in found:
-                    found.add(child)
-                    asked.append(child)
+        new = set(procfs.children(asked.pop())) - found
+        found |= new
+        asked += new
     return found
-
-
-def _tasks(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
-    except OSError:
-        return []
 
 
 def by_number(limit: int) -> Iterator[int]:
@@ -144,4 +130,4 @@ def threads_counted() -> int | None:
 
 def threads_listed() -> int:
     """How many threads /proc lists."""
-    return sum(len(_tasks(pid)) for pid in procfs.pids())
+    return sum(len(procfs.tasks(pid)) for pid in procfs.pids())

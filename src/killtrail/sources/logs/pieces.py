@@ -103,23 +103,24 @@ def open_piece(path: Path) -> Piece:
     if not os.path.isfile(f"/proc/self/fd/{fd}"):  # noqa: PTH113
         os.close(fd)
         raise UnavailableError(f"{path}: not a regular file")
-    packed = _packed(os.pread(fd, 8, 0))
-    if packed is None:
+    how = packed(os.pread(fd, 8, 0))
+    if how is None:
         return Piece(str(path), fd, os.fstat(fd).st_size)
-    return _unpack(path, fd, packed)
+    return _unpack(path, fd, how)
 
 
-def _packed(magic: bytes) -> str | None:
+def packed(magic: bytes) -> str | None:
+    """How a file is packed, by how it begins; None for what is not."""
     return next((kind for start, kind in _MAGIC.items() if magic.startswith(start)), None)
 
 
-def _unpack(path: Path, fd: int, packed: str) -> Piece:
+def _unpack(path: Path, fd: int, how: str) -> Piece:
     free = shutil.disk_usage(tempfile.gettempdir()).free
     most = min(_SPILL_MOST, free // 2)
     spill = tempfile.TemporaryFile(prefix="killtrail-", dir=tempfile.gettempdir())  # noqa: SIM115
     cut = None
     written = 0
-    with spill, os.fdopen(fd, "rb") as raw, closing(_reader(path, raw, packed)) as reader:
+    with spill, os.fdopen(fd, "rb") as raw, closing(_reader(path, raw, how)) as reader:
         try:
             while block := reader.read(CHUNK):
                 if written + len(block) > most:
@@ -127,17 +128,17 @@ def _unpack(path: Path, fd: int, packed: str) -> Piece:
                     break
                 written += spill.write(block)
         except _BAD_DATA as error:
-            cut = f"{packed} data end or break after {written} bytes: {error}"
+            cut = f"{how} data end or break after {written} bytes: {error}"
         spill.flush()
         return Piece(str(path), os.dup(spill.fileno()), written, cut)
 
 
-def _reader(path: Path, raw: BinaryIO, packed: str) -> "BinaryIO | _Program":
-    if packed == "gzip":
+def _reader(path: Path, raw: BinaryIO, how: str) -> "BinaryIO | _Program":
+    if how == "gzip":
         return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
-    if packed == "xz":
+    if how == "xz":
         return lzma.LZMAFile(raw)  # type: ignore[return-value]
-    if packed == "bzip2":
+    if how == "bzip2":
         return bz2.BZ2File(raw)  # type: ignore[return-value]
     return _zstd(path, raw)
 
