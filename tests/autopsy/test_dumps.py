@@ -281,6 +281,15 @@ class TestBroken:
             assert done.returncode == 5, (path, done.stderr)
             assert "Traceback" not in done.stderr
 
+    def test_core_of_a_process(self, killtrail, tmp_path):
+        """An ELF core without a kernel's notes: said to be what it probably is, by both commands."""
+        head = struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, 0, 0, 0, 0)
+        path = tmp_path / "core"
+        path.write_bytes(b"\x7fELF\2\1\1" + bytes(9) + head + bytes(200_000))
+        for command in ("autopsy", "why"):
+            done = killtrail(command, str(path))
+            assert done.returncode == 5 and "the core of a process, perhaps" in done.stderr
+
     @pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.9, 0.99])
     def test_cut(self, killtrail, folder, tmp_path, share):
         """A dump cut off anywhere gives what can be had, or says that it can't."""

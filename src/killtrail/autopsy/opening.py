@@ -107,7 +107,9 @@ def _by_drgn(piece: Piece, info: bytes) -> "Program":
     program = Program(platform=_platform(), **more)
     program.set_core_dump(os.dup(piece.fd))
     if not _text_of(program):
-        raise ValueError("it has no VMCOREINFO")
+        raise ValueError(
+            "no kernel's dump, by its notes (no VMCOREINFO): the core of a process, perhaps"
+        )
     return program
 
 
