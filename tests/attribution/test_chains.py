@@ -1,7 +1,5 @@
 """Who stands behind a sender, whose limit or filter it was, and who is left alone."""
 
-from dataclasses import replace
-
 import pytest
 
 from killtrail.attribution import claims, threads
@@ -19,6 +17,7 @@ from killtrail.model.events import (
     ThreadDied,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.slotted import replace
 from tests.attribution.make import NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)

@@ -1,7 +1,5 @@
 """Sources that agree are named beside each other; those that do not are both shown."""
 
-from dataclasses import replace
-
 from killtrail.attribution.corroboration import corroborated
 from killtrail.attribution.engine import judge
 from killtrail.model.causes import Cause
@@ -11,6 +9,7 @@ from killtrail.model.clock import Boot
 from killtrail.model.events import OomKilled, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host
+from killtrail.slotted import replace
 from tests.attribution import make
 
 WALL = Boot("", 0)

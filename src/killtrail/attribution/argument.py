@@ -1,6 +1,5 @@
 """What a rule works with: the case, the effective signal explained, and the brief."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from killtrail.attribution import claims, effective, lineage, sending, wording
@@ -14,6 +13,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.events import Creator, Note, ProcessExited, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.verdict import Ancestor, Subject
+from killtrail.slotted import dataclass, field
 
 _DEEPEST = 6
 _SEEN: Final = {

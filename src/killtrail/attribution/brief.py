@@ -1,13 +1,12 @@
 """Collects links and evidence while a rule argues, so that every statement gets its record."""
 
-from dataclasses import dataclass, field
-
 from killtrail.model.absence import Absence, Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Event, described
+from killtrail.model.events import Event
 from killtrail.model.process import Process
 from killtrail.model.verdict import Evidence, Link, RuledOut, Subject
+from killtrail.slotted import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Brief:
             where=event.origin.where,
             says=says,
             time_ns=event.time_ns,
-            record=described(event),
+            event=event,
         )
         self.evidence.append(line)
         return line.id

@@ -1,7 +1,6 @@
 """Everything known about one death, as the rules get it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from killtrail.model.events import (
     Loss,
@@ -15,6 +14,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host
+from killtrail.slotted import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

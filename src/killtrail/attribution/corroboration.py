@@ -5,7 +5,6 @@ down. Nothing is averaged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.attribution import wording
@@ -13,8 +12,9 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
-from killtrail.model.events import Event, OomKilled, ProcessExited, SignalSent, described
+from killtrail.model.events import Event, OomKilled, ProcessExited, SignalSent
 from killtrail.model.verdict import Contradiction, Evidence, Link, Verdict
+from killtrail.slotted import dataclass, field, replace
 
 _SAME_NS: Final = NS // 5
 """Audit's clock ticks every few milliseconds, and records of one moment were seen 40 ms apart."""
@@ -30,9 +30,7 @@ class _Draft:
     def cite(self, event: Event, says: str, time_ns: int) -> int:
         number = len(self.verdict.evidence) + len(self.evidence) + 1
         self.evidence.append(
-            Evidence(
-                number, event.origin.source, event.origin.where, says, time_ns, described(event)
-            )
+            Evidence(number, event.origin.source, event.origin.where, says, time_ns, event)
         )
         return number
 

@@ -1,11 +1,10 @@
 """Which of the signals a process got ended it, and how surely."""
 
-from dataclasses import dataclass
-
 from killtrail.attribution.case import Facts
 from killtrail.model import signals as sg
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.attribution import wording
@@ -15,6 +14,7 @@ from killtrail.model.events import HostEvent, Loss
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
 from killtrail.model.verdict import Death, Host, Subject, Verdict
+from killtrail.slotted import dataclass
 
 MACHINE: Final = Process(Key(0, None), user="")
 """Stands where a verdict on a process has its process."""

@@ -1,7 +1,5 @@
 """A number that is no death: alive, perhaps frozen, perhaps another life than the one asked about."""
 
-from dataclasses import replace
-
 from killtrail.attribution import origin, wording
 from killtrail.attribution.argument import Argument
 from killtrail.attribution.brief import Brief
@@ -14,6 +12,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
 from killtrail.model.verdict import Death, Evidence, Verdict
+from killtrail.slotted import replace
 
 
 def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:

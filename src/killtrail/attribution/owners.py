@@ -1,12 +1,11 @@
 """Whose a limit, a filter or a terminal's other end is."""
 
-from dataclasses import dataclass
-
 from killtrail.attribution.sending import explain
 from killtrail.attribution.ways import Actor
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """What repeats over time: a killer with a stale pid, a kill every so often, a loop of restarts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +14,7 @@ from killtrail.model.events import SignalRefused, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.verdict import Pattern, Verdict
+from killtrail.slotted import replace
 
 _Try = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000

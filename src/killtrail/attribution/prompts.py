@@ -1,6 +1,5 @@
 """What made a sender send: a service manager's client, or a signal that it passed on."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.attribution import effective, wording
@@ -16,6 +15,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import ManagerAsked, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.verdict import Subject
+from killtrail.slotted import dataclass
 
 _AT_ONCE_NS: Final = 2 * NS
 """Who passes a signal on does it in its handler."""

@@ -1,11 +1,11 @@
 """The words for how a signal came about."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from killtrail.model.causes import Mechanism
 from killtrail.model.certainty import Certainty
+from killtrail.slotted import dataclass
 
 SENDING_CALLS: Final = {
     "kill": Mechanism.KILL,

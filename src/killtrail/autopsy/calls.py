@@ -7,7 +7,6 @@ for 64-bit callers. Which of the two a dump uses is read from the code in it.
 
 import re
 import struct
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from killtrail.autopsy import tasks
 from killtrail.autopsy.kernel import Kernel
 from killtrail.autopsy.notes import Notes
 from killtrail.model.autopsy import FindingKind
+from killtrail.slotted import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """Modules by five views: the list, sysfs, the address tree, vmalloc's owners, and the memory itself."""
 
 import struct
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from killtrail.autopsy.kernel import MODULES_MOST, Kernel, Module, text_of
 from killtrail.autopsy.notes import Notes
 from killtrail.autopsy.pages import LOADERS, PAGE, Space, areas
 from killtrail.model.autopsy import FindingKind
+from killtrail.slotted import dataclass, field
 
 if TYPE_CHECKING:
     from drgn import Object

@@ -11,7 +11,6 @@ import shutil
 import struct
 import subprocess
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from killtrail.autopsy.kernel import Kernel, build_id
 from killtrail.autopsy.notes import Notes
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.autopsy import FindingKind
+from killtrail.slotted import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

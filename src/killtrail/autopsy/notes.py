@@ -1,9 +1,9 @@
 """Findings as they come up, numbered; what nobody owns is kept for the checks that look around it."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from killtrail.model.autopsy import Finding, FindingKind
+from killtrail.slotted import dataclass, field
 
 _MOST: Final = 200
 """Of one kind; a dump that was made to bury the reader says so with the last of them."""

@@ -8,11 +8,11 @@ own (kernel/vmcore_info.c).
 import os
 import re
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UnavailableError
+from killtrail.slotted import dataclass
 from killtrail.sources.logs.pieces import Piece, open_piece
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.autopsy.kernel import Kernel
 from killtrail.model.autopsy import Panic
 from killtrail.model.text import visible
+from killtrail.slotted import dataclass
 from killtrail.sources.logs.pieces import Piece
 
 _LINES_MOST: Final = 40

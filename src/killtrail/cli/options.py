@@ -2,13 +2,13 @@
 
 import argparse
 import re
-import shutil
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from killtrail.errors import UsageError
 from killtrail.inquiry.narrow import Filter
 from killtrail.model.clock import NS, Boot
+from killtrail.report.columns import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,20 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, f"{self.prog} --help")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Told its width: argparse looks for it anew at every option, by way of shutil."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=columns() - 2)
+
+
 def parser(command: str, description: str, examples: str = "") -> Parser:
     """A command's parser; the description's first line is its one-line help."""
     return Parser(
         prog=f"killtrail {command}",
         description=description,
         epilog=f"examples:\n{examples}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
 
 
@@ -70,7 +77,7 @@ def add_output(p: argparse.ArgumentParser) -> None:
 
 def width() -> int:
     """Columns to wrap at."""
-    return min(shutil.get_terminal_size((100, 24)).columns, 100)
+    return min(columns(), 100)
 
 
 def positive(text: str) -> int:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from killtrail.cli import options
@@ -14,6 +13,7 @@ from killtrail.errors import UnavailableError, UsageError
 from killtrail.host.audit import advice, check, rules
 from killtrail.host.privilege import is_root
 from killtrail.model.text import visible
+from killtrail.slotted import replace
 
 _FOUND = 6
 _BYTES_PER_EXEC = 1400

@@ -5,10 +5,11 @@ kernel has some 100,000 types.
 """
 
 import struct
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 _PATH: Final = Path("/sys/kernel/btf/vmlinux")
 _HEADER: Final = struct.Struct("=HBBIIIII")

@@ -2,8 +2,9 @@
 
 import os
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 _MAGIC: Final = b"\x7fELF"
 _PT_INTERP: Final = 3

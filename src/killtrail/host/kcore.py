@@ -3,8 +3,9 @@
 import os
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
+
+from killtrail.slotted import dataclass, field
 
 _PATH: Final = "/proc/kcore"
 _PT_LOAD: Final = 1

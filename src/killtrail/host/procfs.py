@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.slotted import dataclass
 
 PROC: Final = Path("/proc")
 _ARGV_MOST: Final = 4096

@@ -3,8 +3,9 @@
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 _NETLINK_SOCK_DIAG: Final = 4
 _BY_FAMILY, _ERROR, _DONE = 20, 2, 3

@@ -1,7 +1,6 @@
 """The questions the command line asks."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from killtrail.attribution import threads
 from killtrail.attribution.case import Case, Facts
@@ -15,6 +14,7 @@ from killtrail.inquiry.target import Target
 from killtrail.model.events import ImageReplaced, Loss, ProcessExited, ThreadDied
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Verdict
+from killtrail.slotted import replace
 from killtrail.sources.base import Wanted
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from killtrail.attribution import host
@@ -10,6 +9,7 @@ from killtrail.errors import UsageError
 from killtrail.inquiry.narrow import Filter
 from killtrail.model.events import HostEvent
 from killtrail.model.text import visible
+from killtrail.slotted import replace
 from killtrail.sources.kept import Asked, Kept
 
 _NUMBER: Final = re.compile(r"0|-[1-9]\d{0,5}")

@@ -1,10 +1,9 @@
 """Which sources can be asked here, grouped by boot."""
 
-from dataclasses import dataclass
-
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.host import boot
 from killtrail.inquiry.fusion import Fusion
+from killtrail.slotted import dataclass
 from killtrail.sources.base import Descriptor, Source, Usable
 from killtrail.sources.catalogue import CATALOGUE
 

@@ -1,12 +1,11 @@
 """Whether this host's own word counts in full: what lowers it stands with every verdict on it."""
 
-from dataclasses import replace
-
 from killtrail.model.absence import Absence, Why
 from killtrail.model.certainty import Certainty
 from killtrail.model.trust import Layer
 from killtrail.model.verdict import Verdict
 from killtrail.recorder.history import place
+from killtrail.slotted import replace
 from killtrail.trust import remembered
 
 

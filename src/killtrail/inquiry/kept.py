@@ -2,11 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from killtrail.attribution import effective, host, patterns
+from killtrail.attribution import effective, patterns
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
 from killtrail.inquiry import machines
@@ -29,6 +28,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host, Verdict
+from killtrail.slotted import dataclass, field, replace
 from killtrail.sources.kept import Asked, Kept
 
 _DEAD_NS: Final = NS
@@ -167,6 +167,8 @@ def _one_per_act(verdicts: list[Verdict]) -> list[Verdict]:
 
 def why_host(kept: Iterable[Kept], narrow: Filter, node: str | None) -> list[Verdict]:
     """Verdicts on every end of the machine in the evidence, oldest first per clock."""
+    from killtrail.attribution import host  # noqa: PLC0415 -- processes' deaths need none of it
+
     verdicts: list[Verdict] = []
     asked = Asked(None, narrow.since_ns, narrow.until_ns, launchers=False)
     for group in machines.groups(kept):

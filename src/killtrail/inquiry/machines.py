@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from killtrail.model.events import Event
 from killtrail.model.verdict import Host
+from killtrail.slotted import replace
 from killtrail.sources.kept import Kept
 
 _LOGS: Final = re.compile(r"^(.*?)/?(?:var|run)/log/")

@@ -1,6 +1,6 @@
 """What narrows a question."""
 
-from dataclasses import dataclass
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

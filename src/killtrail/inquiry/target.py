@@ -1,13 +1,13 @@
 """What a user may type as TARGET."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from killtrail.errors import UsageError
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass
 
 _COMM_MOST: Final = 15
 

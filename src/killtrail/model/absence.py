@@ -1,7 +1,8 @@
 """Why a value is missing: five kinds, never a bare null without a reason."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from killtrail.slotted import dataclass
 
 
 class Why(StrEnum):

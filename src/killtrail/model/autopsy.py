@@ -1,10 +1,10 @@
 """What a crash dump tells: the panic, the task, the true stack, what was changed, and what that means."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from killtrail.model.certainty import Certainty
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass
 
 
 class Tier(StrEnum):

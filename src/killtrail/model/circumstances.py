@@ -1,8 +1,7 @@
 """What stood behind a signal at the moment it was sent: the call, limits, filters, terminals."""
 
-from dataclasses import dataclass
-
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

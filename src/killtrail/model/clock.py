@@ -5,9 +5,10 @@ clock (offset 0), for a trace without a date the boot clock with an unknown offs
 times the order of its lines.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 NS: Final = 1_000_000_000
 

@@ -1,7 +1,6 @@
 """Observations: typed, immutable, each with the record it came from. Times are boot-clock ns."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
 
 from killtrail.model.circumstances import (
     Filters,
@@ -11,6 +10,7 @@ from killtrail.model.circumstances import (
     Terminal,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.slotted import dataclass, field, fields, is_dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def described(event: Event) -> tuple[tuple[str, str], ...]:
 
 
 def _rows(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    for each in fields(value):  # type: ignore[arg-type]
+    for each in fields(value):
         item = getattr(value, each.name)
         name = f"{prefix}{each.name}"
         if item is None or item == () or each.name == "origin":

@@ -1,7 +1,8 @@
 """What a host says of itself, held against independent views: one check per statement."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from killtrail.slotted import dataclass
 
 
 class Result(StrEnum):

@@ -1,12 +1,12 @@
 """The answer about one death: a graph of links, each with its own evidence and certainty."""
 
-from dataclasses import dataclass
-
 from killtrail.model.absence import Absence
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
+from killtrail.model.events import Event, described
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,13 @@ class Evidence:
     where: str
     says: str
     time_ns: int | None = None
-    record: tuple[tuple[str, str], ...] = ()
-    """The observation's own fields, for a reader who wants to judge for himself."""
+    event: Event | None = None
+    """The observation itself, where it is one record."""
+
+    @property
+    def record(self) -> tuple[tuple[str, str], ...]:
+        """The observation's own fields, for a reader who wants to judge for himself."""
+        return described(self.event) if self.event is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.host import procfs
+from killtrail.slotted import dataclass
 
 _CLONE3: Final = 435
 _LAST_PID: Final = Path("/proc/sys/kernel/ns_last_pid")

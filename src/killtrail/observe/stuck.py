@@ -1,6 +1,5 @@
 """Who should have died, who waits for it, and through what: the answer to a stop script that hangs."""
 
-from dataclasses import dataclass, replace
 from typing import Final
 
 from killtrail.attribution import wording
@@ -16,6 +15,7 @@ from killtrail.model.trust import Check, CheckId
 from killtrail.model.verdict import Death, Evidence, Verdict
 from killtrail.observe import waits
 from killtrail.observe.waits import Wait
+from killtrail.slotted import dataclass, replace
 from killtrail.trust import behaviour, views
 
 LOOK_S: Final = 6.0

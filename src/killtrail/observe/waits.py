@@ -9,13 +9,13 @@ import platform
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from killtrail.host import elf, procfs
 from killtrail.model.process import Process
+from killtrail.slotted import dataclass, field, replace
 from killtrail.trust.handover import ASKS_FOR_LIFE
 
 _STEP_S: Final = 0.001

@@ -7,7 +7,6 @@ import grp
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import BPFFS, FOLDER, Meta, Pins
 from killtrail.recorder.sweep import sweep
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
+from killtrail.slotted import dataclass
 
 PINNED_MAPS: Final = (*(ring.name for ring in L.RINGS), "meta", "stats", "bss", "bell")
 # bpffs takes no dots in names.

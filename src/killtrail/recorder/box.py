@@ -4,13 +4,13 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.recorder import bpf
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.pins import Meta, Pins
+from killtrail.slotted import dataclass
 
 _PAGE: Final = mmap.PAGESIZE
 

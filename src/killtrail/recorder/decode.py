@@ -6,7 +6,6 @@ records that end before their fixed part; a record cut behind it gives what is t
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from killtrail.model.events import (
@@ -26,6 +25,7 @@ from killtrail.model.redact import redact
 from killtrail.recorder import extras, parts
 from killtrail.recorder import layout as L  # noqa: N812 -- a table of offsets, read beside each use
 from killtrail.recorder.symbols import Symbols
+from killtrail.slotted import dataclass, replace
 
 _INFO: Final = ("none", "kernel", "user")
 _RETURNS: Final = {1: False, 2: True}

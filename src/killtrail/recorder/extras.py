@@ -1,11 +1,11 @@
 """What only some signals carry: the limit, the filters, the terminal or the pipe behind them."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model.circumstances import Filters, ResourceLimit, Terminal
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder import parts
+from killtrail.slotted import dataclass
 
 _RESOURCES: Final = {0: "RLIMIT_CPU", 1: "RLIMIT_FSIZE", 9: "RLIMIT_AS", 15: "RLIMIT_RTTIME"}
 

@@ -1,8 +1,9 @@
 """Layout of the box: the reader's copy of bpf/records.h. LAYOUT must match; a test compares both."""
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 LAYOUT: Final = 2
 SLOT_HEAD: Final = Struct("<QQII")

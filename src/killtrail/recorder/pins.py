@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from killtrail.errors import UnavailableError
 from killtrail.recorder import bpf
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.symbols import Symbols, from_rows
+from killtrail.slotted import dataclass
 
 BPFFS: Final = Path("/sys/fs/bpf")
 FOLDER: Final = BPFFS / "killtrail"

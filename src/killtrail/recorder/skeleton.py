@@ -11,11 +11,11 @@ import json
 import os
 import struct
 import zlib
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Final
 
 from killtrail.recorder import bpf
+from killtrail.slotted import dataclass, field
 
 MAGIC: Final = b"BPFLSK1\0"
 _PROG_TYPE_SYSCALL, _F_SLEEPABLE, _MAP_TYPE_ARRAY = 31, 1 << 4, 2

@@ -6,9 +6,10 @@ the box, so that a reader without CAP_SYSLOG can still tell a kill from a timer.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 OF_INTEREST: Final = frozenset(
     [

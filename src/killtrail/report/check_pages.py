@@ -1,9 +1,9 @@
 """What each check of `trust` proves, what it can't, and where it has cried wolf."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model.trust import CheckId
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

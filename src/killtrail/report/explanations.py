@@ -1,10 +1,10 @@
 """Plain words for causes, mechanisms and signals; the docs pages are made from the same text."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

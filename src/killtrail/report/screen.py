@@ -3,7 +3,6 @@
 Built once as rows of (label, paragraphs); `plain` and `colour` only lay it out.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.host.users import name_of
@@ -17,6 +16,7 @@ from killtrail.model.text import visible
 from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
 from killtrail.report import when
 from killtrail.report.escape import shell_words
+from killtrail.slotted import dataclass
 
 _WHY_MOST: Final = 5
 _LOWERED_MOST: Final = 3

@@ -1,7 +1,6 @@
 """Lays the screen out: plain text anywhere, colour on a terminal."""
 
 import os
-import shutil
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Final, TextIO
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from killtrail.model.certainty import Certainty
 from killtrail.model.verdict import Verdict
 from killtrail.report import screen
+from killtrail.report.columns import columns
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,7 +25,7 @@ _COLOUR: Final = {
 
 def width() -> int:
     """Columns to use: the terminal's (COLUMNS overrides), within reason."""
-    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((100, 24)).columns))
+    return max(_NARROWEST, min(_WIDEST, columns()))
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -1,9 +1,9 @@
 """One act, many victims: only the first ones' records hold all that is known of the sender."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from killtrail.model.events import SignalSent
+from killtrail.slotted import replace
 
 
 def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) -> SignalSent:

@@ -1,7 +1,6 @@
 """What every source can be asked, and how it describes itself."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from killtrail.model.events import (
@@ -16,6 +15,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What kept evidence can be asked: files that a host has written, here or copied off it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from killtrail.model.events import Event, Loss
 from killtrail.model.verdict import Host
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What kinds of kept evidence can be read, in one explicit tuple: docs and doctor are made from it."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

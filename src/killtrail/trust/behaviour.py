@@ -4,12 +4,12 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Final
 
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.slotted import dataclass, replace
 from killtrail.trust import handover, sandbox
 from killtrail.trust.questions import QUESTIONS, Question
 from killtrail.trust.root import Root

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
+from killtrail.slotted import dataclass
 from killtrail.trust import (
     behaviour,
     indicators,

@@ -7,12 +7,12 @@ manager that updated itself, certificate bundles) and no packaged executable doe
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from killtrail.host import elf
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.slotted import dataclass, field
 from killtrail.trust.packages.index import Index, Owned
 from killtrail.trust.root import Root
 

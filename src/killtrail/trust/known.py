@@ -5,8 +5,9 @@ Facts only, each with where it was published. A path by itself proves nothing: a
 So ownership is asked first, and the words are always *seen before in*.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What is mounted where, by mountinfo (proc(5)); mounts over /proc/N hide a process from every tool."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.host import procfs
+from killtrail.slotted import dataclass
 
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 _OVER: Final = re.compile(r"/proc/(\d+)(?:/.*)?")

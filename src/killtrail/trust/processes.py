@@ -7,13 +7,13 @@ listing did not show it: comparing two listings alone gives false alarms on ever
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
 from killtrail.recorder import task_iterator
+from killtrail.slotted import dataclass
 from killtrail.trust import mounts, sandbox, views
 from killtrail.trust.root import Root
 

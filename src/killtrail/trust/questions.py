@@ -5,8 +5,9 @@ a name that nobody has, `{missing}` a path where nothing is, `{port}` a port tha
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 GIVEN: Final = b"killtrail asks what it knows\n"
 

@@ -11,11 +11,11 @@ import resource
 import signal
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from killtrail.host.tracing import Executed, Tree, trace_me
+from killtrail.slotted import dataclass
 
 NOBODY: Final = 65534
 LIMIT_S: Final = 3.0

@@ -7,13 +7,13 @@ strace shows all of it: the second exec, the child's status, its own, and the ch
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model.events import ProcessExited, ProcessSeen
 from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.slotted import dataclass, field, replace
 from killtrail.sources.logs import strace
 from killtrail.sources.logs.pieces import Piece
 from killtrail.trust import handover

@@ -4,8 +4,9 @@ audit.rules(7), auditctl(8); kernel/auditfilter.c, kernel/auditsc.c. Each line h
 a rule that nobody understands is a rule that somebody deletes.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 KEY: Final = "killtrail"
 FILE: Final = "/etc/audit/rules.d/50-killtrail.rules"

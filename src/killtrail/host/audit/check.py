@@ -1,10 +1,10 @@
 """What a rule set would miss of a killing, found by playing one after the other through it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.host.audit.rules import UNSET, Call, RuleSet
+from killtrail.slotted import dataclass
 
 _KILL, _TERM, _SEGV = 9, 15, 11
 _BY_SECOND: Final = ("kill", "tkill", "rt_sigqueueinfo", "pidfd_send_signal")

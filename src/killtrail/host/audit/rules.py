@@ -6,8 +6,9 @@ Whether a rule set would record a call is found out by asking it about that very
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 UNSET: Final = 0xFFFFFFFF
 _FIELD: Final = re.compile(r"(\w+)(!=|<=|>=|&=|=|<|>|&)(.*)$")

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.errors import UnavailableError
@@ -16,6 +15,7 @@ from killtrail.recorder.history.bell import Bell
 from killtrail.recorder.history.drain import Drain
 from killtrail.recorder.history.store import History, Limits
 from killtrail.recorder.pins import Pins
+from killtrail.slotted import dataclass
 
 _POLL_S: Final = 1.0
 _PRUNE_S: Final = 60.0

@@ -5,7 +5,6 @@ goes on right there: nothing acknowledged is lost, nothing is taken twice.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from killtrail.host import boot
@@ -13,6 +12,7 @@ from killtrail.model.events import Recorded
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.box import Box, Slot
 from killtrail.recorder.history.store import History
+from killtrail.slotted import dataclass, field
 
 if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder

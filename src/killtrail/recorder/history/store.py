@@ -13,7 +13,6 @@ import grp
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,6 +33,7 @@ from killtrail.model.events import (
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 from killtrail.recorder.history.place import default_path
+from killtrail.slotted import dataclass
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """

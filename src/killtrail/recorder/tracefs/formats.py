@@ -2,8 +2,9 @@
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 _FIELD: Final = re.compile(
     r"field:(?P<type>[^;]*?)\s*(?P<name>\w+)(?:\[[^\]]*\])?;\s*offset:(?P<offset>\d+);"

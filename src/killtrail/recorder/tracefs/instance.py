@@ -11,7 +11,6 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from killtrail.model.process import Process
 from killtrail.recorder import refusal
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
 from killtrail.recorder.tracefs import probe
+from killtrail.slotted import dataclass
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
 INSTANCE: Final = TRACEFS / "instances/killtrail"

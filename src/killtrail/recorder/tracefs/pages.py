@@ -7,8 +7,9 @@ then entries of a 32-bit header (5 bits type or length, 27 bits time delta) and 
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from killtrail.slotted import dataclass
 
 _HEAD: Final = struct.Struct("<QQ")
 _LENGTH: Final = (1 << 20) - 1

@@ -6,7 +6,6 @@ not to be had; whether a signal was fatal shows in signal_deliver (default actio
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model import signals as sg
@@ -23,6 +22,7 @@ from killtrail.model.redact import redact
 from killtrail.recorder.symbols import Symbols
 from killtrail.recorder.tracefs import probe
 from killtrail.recorder.tracefs.formats import Format
+from killtrail.slotted import dataclass, field, replace
 
 _CLONE_THREAD: Final = 0x10000
 _MOST_ANCESTORS: Final = 32

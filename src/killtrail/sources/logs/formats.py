@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.events import ParseProblem
+from killtrail.slotted import dataclass
 from killtrail.sources.kept import Kept
 from killtrail.sources.logs.audit import log as audit
 from killtrail.sources.logs.pieces import Piece, open_piece
@@ -45,7 +44,7 @@ def open_paths(paths: list[str]) -> Opened:
         try:
             sorter.take(open_piece(path))
         except UnavailableError as error:
-            sorter.problems.append(ParseProblem("files", str(path), str(error)))
+            sorter.problems.append(ParseProblem("files", path, str(error)))
     return sorter.opened()
 
 
@@ -106,7 +105,7 @@ class _Sorter:
         if audited:
             # A kernel's log has audit records and other lines.
             own = piece if stream is None else piece.again()
-            self._logs.setdefault(os.path.dirname(piece.path), []).append(own)  # noqa: PTH120
+            self._logs.setdefault(os.path.dirname(piece.path), []).append(own)
         elif stream is None:
             self._unknown.append(piece.path)
             piece.close()
@@ -141,13 +140,12 @@ def _stream(piece: Piece, sample: bytes) -> Kept | None:
     return texts.stream(piece, sample)
 
 
-def _files(paths: list[str]) -> Iterator[Path]:
+def _files(paths: list[str]) -> Iterator[str]:
     count = 0
-    for text in paths:
-        path = Path(text)
-        if not path.exists():
-            raise UsageError(f"{text}: no such file or folder")
-        for each in _below(path) if path.is_dir() else (path,):
+    for path in paths:
+        if not os.path.exists(path):
+            raise UsageError(f"{path}: no such file or folder")
+        for each in _below(path) if os.path.isdir(path) else (path,):
             count += 1
             if count > _FILES_MOST:
                 raise UsageError(f"more than {_FILES_MOST} files", "name the logs that matter")
@@ -159,12 +157,12 @@ _LOG_FOLDERS: Final = ("var/log", "run/log")
 
 
 # os.walk does not follow links to folders, so no loop can hold it.
-def _below(folder: Path) -> Iterator[Path]:
-    logs = [folder / name for name in _LOG_FOLDERS if (folder / name).is_dir()]
+def _below(folder: str) -> Iterator[str]:
+    logs = [each for name in _LOG_FOLDERS if os.path.isdir(each := os.path.join(folder, name))]
     for top in logs or [folder]:
         for root, folders, files in os.walk(top):
             folders.sort()
             for name in sorted(files):
-                path = Path(root, name)
-                if path.is_file():
+                path = os.path.join(root, name)
+                if os.path.isfile(path):
                     yield path

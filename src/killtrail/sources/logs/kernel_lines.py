@@ -5,11 +5,11 @@ dmesg, `dmesg -T`, a serial console, kern.log and messages (RFC 3164 and RFC 333
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from killtrail.model.clock import NS
+from killtrail.slotted import dataclass
 from killtrail.sources.logs.pieces import Piece
 
 _MONTHS: Final = {

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.slotted import replace
 from killtrail.sources.logs import journal, managers, oom
 from killtrail.sources.logs.kernel_lines import Line, lines
 from killtrail.sources.logs.pieces import Piece

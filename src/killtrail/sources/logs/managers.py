@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from killtrail.model import signals as sg
@@ -16,6 +15,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.slotted import replace
 from killtrail.sources.logs.kernel_lines import Line
 
 # systemd src/core/unit.c, log_kill(); the wording is that of 234 and later.

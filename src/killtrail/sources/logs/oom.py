@@ -5,11 +5,11 @@ on: `Kill process`, `Killed process`, `Memory cgroup out of memory`, `oom-kill:c
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 from killtrail.model.events import OomKilled, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.slotted import dataclass, field
 
 _INVOKED: Final = re.compile(r"(?P<comm>.{1,16}) invoked oom-killer: ")
 _TASK: Final = re.compile(

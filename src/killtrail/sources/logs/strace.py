@@ -7,7 +7,6 @@ the end.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from killtrail.model import signals as sg
@@ -21,6 +20,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.slotted import dataclass, field, replace
 from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "strace"

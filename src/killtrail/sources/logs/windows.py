@@ -5,7 +5,6 @@ is cut while it is read gives short reads, not SIGBUS. Needles are sought with t
 about twice as fast as bytearray.find; single bytes with find, which is memchr.
 """
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -19,14 +18,42 @@ AFTER: Final = 1 << 13
 _LONGEST: Final = 4 << 20
 
 
-def _memmem() -> Callable[[int, int, bytes, int], int | None] | None:
+_Search = Callable[[bytes, int, int], list[int]]
+
+
+def _by_memmem(buffer: bytearray) -> _Search | None:
+    # Not before the first needle: many questions have none, and ctypes takes 2 ms to import.
+    import ctypes  # noqa: PLC0415
+
     try:
-        found = ctypes.CDLL(None).memmem
+        memmem = ctypes.CDLL(None).memmem
     except (AttributeError, OSError):
         return None
-    found.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    found.restype = ctypes.c_void_p
-    return found
+    memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    memmem.restype = ctypes.c_void_p
+    base = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+    def search(needle: bytes, first: int, stop: int) -> list[int]:
+        found: list[int] = []
+        at, stop = base + first, base + stop
+        while at < stop and (hit := memmem(at, stop - at, needle, len(needle))):
+            found.append(hit - base)
+            at = hit + 1
+        return found
+
+    return search
+
+
+def _by_find(buffer: bytearray) -> _Search:
+    def search(needle: bytes, first: int, stop: int) -> list[int]:
+        found = []
+        at = buffer.find(needle, first, stop)
+        while at >= 0:
+            found.append(at)
+            at = buffer.find(needle, at + 1, stop)
+        return found
+
+    return search
 
 
 class Window:
@@ -36,8 +63,7 @@ class Window:
         self._size = size
         self.buffer = bytearray(BEFORE + size + AFTER)
         self._view = memoryview(self.buffer)
-        self._memmem = _memmem()
-        self._base = ctypes.addressof(ctypes.c_char.from_buffer(self.buffer))
+        self._search: _Search | None = None
         self.piece: Piece | None = None
         self.start = self.first = self.last = self.end = 0
 
@@ -62,27 +88,10 @@ class Window:
 
     def hits(self, needle: bytes) -> list[int]:
         """Positions in the buffer where a needle begins inside the window."""
+        if self._search is None:
+            self._search = _by_memmem(self.buffer) or _by_find(self.buffer)
         # It may reach over the window's end.
-        stop = min(self.end, self.last + len(needle) - 1)
-        if self._memmem is None:
-            return self._found(needle, stop)
-        found: list[int] = []
-        at = self._base + self.first
-        stop += self._base
-        while True:
-            hit = self._memmem(at, stop - at, needle, len(needle)) if at < stop else None
-            if not hit:
-                return found
-            found.append(hit - self._base)
-            at = hit + 1
-
-    def _found(self, needle: bytes, stop: int) -> list[int]:
-        found = []
-        at = self.buffer.find(needle, self.first, stop)
-        while at >= 0:
-            found.append(at)
-            at = self.buffer.find(needle, at + 1, stop)
-        return found
+        return self._search(needle, self.first, min(self.end, self.last + len(needle) - 1))
 
     def line(self, at: int) -> tuple[int, bytes]:
         """(offset in the piece, text) of the line around a position; at most 4 MiB of it."""

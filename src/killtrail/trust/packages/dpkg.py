@@ -7,10 +7,10 @@ name, unless it is the diverting package's own. Alternatives are links, and owne
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model.events import ParseProblem
+from killtrail.slotted import dataclass
 from killtrail.trust.packages.index import PROGRAMS, Index, Owned
 from killtrail.trust.root import Root
 

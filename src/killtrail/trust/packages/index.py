@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from killtrail.model.events import ParseProblem
+from killtrail.slotted import dataclass, field
 
 PROGRAMS: Final = (
     rb"(?:usr/)?(?:(?:local/)?s?bin/(?:[^/\n]+/){0,2}[^/\n]+"

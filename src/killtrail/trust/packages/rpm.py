@@ -12,12 +12,12 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from killtrail.model.events import ParseProblem
+from killtrail.slotted import dataclass
 from killtrail.trust.packages.index import IS_PROGRAM, Index, Owned
 from killtrail.trust.root import Root
 

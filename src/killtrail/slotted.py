@@ -1,0 +1,158 @@
+"""What killtrail uses of the standard library's dataclasses, where a class costs little to define.
+
+The standard ones import `inspect` and compile six functions for every class as it is defined: half of
+the time that a question to a log took before its first byte was read. Here `__init__` is compiled
+when a class is first used, and the rest is shared. Meaning and spelling are the standard library's
+(PEP 557, PEP 681), always with slots; there is no inheritance of fields, no `__post_init__`, and no
+pickling.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, TypeVar, dataclass_transform
+
+_C = TypeVar("_C", bound=type)
+_T = TypeVar("_T")
+MISSING: Final = object()
+"""In place of a default that a field does not have."""
+
+
+class Field:
+    """One field: its name, and its default or what makes one."""
+
+    __slots__ = ("default", "factory", "name")
+
+    def __init__(self, default: object, factory: Callable[[], object] | None) -> None:
+        self.name = ""
+        self.default = default
+        self.factory = factory
+
+
+def field(*, default: Any = MISSING, default_factory: Callable[[], object] | None = None) -> Any:  # noqa: ANN401 -- stands where a default of any type may stand
+    """A field whose default is made anew for each instance."""
+    return Field(default, default_factory)
+
+
+@dataclass_transform(field_specifiers=(field,))
+def dataclass(*, frozen: bool = False, eq: bool = True, slots: bool = True) -> Callable[[_C], _C]:
+    """A class with slots for its annotated names, which its `__init__` takes in that order."""
+    assert slots  # noqa: S101 -- written out where it is used, as readers know it
+    return lambda cls: _made(cls, frozen=frozen, eq=eq)
+
+
+def fields(of: object) -> tuple[Field, ...]:
+    """The fields of a dataclass, or of an instance of one; TypeError for anything else."""
+    try:
+        found: tuple[Field, ...] = of.__fields__  # type: ignore[attr-defined]
+    except AttributeError:
+        raise TypeError(f"{of!r} is no dataclass") from None
+    return found
+
+
+def is_dataclass(of: object) -> bool:
+    """Whether it is a dataclass, or an instance of one."""
+    return hasattr(of, "__fields__")
+
+
+def replace(of: _T, /, **changes: Any) -> _T:  # noqa: ANN401
+    """A copy with some fields changed."""
+    cls = type(of)
+    for name in cls.__match_args__:  # type: ignore[attr-defined]
+        if name not in changes:
+            changes[name] = getattr(of, name)
+    return cls(**changes)
+
+
+def _made(cls: _C, *, frozen: bool, eq: bool) -> _C:
+    own = dict(cls.__dict__)
+    declared = tuple(_declared(name, own.pop(name, MISSING)) for name in _annotated(cls))
+    names = tuple(each.name for each in declared)
+    for name in ("__dict__", "__weakref__"):
+        own.pop(name, None)
+    own |= {"__slots__": names, "__match_args__": names, "__fields__": declared}
+    own.setdefault("__repr__", _repr)
+    if eq:
+        own |= _comparing(names, frozen=frozen)
+    if frozen:
+        own |= {"__setattr__": _refuse_setting, "__delattr__": _refuse_deleting}
+    new = type(cls)(cls.__name__, cls.__bases__, own)
+    new.__qualname__ = cls.__qualname__
+    new.__init__ = _first(new, frozen=frozen)  # type: ignore[misc]
+    return new
+
+
+# Python 3.14 evaluates annotations when they are asked for, and names in them may not exist yet.
+def _annotated(cls: type) -> tuple[str, ...]:
+    if "__annotations__" in cls.__dict__:
+        return tuple(cls.__dict__["__annotations__"])  # noqa: RUF063 -- inspect is what costs
+    try:
+        import annotationlib  # type: ignore[import-not-found] # noqa: PLC0415
+    except ImportError:
+        return ()
+    return tuple(annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF))
+
+
+def _declared(name: str, value: object) -> Field:
+    found = value if isinstance(value, Field) else Field(value, None)
+    found.name = name
+    return found
+
+
+def _comparing(names: tuple[str, ...], *, frozen: bool) -> dict[str, object]:
+    values: Callable[[object], object] = attrgetter(*names) if names else lambda _: ()
+
+    def __eq__(self: object, other: object) -> bool:  # noqa: N807
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return values(self) == values(other)
+
+    def __hash__(self: object) -> int:  # noqa: N807
+        return hash(values(self))
+
+    return {"__eq__": __eq__, "__hash__": __hash__ if frozen else None}
+
+
+def _first(cls: type, *, frozen: bool) -> Callable[..., None]:
+    def __init__(self: object, *args: object, **named: object) -> None:  # noqa: N807
+        init = _compiled(cls, frozen=frozen)
+        cls.__init__ = init  # type: ignore[misc]
+        init(self, *args, **named)
+
+    return __init__
+
+
+def _compiled(cls: type, *, frozen: bool) -> Callable[..., None]:
+    known: dict[str, object] = {"_MISSING": MISSING}
+    heads, body = ["self"], []
+    for each in fields(cls):
+        name = each.name
+        default = MISSING if each.factory else each.default
+        if each.factory:
+            known[f"_new_{name}"] = each.factory
+            body.append(f" if {name} is _MISSING: {name} = _new_{name}()")
+        elif default is not MISSING:
+            known[f"_of_{name}"] = default
+        has_default = each.factory or default is not MISSING
+        heads.append(
+            name + (("=_MISSING" if each.factory else f"=_of_{name}") if has_default else "")
+        )
+        if frozen:
+            known[f"_set_{name}"] = cls.__dict__[name].__set__
+        body.append(f" _set_{name}(self, {name})" if frozen else f" self.{name} = {name}")
+    exec(f"def __init__({', '.join(heads)}):\n" + "\n".join(body or [" pass"]), known)  # noqa: S102 -- of names in our own source
+    made: Callable[..., None] = known["__init__"]  # type: ignore[assignment]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+def _repr(self: object) -> str:
+    shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _refuse_setting(self: object, name: str, _: object) -> None:
+    raise AttributeError(f"cannot assign to field {name!r} of {type(self).__name__}")
+
+
+def _refuse_deleting(self: object, name: str) -> None:
+    raise AttributeError(f"cannot delete field {name!r} of {type(self).__name__}")
