@@ -130,6 +130,38 @@ type=SECCOMP msg=audit(3.000:3): auid=1000 uid=1000 gid=1000 ses=1 pid=10 comm="
     assert sent.syscall.number == 110 and sent.same_group and end.signal == 31
 
 
+def test_marks_among_letters_like_theirs(tmp_path):
+    """Arguments full of `M` neither hide a crash nor make one up."""
+    crash = b'type=ANOM_ABEND msg=audit(%d.000:2): auid=0 uid=0 gid=0 ses=1 pid=9 comm="a" exe="/a" sig=11 res=1\n'
+    full = b'type=EXECVE msg=audit(1.000:1): argc=1 a0="' + b"ANOM_ABEND M" * 5_000 + b'"\n'
+    log = written(tmp_path, crash % 1 + full + crash % 2 + full + crash % 3)
+    ends = [e for e in log.events(Asked()) if isinstance(e, ProcessExited)]
+    assert [e.time_ns // 10**9 for e in ends] == [3, 2, 1]
+
+
+def test_a_name_that_poses_as_enrichment(tmp_path):
+    """Users' names are believed where auditd wrote them, not inside a name that a process gave itself."""
+    kill = KILL.format(at=100, by=5).encode()
+    posing = kill.replace(b'comm="sh"', b'comm="#035UID=root"')
+    assert posing != kill
+    (hit,) = [
+        e for e in written(tmp_path, posing).events(Asked(pid=9)) if isinstance(e, SignalSent)
+    ]
+    assert (hit.current.comm, hit.current.user) == ("#035UID=root", "")
+
+
+def test_a_title_far_behind_its_call(tmp_path):
+    """Other events' records may stand between a call and the title of whoever made it."""
+    call, target = KILL.format(at=100, by=5).encode().splitlines(keepends=True)
+    between = b'type=CWD msg=audit(99.000:1): cwd="/"\n' * 400
+    title = (
+        b"type=PROCTITLE msg=audit(100.000:100): proctitle=" + b"sh\x00-c".hex().upper().encode()
+    )
+    log = written(tmp_path, call + target + between + title + b"\n")
+    (hit,) = [e for e in log.events(Asked(pid=9)) if isinstance(e, SignalSent)]
+    assert hit.current.argv is not None and hit.current.argv.words == ("sh", "-c")
+
+
 @pytest.mark.parametrize("cut", range(0, 2000, 37))
 def test_cut_anywhere(tmp_path, cut):
     """A log that ends anywhere gives what stands before, and no exception."""

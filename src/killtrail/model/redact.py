@@ -38,7 +38,9 @@ def redact(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
             mask_next = False
             continue
         result.append(_redact_word(word, program, result[-1] if result else ""))
-        mask_next = bool(_OPTION.match(word)) or (program == "sshpass" and word == "-p")
+        mask_next = (word[:1] == "-" and bool(_OPTION.match(word))) or (
+            program == "sshpass" and word == "-p"
+        )
     masked = tuple(result)
     return masked, masked != words
 
@@ -49,9 +51,10 @@ def _redact_word(word: str, program: str, before: str) -> str:
         return short + MASK
     if before in _NEXT_WORD.get(program, ()):
         return _USER_OPTION.sub(rf"\1{MASK}", word)
-    word = _HEADER.sub(rf"\1{MASK}", word)
-    word = _ASSIGNED.sub(rf"\1{MASK}", word)
-    word = _URL.sub(rf"\1{MASK}\3", word)
+    if ":" in word or "=" in word:
+        word = _HEADER.sub(rf"\1{MASK}", word)
+        word = _ASSIGNED.sub(rf"\1{MASK}", word)
+        word = _URL.sub(rf"\1{MASK}\3", word)
     if " " in word:
         word = _OPTION_IN_TEXT.sub(rf"\1{MASK}", word)
     return _KNOWN.sub(MASK, word)

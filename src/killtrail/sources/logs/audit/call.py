@@ -1,14 +1,14 @@
 """SYSCALL records: who called what, with which arguments and success."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model.circumstances import SystemCall
 from killtrail.model.events import Provenance
 from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.recorder import syscalls
-from killtrail.sources.logs.audit.record import Head, fields, head, number, text
+from killtrail.slotted import dataclass
+from killtrail.sources.logs.audit.record import Head, enrichment, head, number, text
 from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "auditlog"
@@ -69,7 +69,7 @@ class Call:
 
     def process(self, argv: Argv | None = None) -> Process:
         """The caller."""
-        names = fields(self.line, self.head.end)
+        names = enrichment(self.line, self.head.end)
         return Process(
             Key(self.pid, None),
             comm=self.comm,

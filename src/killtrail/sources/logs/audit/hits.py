@@ -8,9 +8,9 @@ whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
+from killtrail.slotted import dataclass, replace
 from killtrail.sources.logs.audit.call import SIGNAL_CALLS, Call, of_head, parse
 from killtrail.sources.logs.audit.record import Head, head
 from killtrail.sources.logs.pieces import Piece

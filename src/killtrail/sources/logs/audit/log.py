@@ -87,11 +87,12 @@ class AuditLog:
             found: list[tuple[int, Hit | Mark]] = []
             for at in finder.spots(window):
                 hit = finder.hit(window, at)
-                if hit is not None and hit.call.signal:
+                if hit is not None and hit.call.signal and asked.within(hit.call.head.time_ns):
                     found.append((hit.offset, hit))
-            found.extend((mark.offset, mark) for mark in marks(window, numeric=numeric))
+            inside = (m for m in marks(window, numeric=numeric) if asked.within(m.head.time_ns))
+            found.extend((mark.offset, mark) for mark in inside)
             for _, each in sorted(found, key=lambda pair: -pair[0]):
-                yield from (e for e in _converted(each) if asked.within(e.time_ns))
+                yield from _converted(each)
 
     def _crashes(self, pid: int, around: list[Span]) -> Iterator[Event]:
         window = Window()

@@ -6,13 +6,13 @@ ASCII (audit_log_untrustedstring, kernel/audit.c).
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from killtrail.model.clock import NS
+from killtrail.slotted import dataclass
 
-_ENRICHED: Final = re.compile(rb"\x1d|[#\\]035")
-"""What parts a record from its enrichment: 0x1D, or the escape that a syslog daemon made of it."""
+_ESCAPED: Final = re.compile(rb"[#\\]035")
+"""What a syslog daemon makes of the 0x1D that parts a record from its enrichment."""
 HEAD: Final = re.compile(
     rb"(?P<wrap>[^'\"=\n]*?)(?:node=(?P<node>\S+) )?"
     rb"(?:type=(?P<type>[A-Z_0-9]+) msg=|type=(?P<number>\d{4}) )"
@@ -90,10 +90,19 @@ def head(line: bytes | bytearray, start: int = 0) -> Head | None:
 
 def fields(line: bytes, start: int) -> dict[str, bytes]:
     """The fields from `start` on; of several of one name the first, so enrichment changes none."""
-    found: dict[str, bytes] = {}
-    for match in _FIELD.finditer(_ENRICHED.sub(b" ", line), start):
-        found.setdefault(match[1].decode("ascii"), match[2])
-    return found
+    if b"035" in line:
+        line = _ESCAPED.sub(b" ", line)
+    found = _FIELD.findall(line.replace(b"\x1d", b" "), start)
+    return {name.decode("ascii"): value for name, value in reversed(found)}
+
+
+def enrichment(line: bytes, start: int) -> dict[str, bytes]:
+    """The names that auditd put behind a record's numbers (UID=, AUID=, ...); none in a raw log."""
+    at = line.find(b"\x1d", start)
+    if at >= 0:
+        return fields(line, at)
+    # An escaped mark may be text of somebody: what stands in quotes is told apart from the start on.
+    return fields(line, start) if b"035" in line else {}
 
 
 def text(raw: bytes | None) -> str | None:

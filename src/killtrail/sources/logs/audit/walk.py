@@ -9,9 +9,9 @@ other record of it ("seen") gives its parent provisionally.
 import heapq
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
+from killtrail.slotted import dataclass, field
 from killtrail.sources.logs.audit.call import EXEC_CALLS, Call, parse
 from killtrail.sources.logs.audit.hits import Finder, Hit
 from killtrail.sources.logs.pieces import Piece
