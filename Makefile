@@ -2,7 +2,7 @@
 V = .venv/bin
 PY = $(V)/python
 
-.PHONY: help test lint types imports blob blob-check bench soak fuzz fuzz-parsers twists guests lab lock docs zipapp clean
+.PHONY: help test lint types imports blob blob-check bench soak fuzz fuzz-parsers twists guests architectures lab lock docs zipapp clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ twists: ## 500 killings drawn at random: nobody innocent may be named
 
 guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
 	tests/guests/run
+
+architectures: ## audit logs of arm64, 32-bit arm and x32, made and asked in guests
+	tests/guests/architectures
 
 lab: ## kernels that die for real in an emulator, and what their dumps tell
 	$(PY) -m pytest -q -m lab tests/lab -o faulthandler_timeout=0

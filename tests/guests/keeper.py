@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boots one guest in qemu, passes on what it says, and does what it can't do from inside.
 
-`keeper.py KERNEL INITRAMFS LOG [--memory MB] [--append TEXT] [--seconds N]`. Lines that begin with
+`keeper.py KERNEL INITRAMFS LOG [--machine x86_64|aarch64] [--memory MB] [--append TEXT] [--seconds N]`. Lines that begin with
 `GUEST:` are printed; `OUTSIDE: WRITE ADDRESS HEX` makes the keeper write those bytes there through the
 emulator's debug port and answer `done`. Exit code: 0 where the guest said GUEST-EXIT 0.
 """
@@ -17,6 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
+MACHINES = {
+    "x86_64": ("qemu-system-x86_64", "-cpu", "max", "console=ttyS0"),
+    # A processor that still runs 32-bit programs.
+    "aarch64": ("qemu-system-aarch64", "-cpu", "cortex-a57", "console=ttyAMA0"),
+}
+
 
 def options() -> argparse.Namespace:
     """The command line."""
@@ -24,6 +30,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("kernel")
     parser.add_argument("initramfs")
     parser.add_argument("log")
+    parser.add_argument("--machine", choices=sorted(MACHINES), default="x86_64")
     parser.add_argument("--memory", default="1536")
     parser.add_argument("--append", default="")
     parser.add_argument("--seconds", type=int, default=600)
@@ -33,11 +40,14 @@ def options() -> argparse.Namespace:
 
 def boot(args: argparse.Namespace, port: str) -> subprocess.Popen[bytes]:
     """The emulator; TCG, as there is no KVM everywhere."""
+    program, *processor, console = MACHINES[args.machine]
+    if args.machine == "aarch64":
+        processor += ["-machine", "virt"]
     command = [
-        "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", args.memory,
+        program, "-accel", "tcg", *processor, "-smp", "2", "-m", args.memory,
         "-nographic", "-no-reboot", "-kernel", args.kernel, "-initrd", args.initramfs,
         "-gdb", f"unix:{port},server=on,wait=off",
-        "-append", f"console=ttyS0 quiet panic=-1 {args.append}",
+        "-append", f"{console} quiet panic=-1 {args.append}",
     ]  # fmt: skip
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -17,7 +17,7 @@ def call_on_record(signal: SignalSent, _: frozenset[str]) -> Sending | None:
     if mechanism is None:
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
-    abi = f" ({signal.syscall.abi})" if signal.syscall.abi in ("i386", "x32") else ""
+    abi = f" ({signal.syscall.abi})" if signal.syscall.foreign else ""
     sure = Certainty.LIKELY if signal.info == "call" else Certainty.POSSIBLE
     return Sending(mechanism, actor, sure, f"its {mechanism.value}(){abi} is on record")
 

@@ -244,7 +244,7 @@ def _system_call(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     if mechanism is None:
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
-    abi = f" ({call.abi})" if call and call.abi in ("i386", "x32") else ""
+    abi = f" ({call.abi})" if call and call.foreign else ""
     return Sending(mechanism, actor, _SURE, f"its {mechanism.value}(){abi} was in flight")
 
 

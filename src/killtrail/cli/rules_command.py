@@ -10,7 +10,7 @@ from pathlib import Path
 
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
-from killtrail.host.audit import advice, check, rules
+from killtrail.host.audit import advice, check, rules, x32
 from killtrail.host.privilege import is_root
 from killtrail.model.text import visible
 from killtrail.slotted import replace
@@ -59,7 +59,8 @@ def _notes() -> str:
         "",
         f"# Kernel command line, so that processes started before auditd are seen: {advice.BOOT_PARAMETERS}",
         f"# What it costs here: {_cost()}",
-        "# What no rule shows: cgroup.kill, sysrq, timers, terminals, tracers, how a process ended.",
+        "# What no rule shows: cgroup.kill, sysrq, timers, terminals, tracers, calls of x32 programs, how a",
+        "# process ended.",
         "# `sudo killtrail arm` does, for less.",
         "",
     ]
@@ -94,6 +95,9 @@ def _check(paths: list[str]) -> int:
         sys.stdout.write(textwrap.fill(text, options.width(), subsequent_indent="  ") + "\n")
     if not holes:
         sys.stdout.write("every signal call on both ABIs and every exec is recorded\n")
+    if not paths and x32.usable():
+        sys.stdout.write("note: x32 programs can run here, and no rule matches their calls\n")
+        sys.stdout.write("  try: boot with syscall.x32=n\n")
     if not check.locked(found):
         sys.stdout.write("note: root can change the rules at any time (no -e 2)\n")
     if holes:

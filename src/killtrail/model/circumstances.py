@@ -1,7 +1,11 @@
 """What stood behind a signal at the moment it was sent: the call, limits, filters, terminals."""
 
+from typing import Final
+
 from killtrail.model.process import Process
 from killtrail.slotted import dataclass
+
+_FOREIGN: Final = frozenset({"i386", "x32", "arm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +16,11 @@ class SystemCall:
     abi: str
     name: str | None
     args: tuple[int, ...]
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it came over an ABI that most programs of such a machine do not use."""
+        return self.abi in _FOREIGN
 
 
 @dataclass(frozen=True, slots=True)

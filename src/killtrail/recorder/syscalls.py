@@ -1,6 +1,6 @@
 """Names of the system calls that can end a process or start one, by ABI.
 
-Numbers from arch/x86/entry/syscalls/syscall_64.tbl, syscall_32.tbl and
+Numbers from arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, arch/arm/tools/syscall.tbl and
 include/uapi/asm-generic/unistd.h.
 """
 
@@ -27,9 +27,28 @@ _ARM64: Final = {
     182: "mq_timedsend", 220: "clone", 221: "execve", 240: "rt_tgsigqueueinfo", 281: "execveat",
     424: "pidfd_send_signal", 426: "io_uring_enter", 435: "clone3",
 }  # fmt: skip
-_TABLES: Final = {"x86_64": _X86_64, "i386": _I386, "x32": _X32, "aarch64": _ARM64}
+_ARM: Final = {
+    1: "exit", 4: "write", 6: "close", 11: "execve", 26: "ptrace", 37: "kill", 88: "reboot",
+    178: "rt_sigqueueinfo", 238: "tkill", 248: "exit_group", 268: "tgkill",
+    363: "rt_tgsigqueueinfo", 387: "execveat", 424: "pidfd_send_signal",
+}  # fmt: skip
+_TABLES: Final = {
+    "x86_64": _X86_64, "i386": _I386, "x32": _X32, "aarch64": _ARM64, "arm": _ARM,
+}  # fmt: skip
+X32_BIT: Final = 0x40000000
+"""Set in the numbers of x32 calls, which share everything else with x86-64 (__X32_SYSCALL_BIT)."""
 
 
 def name(number: int, abi: str) -> str | None:
     """The call's name, the same on every ABI; None for calls that no rule asks about."""
     return _TABLES.get(abi, {}).get(number)
+
+
+def numbers(names: frozenset[str]) -> frozenset[int]:
+    """Their numbers on any ABI, as the kernel's records have them."""
+    return frozenset(
+        number | (X32_BIT if abi == "x32" else 0)
+        for abi, table in _TABLES.items()
+        for number, each in table.items()
+        if each in names
+    )

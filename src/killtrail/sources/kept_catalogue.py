@@ -23,7 +23,8 @@ KEPT: Final = (
         "who called which signal call on whom, refused and failed calls, launch chains by execs, the"
         " login behind a session, crashes, sandbox kills; with the rules of `killtrail rules` also who"
         " ended by itself",
-        "whether a kill had its effect; cgroup.kill, timers, terminals, tracers, the OOM killer",
+        "whether a kill had its effect; cgroup.kill, timers, terminals, tracers, the OOM killer; x32 programs"
+        ", whose calls no rule matches",
         "wall clock in milliseconds, ticking every few",
     ),
     KeptKind(

@@ -15,6 +15,7 @@ _FIELD: Final = re.compile(r"(\w+)(!=|<=|>=|&=|=|<|>|&)(.*)$")
 _ARCHES: Final = {
     "b64": "b64", "b32": "b32", "x86_64": "b64", "i386": "b32", "i686": "b32", "i486": "b32",
     "c000003e": "b64", "40000003": "b32", "aarch64": "b64", "c00000b7": "b64",
+    "arm": "b32", "40000028": "b32",
 }  # fmt: skip
 _SETTINGS: Final = frozenset(
     {

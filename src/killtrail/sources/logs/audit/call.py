@@ -20,11 +20,11 @@ _SYSCALL: Final = re.compile(
     rb" euid=(\d{1,18}) .*?tty=(\S+) ses=(-?\d{1,18}) comm=(\"[^\"]*\"|\w+|\(null\)|\?)"
     rb" exe=(\"[^\"]*\"|\w+|\(null\)|\?)"
 )
-_X32: Final = 0x40000000
 _ARCHES: Final = {
-    b"c000003e": "x86_64", b"40000003": "i386", b"c00000b7": "aarch64",
+    b"c000003e": "x86_64", b"40000003": "i386", b"c00000b7": "aarch64", b"40000028": "arm",
     b"x86_64": "x86_64", b"i386": "i386", b"aarch64": "aarch64",
 }  # fmt: skip
+"""AUDIT_ARCH_* (include/uapi/linux/audit.h), as numbers or by name."""
 SIGNAL_CALLS: Final = frozenset(
     {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"}
 )
@@ -107,10 +107,7 @@ def of_head(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
     match = _SYSCALL.match(line, of.end)
     if match is None:
         return None
-    nr = int(match[2])
-    abi = _ARCHES.get(match[1], match[1].decode("ascii"))
-    if abi == "x86_64" and nr & _X32:
-        abi, nr = "x32", nr & ~_X32
+    abi, nr = abi_of(match[1], int(match[2]))
     return Call(
         head=of,
         piece=piece,
@@ -132,6 +129,14 @@ def of_head(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
         exe=text(match[17]),
         line=line,
     )
+
+
+def abi_of(arch: bytes, number: int) -> tuple[str, int]:
+    """ABI and number of a call on it; x32 has x86-64's arch and a bit in the number."""
+    abi = _ARCHES.get(arch) or arch.decode("ascii", "replace")
+    if abi == "x86_64" and number & syscalls.X32_BIT:
+        return "x32", number & ~syscalls.X32_BIT
+    return abi, number
 
 
 def unsigned(raw: bytes | None) -> int:

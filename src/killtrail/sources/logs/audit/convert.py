@@ -15,7 +15,7 @@ from killtrail.model.events import (
 from killtrail.model.process import Argv, Key, Process
 from killtrail.recorder import syscalls
 from killtrail.sources.logs.audit import commandline
-from killtrail.sources.logs.audit.call import EXEC_CALLS, Call, place, unsigned
+from killtrail.sources.logs.audit.call import EXEC_CALLS, Call, abi_of, place, unsigned
 from killtrail.sources.logs.audit.hits import Hit
 from killtrail.sources.logs.audit.marks import Mark
 from killtrail.sources.logs.audit.record import fields, number, text
@@ -27,7 +27,6 @@ _BY_THREAD: Final = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 NUMBERED: Final = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
 """Calls whose first argument is a number, not a descriptor."""
 _SYS_SECCOMP: Final = 1
-_ARCHES: Final = {0xC000003E: "x86_64", 0x40000003: "i386", 0xC00000B7: "aarch64"}
 
 
 def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -> Event:
@@ -188,10 +187,10 @@ def ended(mark: Mark) -> list[Event]:
 
 
 def _call(mark: Mark) -> SystemCall | None:
-    arch, nr = number(mark.fields.get("arch"), 16), number(mark.fields.get("syscall"))
-    if arch is None or nr is None:
+    arch, raw = mark.fields.get("arch"), number(mark.fields.get("syscall"))
+    if arch is None or raw is None:
         return None
-    abi = _ARCHES.get(arch, f"{arch:x}")
+    abi, nr = abi_of(arch, raw)
     return SystemCall(nr, abi, syscalls.name(nr, abi), ())
 
 

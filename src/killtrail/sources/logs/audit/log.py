@@ -9,9 +9,10 @@ from killtrail.model.clock import Boot
 from killtrail.model.events import Event, LoginSeen, Loss, ParseProblem, SignalSent
 from killtrail.model.process import NO_ID
 from killtrail.model.verdict import Host
+from killtrail.recorder import syscalls
 from killtrail.sources.kept import Asked
 from killtrail.sources.logs.audit import convert
-from killtrail.sources.logs.audit.call import ID, Call, parse
+from killtrail.sources.logs.audit.call import EXEC_CALLS, ID, Call, parse
 from killtrail.sources.logs.audit.hits import Finder, Hit
 from killtrail.sources.logs.audit.identity import login_of
 from killtrail.sources.logs.audit.marks import Mark, marks
@@ -24,8 +25,9 @@ from killtrail.sources.logs.windows import Window
 _NEAR: Final = 8 << 20
 """How far around a hit the sender's failed tries are looked for."""
 _TRIES_MOST: Final = 1000
-_TURN: Final = re.compile(rb" syscall=(?:59|231|322|11|252|358|94|221|281) ")
-"""execve, execveat and exit_group by their numbers on the ABIs that are known; parsed, then checked."""
+_ENDS: Final = syscalls.numbers(EXEC_CALLS | {"exit_group"})
+_TURN: Final = re.compile(rb" syscall=(?:%s) " % b"|".join(b"%d" % n for n in sorted(_ENDS)))
+"""By their numbers on the ABIs that are known; parsed, then checked."""
 
 
 def looks(sample: bytes) -> bool:
