@@ -36,7 +36,7 @@ soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
 	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
 
 fuzz: ## hypothesis with 50 times the examples
-	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or any_events or any_text or randomised"
+	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or any_change or any_events or any_text or randomised"
 
 fuzz-parsers: ## coverage-guided, ten minutes a parser (installs atheris)
 	$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install -q atheris

@@ -4,7 +4,6 @@ Whatever the bytes: no exception, no hang (a single input may take five seconds)
 MiB. Seeds are the real records in tests/cases; `make fuzz-parsers` runs ten minutes each.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,107 +12,22 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["killtrail"]):
-    from killtrail.attribution import host
-    from killtrail.host.audit import check, rules
-    from killtrail.inquiry import kept
-    from killtrail.inquiry.narrow import Filter
-    from killtrail.inquiry.target import parse as target
-    from killtrail.model.clock import Boot
-    from killtrail.model.events import HostEvent
-    from killtrail.sources.kept import Asked
-    from killtrail.sources.logs import ausearch, ftrace, kernlog, strace, tables, testimony, wtmp
-    from killtrail.sources.logs.audit.log import AuditLog
-    from killtrail.sources.logs.pieces import Piece
-    from killtrail.sources.logs.stream import Stream
-
-CASES = Path(__file__).resolve().parent.parent / "cases"
-STREAMS = {
-    "ausearch": ausearch.parse,
-    "ftrace": ftrace.parse,
-    "journal": kernlog.parse_journal,
-    "kernlog": kernlog.parse,
-    "killsnoop": tables.killsnoop,
-    "sigmon": tables.sigmon,
-    "strace": strace.parse,
-    "testimony": testimony.parse,
-    "wtmp": wtmp.parse,
-}
-SEEDS = {
-    "auditlog": ["roxen/audit.log", "agent-sigkill/audit-execve.log"],
-    "ftrace": ["agent-sigkill/ftrace.txt"],
-    "kernlog": ["stack-corruption/dmesg.txt"],
-    "rules": ["agent-sigkill/audit.rules"],
-    "sigmon": ["rsyslogd/sigmon.txt"],
-    "strace": ["agent-sigkill/strace-sigterm.txt", "trojan-ps/strace-trojan-ps.txt"],
-    "testimony": ["roxen/cron-mail.txt", "roxen/findpid.txt"],
-}
-HEAD = b"msg=audit(11/20/26 10:34:49.842:46) : "
-TEXTS = {
-    "ausearch": b"----\ntype=OBJ_PID "
-    + HEAD
-    + b"opid=9 oauid=unset ouid=root oses=2 ocomm=sleep \n"
-    b"type=SYSCALL "
-    + HEAD
-    + b"arch=x86_64 syscall=kill success=yes exit=0 a0=0x9 a1=SIGKILL a2=0x0"
-    b" a3=0x7 items=0 ppid=1 pid=8 auid=unset uid=root gid=root tty=(none) ses=2 comm=kill"
-    b" exe=/usr/bin/kill key=kill \n",
-    "auditlog": b'type=ANOM_ABEND msg=audit(2.000:2): auid=0 uid=0 ses=1 pid=9 comm="a" sig=11 res=1\n'
-    b'type=SECCOMP msg=audit(3.000:3): auid=0 uid=0 ses=1 pid=9 comm="a" sig=31 arch=c000003e'
-    b" syscall=110 compat=0 ip=0x7f code=0x80000000\n",
-    "journal": b'{"__REALTIME_TIMESTAMP":"1795267000000000","_TRANSPORT":"journal","_PID":"1",'
-    b'"SYSLOG_IDENTIFIER":"systemd","MESSAGE":"app.service: Main process exited, code=killed,'
-    b' status=9/KILL","_HOSTNAME":"db1"}\n',
-    "kernlog": b"[1.0] httpd invoked oom-killer: gfp_mask=0x201da, order=0, oom_score_adj=0\n"
-    b"[1.1] CPU: 1 PID: 8 Comm: httpd Not tainted 6.1\n[1.2] memory: usage 1kB, limit 1kB, failcnt 4\n"
-    b"[1.3] Memory cgroup out of memory: Killed process 9 (php) total-vm:10kB\n"
-    b"Nov 20 11:00:00 db1 systemd[1]: a.service: Killing process 9 (app) with signal SIGKILL.\n",
-    "killsnoop": b"TIME      PID    COMM   SIG  TPID   RESULT\n10:00:00  7   a b   9    9   0\n",
-    "wtmp": bytes.fromhex("0200") + bytes(338) + (1_700_000_000).to_bytes(4, "little") + bytes(40),
-}
-NAMES = sorted({*STREAMS, "auditlog", "rules"})
-
-
-def piece(data: bytes) -> Piece:
-    """The bytes as a file."""
-    fd = os.memfd_create("fuzz")
-    os.write(fd, data)
-    return Piece("fuzz", fd, len(data))
-
-
-def one(name: str, data: bytes) -> None:
-    """One input, through the parser, the inquiry and the rules."""
-    if name == "rules":
-        check.holes(rules.parse(data.decode("utf-8", "surrogateescape")))
-        return
-    source = (
-        AuditLog([piece(data)])
-        if name == "auditlog"
-        else Stream(name, piece(data), STREAMS[name], Boot("", 0))
-    )
-    try:
-        kept.deaths([source], Filter(most=5), None, each=True)
-        kept.why([source], target("9"), Filter(), None)
-        found = [e for e in source.events(Asked()) if isinstance(e, HostEvent)]
-        host.judge(found, source.host, source.loss())
-    finally:
-        source.close()
+    from tests.fuzzing import seeds
 
 
 def main() -> None:
     """The command line."""
     name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "600"
     if name == "all":
-        for each in NAMES:
+        for each in seeds.NAMES:
             words = [sys.executable, "-m", "tests.fuzzing.parsers", each, seconds]
             print(f"== {each}", flush=True)
             if subprocess.run(words, check=False).returncode:
                 sys.exit(f"{each}: a finding")
         return
     with tempfile.TemporaryDirectory(prefix="kt-fuzz-") as corpus:
-        for number, seed in enumerate(SEEDS.get(name, [])):
-            Path(corpus, f"seed{number}").write_bytes((CASES / seed).read_bytes())
-        if name in TEXTS:
-            Path(corpus, "text").write_bytes(TEXTS[name])
+        for number, seed in enumerate(seeds.inputs(name)):
+            Path(corpus, f"seed{number}").write_bytes(seed)
         options = [
             f"-max_total_time={seconds}",
             "-timeout=5",
@@ -122,7 +36,7 @@ def main() -> None:
         ]
         atheris.Setup(
             [sys.argv[0], corpus, "-verbosity=0", "-print_final_stats=1", *options],
-            lambda data: one(name, data),
+            lambda data: seeds.one(name, data),
         )
         atheris.Fuzz()
 

@@ -39,6 +39,16 @@ def test_agent_sigkill(killtrail):
     assert found[0]["death"]["boot_ns"] == 2476_431621000
 
 
+def test_raw_pages(killtrail):
+    """Pages off this project's 6.18 host, with that kernel's description: by number, as they have no names."""
+    found = killtrail.verdicts("list", "--from", str(CASES / "ftrace-raw"))
+    assert [v["death"]["process"]["pid"] for v in found] == [15988, 15990]
+    assert [senders(v) for v in found] == [
+        [(15989, None, "possible")],
+        [(15991, None, "likely")],
+    ]
+
+
 def test_strace_sigterm(killtrail):
     """A caught-able signal's siginfo names its sender: likely, and no more."""
     found = killtrail.verdicts("why", "7000", "--from", str(CASES / "agent-sigkill"))

@@ -1,0 +1,130 @@
+"""The parsers of kept evidence and inputs that each of them knows, for the fuzzer and for hypothesis."""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from killtrail.attribution import host
+from killtrail.host.audit import check, rules
+from killtrail.inquiry import kept
+from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry.target import parse as target
+from killtrail.model.clock import Boot
+from killtrail.model.events import HostEvent
+from killtrail.sources.kept import Asked
+from killtrail.sources.logs import (
+    ausearch,
+    ftrace,
+    kernlog,
+    lastlog,
+    rawtrace,
+    strace,
+    tables,
+    testimony,
+    wtmp,
+)
+from killtrail.sources.logs.audit.log import AuditLog
+from killtrail.sources.logs.pieces import Piece
+from killtrail.sources.logs.stream import Stream
+
+CASES = Path(__file__).resolve().parent.parent / "cases"
+
+
+def _pages() -> rawtrace.Pages:
+    form = rawtrace.description((CASES / "ftrace-raw/format").read_bytes())
+    assert form is not None
+    return rawtrace.Pages(form)
+
+
+STREAMS = {
+    "ausearch": ausearch.parse,
+    "ftrace": ftrace.parse,
+    "journal": kernlog.parse_journal,
+    "kernlog": kernlog.parse,
+    "lastlog": lastlog.parse,
+    "killsnoop": tables.killsnoop,
+    "rawtrace": _pages(),
+    "sigmon": tables.sigmon,
+    "strace": strace.parse,
+    "testimony": testimony.parse,
+    "wtmp": wtmp.parse,
+}
+PAGES = (CASES / "ftrace-raw/pages").read_bytes()
+SEEDS = {
+    "auditlog": ["roxen/audit.log", "agent-sigkill/audit-execve.log"],
+    "ftrace": ["agent-sigkill/ftrace.txt"],
+    "kernlog": ["stack-corruption/dmesg.txt"],
+    "format": ["ftrace-raw/format"],
+    "rawtrace": ["ftrace-raw/pages"],
+    "rules": ["agent-sigkill/audit.rules"],
+    "sigmon": ["rsyslogd/sigmon.txt"],
+    "strace": ["agent-sigkill/strace-sigterm.txt", "trojan-ps/strace-trojan-ps.txt"],
+    "testimony": ["roxen/cron-mail.txt", "roxen/findpid.txt"],
+}
+HEAD = b"msg=audit(11/20/26 10:34:49.842:46) : "
+TEXTS = {
+    "ausearch": b"----\ntype=OBJ_PID "
+    + HEAD
+    + b"opid=9 oauid=unset ouid=root oses=2 ocomm=sleep \n"
+    b"type=SYSCALL "
+    + HEAD
+    + b"arch=x86_64 syscall=kill success=yes exit=0 a0=0x9 a1=SIGKILL a2=0x0"
+    b" a3=0x7 items=0 ppid=1 pid=8 auid=unset uid=root gid=root tty=(none) ses=2 comm=kill"
+    b" exe=/usr/bin/kill key=kill \n",
+    "auditlog": b'type=ANOM_ABEND msg=audit(2.000:2): auid=0 uid=0 ses=1 pid=9 comm="a" sig=11 res=1\n'
+    b'type=SECCOMP msg=audit(3.000:3): auid=0 uid=0 ses=1 pid=9 comm="a" sig=31 arch=c000003e'
+    b" syscall=110 compat=0 ip=0x7f code=0x80000000\n",
+    "journal": b'{"__REALTIME_TIMESTAMP":"1795267000000000","_TRANSPORT":"journal","_PID":"1",'
+    b'"SYSLOG_IDENTIFIER":"systemd","MESSAGE":"app.service: Main process exited, code=killed,'
+    b' status=9/KILL","_HOSTNAME":"db1"}\n',
+    "kernlog": b"[1.0] httpd invoked oom-killer: gfp_mask=0x201da, order=0, oom_score_adj=0\n"
+    b"[1.1] CPU: 1 PID: 8 Comm: httpd Not tainted 6.1\n[1.2] memory: usage 1kB, limit 1kB, failcnt 4\n"
+    b"[1.3] Memory cgroup out of memory: Killed process 9 (php) total-vm:10kB\n"
+    b"Nov 20 11:00:00 db1 systemd[1]: a.service: Killing process 9 (app) with signal SIGKILL.\n",
+    "killsnoop": b"TIME      PID    COMM   SIG  TPID   RESULT\n10:00:00  7   a b   9    9   0\n",
+    "lastlog": struct.pack("<I32s256s", 1_700_000_000, b"pts/0", b"192.0.2.7") * 2,
+    "wtmp": bytes.fromhex("0200") + bytes(338) + (1_700_000_000).to_bytes(4, "little") + bytes(40),
+}
+NAMES = sorted({*STREAMS, "auditlog", "format", "rules"})
+
+
+def inputs(name: str) -> Iterator[bytes]:
+    """What a parser is begun with: real records, and one of each kind where the cases have none."""
+    for seed in SEEDS.get(name, []):
+        yield (CASES / seed).read_bytes()
+    if name in TEXTS:
+        yield TEXTS[name]
+
+
+def piece(data: bytes) -> Piece:
+    """The bytes as a file."""
+    fd = os.memfd_create("fuzz")
+    os.write(fd, data)
+    return Piece("fuzz", fd, len(data))
+
+
+def one(name: str, data: bytes) -> None:
+    """One input, through the parser, the inquiry and the rules."""
+    if name == "rules":
+        check.holes(rules.parse(data.decode("utf-8", "surrogateescape")))
+        return
+    if name == "format":
+        form = rawtrace.description(data)
+        source = Stream(name, piece(PAGES), rawtrace.Pages(form), Boot("", 0)) if form else None
+    elif name == "auditlog":
+        source = AuditLog([piece(data)])
+    else:
+        source = Stream(name, piece(data), STREAMS[name], Boot("", 0))
+    if source is not None:
+        _ask(source)
+
+
+def _ask(source: AuditLog | Stream) -> None:
+    try:
+        kept.deaths([source], Filter(most=5), None, each=True)
+        kept.why([source], target("9"), Filter(), None)
+        found = [e for e in source.events(Asked()) if isinstance(e, HostEvent)]
+        host.judge(found, source.host, source.loss())
+    finally:
+        source.close()
