@@ -260,6 +260,16 @@ def test_a_copied_root(killtrail, tmp_path):
     assert [v["death"]["process"]["pid"] for v in found] == [4242]
 
 
+def test_spellings_of_one_folder(killtrail, tmp_path):
+    """However a path is written, the logs below it are one machine's, and each is read once."""
+    logs = tmp_path / "var/log"
+    logs.mkdir(parents=True)
+    (logs / "messages").write_text(MESSAGES)
+    plain, dotted = f"{logs}/messages", f"{tmp_path}/./var//log/messages"
+    found = killtrail.verdicts("list", "--from", plain, dotted)
+    assert [v["death"]["process"]["pid"] for v in found] == [4242]
+
+
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     start=st.sampled_from([SIGMON, FTRACE, STRACE, KILLSNOOP, MESSAGES.encode(), b"# tracer: nop\n"]),

@@ -4,7 +4,7 @@ import os
 import re
 import struct
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field  # noqa: TID251 -- cached properties need a __dict__
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final

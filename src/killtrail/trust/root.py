@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass  # noqa: TID251 -- cached properties need a __dict__
 from functools import cached_property
 from typing import Final
 

@@ -142,9 +142,11 @@ def _stream(piece: Piece, sample: bytes) -> Kept | None:
 
 def _files(paths: list[str]) -> Iterator[str]:
     count = 0
-    for path in paths:
-        if not os.path.exists(path):
-            raise UsageError(f"{path}: no such file or folder")
+    for text in paths:
+        if not os.path.exists(text):
+            raise UsageError(f"{text}: no such file or folder")
+        # One spelling for one place, as machines are told apart by folders; `..` may follow a link.
+        path = text if ".." in text.split("/") else os.path.normpath(text)
         for each in _below(path) if os.path.isdir(path) else (path,):
             count += 1
             if count > _FILES_MOST:
