@@ -75,10 +75,11 @@ def _made(cls: _C, *, frozen: bool, eq: bool) -> _C:
         own |= _comparing(names, frozen=frozen)
     if frozen:
         own |= {"__setattr__": _refuse_setting, "__delattr__": _refuse_deleting}
-    new = type(cls)(cls.__name__, cls.__bases__, own)
+    new: Any = type(cls)(cls.__name__, cls.__bases__, own)
     new.__qualname__ = cls.__qualname__
-    new.__init__ = _first(new, frozen=frozen)  # type: ignore[misc]
-    return new
+    new.__init__ = _first(new, frozen=frozen)
+    made: _C = new
+    return made
 
 
 # Python 3.14 evaluates annotations when they are asked for, and names in them may not exist yet.

@@ -12,7 +12,7 @@ from killtrail.model.autopsy import FindingKind
 from killtrail.slotted import dataclass, field
 
 if TYPE_CHECKING:
-    from drgn import Object
+    from drgn import Type
 
 _ALIGNED: Final = 64
 _POISON: Final = 0xDEAD
@@ -83,8 +83,8 @@ def _carved(kernel: Kernel, views: Views, address: int) -> None:
         views.poisoned.add(address)
 
 
-def _place(kind: "Object", name: str) -> int:
-    return int(next(m.bit_offset for m in kind.members if m.name == name)) // 8
+def _place(kind: "Type", name: str) -> int:
+    return int(next(m.bit_offset for m in kind.members or () if m.name == name)) // 8
 
 
 def _sysfs(kernel: Kernel) -> set[str]:

@@ -118,20 +118,24 @@ def _lsm(kernel: Kernel) -> "Iterator[tuple[str, int]]":
     from drgn.helpers.linux.list import hlist_for_each_entry  # noqa: PLC0415
 
     heads = kernel.program["security_hook_heads"]
-    for member in heads.type_.members:
+    for name in _members(heads):
         for hook in hlist_for_each_entry(
-            "struct security_hook_list", heads.member_(member.name).address_of_(), "list"
+            "struct security_hook_list", heads.member_(name).address_of_(), "list"
         ):
-            yield from _hooked(kernel, member.name, hook)
+            yield from _hooked(kernel, name, hook)
 
 
 # From 6.12 on: for each hook point an array of calls, each with the hook that it was made for.
 def _static_calls(kernel: Kernel) -> "Iterator[tuple[str, int]]":
     table = kernel.program["static_calls_table"]
-    for member in table.type_.members:
-        for each in table.member_(member.name):
+    for name in _members(table):
+        for each in table.member_(name):
             if each.hl:
-                yield from _hooked(kernel, member.name, each.hl)
+                yield from _hooked(kernel, name, each.hl)
+
+
+def _members(of: "Object") -> list[str]:
+    return [member.name for member in of.type_.members or () if member.name]
 
 
 # A union of function pointers: all of one size at one place.

@@ -62,8 +62,10 @@ def _check(kernel: Kernel, notes: Notes) -> int:
 
 
 def _sites(kernel: Kernel) -> "Iterator[tuple[int, int]]":
+    from drgn import sizeof  # noqa: PLC0415
+
     page = kernel.program["ftrace_pages_start"]
-    size = kernel.program.type("struct dyn_ftrace").size
+    size = sizeof(kernel.program.type("struct dyn_ftrace"))
     seen: set[int] = set()
     while page and page.value_() not in seen and len(seen) < _PAGES_MOST:
         seen.add(page.value_())

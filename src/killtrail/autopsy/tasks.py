@@ -134,9 +134,9 @@ def stack_bounds(kernel: Kernel, task: "Object") -> tuple[int, int]:
 
 
 def _registers(kernel: Kernel, end: int) -> "Object | None":
-    from drgn import FaultError, Object  # noqa: PLC0415
+    from drgn import FaultError, Object, sizeof  # noqa: PLC0415
 
-    size = kernel.program.type("struct pt_regs").size
+    size = sizeof(kernel.program.type("struct pt_regs"))
     for pad in (0, _FRED_PAD):
         found = Object(kernel.program, "struct pt_regs", address=end - pad - size)
         try:

@@ -210,10 +210,11 @@ def _victim(event: SignalSent | ProcessExited | OomKilled) -> Process:
 def _of_number(
     group: list[Kept], asked: Asked, pid: int, node: str | None, target: Target | None = None
 ) -> list[Verdict]:
-    events = _distinct(event for each in group for event in each.events(asked))
+    events: list[Event] = _distinct(event for each in group for event in each.events(asked))
     if pid == 0 and target is not None:
         # Main processes that a manager did not name by number are told apart by their units.
-        events = [e for e in events if isinstance(e, _Ending) and target.matches(_victim(e))]
+        ends = [e for e in events if isinstance(e, _Ending) and target.matches(_victim(e))]
+        events = [*ends]
     loss = _loss(group)
     verdicts: list[Verdict] = []
     for name, own in machines.by_host(events).items():

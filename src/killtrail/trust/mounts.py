@@ -49,7 +49,9 @@ def hidepid(mounts: list[Mount]) -> str | None:
     # The last mount on a place is the one that is seen.
     for mount in reversed(mounts):
         if mount.point == "/proc" and mount.fstype == "proc":
-            options = dict(o.partition("=")[::2] for o in mount.options.split(","))
-            found = options.get("hidepid", "0")
+            found = "0"
+            for option in mount.options.split(","):
+                name, _, value = option.partition("=")
+                found = value if name == "hidepid" else found
             return None if found in ("0", "off") else found
     return None

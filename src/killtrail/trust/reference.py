@@ -174,7 +174,7 @@ def _identity(path: Path) -> tuple[str, str]:
             held = archive.extractfile(entry) if entry.name.lstrip("./") == "control" else None
             if held is not None:
                 lines = held.read(1 << 20).decode("utf-8", "surrogateescape").split("\n")
-                fields = dict(line.partition(": ")[::2] for line in lines if ": " in line)
+                fields = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
                 return fields.get("Package", "?"), fields.get("Version", "?")
     raise ValueError("it has no control file")
 
