@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import killtrail
@@ -49,10 +49,18 @@ def outcome(what: Callable[[], object]) -> object:
         return REFUSED
 
 
+@pytest.mark.parametrize("few", [0, 1, 1000])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.lists(NAMES, unique=True, max_size=5), FORMS)
 def test_the_same_as_the_standard_ones(
-    data: st.DataObject, names: list[str], form: dict[str, bool]
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+    data: st.DataObject,
+    names: list[str],
+    form: dict[str, bool],
 ) -> None:
+    """Compiled from the first instance on, from the second, or never."""
+    monkeypatch.setattr(slotted, "_FEW", few)
     defaults = data.draw(st.lists(VALUES, max_size=len(names)))
     ours, theirs = twins(names, defaults, form)
     given_values = data.draw(st.lists(VALUES, max_size=len(names) + 1))

@@ -2,7 +2,7 @@
 
 The standard ones import `inspect` and compile six functions for every class as it is defined: half of
 the time that a question to a log took before its first byte was read. Here `__init__` is compiled
-when a class is first used, and the rest is shared. Meaning and spelling are the standard library's
+for classes of which there are many, and the rest is shared. Meaning and spelling are the standard library's
 (PEP 557, PEP 681), always with slots; there is no inheritance of fields, no `__post_init__`, and no
 pickling.
 """
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, dataclass_transform
 
 _C = TypeVar("_C", bound=type)
 _T = TypeVar("_T")
+_FEW: Final = 16
 MISSING: Final = object()
 """In place of a default that a field does not have."""
 
@@ -113,13 +114,38 @@ def _comparing(names: tuple[str, ...], *, frozen: bool) -> dict[str, object]:
     return {"__eq__": __eq__, "__hash__": __hash__ if frozen else None}
 
 
+# Compiling costs as much as filling a hundred instances by hand, and most classes have fewer.
 def _first(cls: type, *, frozen: bool) -> Callable[..., None]:
+    made = 0
+
     def __init__(self: object, *args: object, **named: object) -> None:  # noqa: N807
-        init = _compiled(cls, frozen=frozen)
-        cls.__init__ = init  # type: ignore[misc]
-        init(self, *args, **named)
+        nonlocal made
+        made += 1
+        if made > _FEW or not _filled(self, args, named):
+            init = _compiled(cls, frozen=frozen)
+            cls.__init__ = init  # type: ignore[misc]
+            init(self, *args, **named)
 
     return __init__
+
+
+def _filled(self: object, args: tuple[object, ...], named: dict[str, object]) -> bool:
+    """Sets the fields; False where the call was wrong: the compiled one says how."""
+    declared = fields(self)
+    if len(args) + len(named) > len(declared):
+        return False
+    put, used = object.__setattr__, 0
+    for each, value in zip(declared, args, strict=False):
+        put(self, each.name, value)
+    for each in declared[len(args) :]:
+        if each.name in named:
+            value, used = named[each.name], used + 1
+        else:
+            value = each.factory() if each.factory else each.default
+        if value is MISSING:
+            return False
+        put(self, each.name, value)
+    return used == len(named)
 
 
 def _compiled(cls: type, *, frozen: bool) -> Callable[..., None]:

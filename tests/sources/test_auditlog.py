@@ -334,6 +334,39 @@ EXEC = (
 )
 
 
+SIGNAL = (
+    "type=SYSCALL msg=audit({at}.000:{at}): arch=c000003e syscall=62 success=yes exit=0 a0=9 a1={sig:x} a2=0 a3=0"
+    " items=0 ppid=1 pid={by} auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=1"
+    ' comm="sh" exe="/bin/sh" key=(null)\n'
+    'type=OBJ_PID msg=audit({at}.000:{at}): opid={pid} oauid=0 ouid=0 oses=1 ocomm="app"\n'
+)
+
+
+def dense(deaths: int, lively: int) -> str:
+    """Deaths, each asked to stop before by the same sender, and behind them processes that only go on."""
+    asked = [SIGNAL.format(at=100 + n, sig=15, by=5, pid=1000 + n) for n in range(deaths)]
+    killed = [SIGNAL.format(at=300 + n, sig=9, by=6, pid=1000 + n) for n in range(deaths)]
+    gone_on = [SIGNAL.format(at=500 + n, sig=18, by=7, pid=5000 + n) for n in range(lively)]
+    return "".join(asked + killed + gone_on)
+
+
+@pytest.mark.parametrize(("deaths", "lively"), [(20, 0), (20, 9), (20, 60), (4, 60), (60, 11)])
+def test_the_newest_deaths_of_a_dense_log(killtrail, tmp_path, deaths, lively):
+    """However much else is newer, the newest deaths are found, with all that happened to each."""
+    path = tmp_path / "audit.log"
+    path.write_text(dense(deaths, lively))
+    found = killtrail.verdicts("list", "-n", "5", "--from", str(path))
+    newest = [1000 + n for n in range(deaths)][-5:]
+    assert [v["death"]["process"]["pid"] for v in found] == newest
+    assert {x["process"]["pid"] for v in found for x in v["links"] if x["role"] == "sender"} == {6}
+    every = killtrail.verdicts("list", "-n", "1000", "--from", str(path))
+    same = {v["death"]["process"]["pid"]: v for v in every}
+    for verdict in found:
+        whole = same[verdict["death"]["process"]["pid"]]
+        for part in ("death", "cause", "certainty", "links", "evidence", "attempts"):
+            assert verdict[part] == whole[part]
+
+
 def test_a_second_kill_may_hit_a_zombie(killtrail, tmp_path):
     """A kill of a number whose process was killed before is a death only if the number began anew."""
     path = tmp_path / "audit.log"

@@ -1,10 +1,16 @@
 """Which of the signals a process got ended it, and how surely."""
 
+from typing import Final
+
 from killtrail.attribution.case import Facts
 from killtrail.model import signals as sg
 from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
 from killtrail.slotted import dataclass
+
+_MOMENT_NS: Final = NS
+"""How long a number may stay taken by one who is dead, unless his parent neglects him."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def _matching(same: list[SignalSent]) -> Effective | None:
 
 
 # No source of exit codes: a fatal signal with an exit behind it. A second candidate of another
-# number makes it a guess.
+# number makes it a guess; one that was outlived is none.
 def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | None:
     fatal = [
         s
@@ -80,7 +86,16 @@ def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | No
         )
     several = len({s.sig for s in fatal}) > 1
     return Effective(
-        fatal[0],
+        _last_taken(fatal),
         Certainty.POSSIBLE if several or not exited else Certainty.LIKELY,
         "this source does not tell wait statuses",
     )
+
+
+# Whoever takes another signal more than a moment later was not ended by the one before (a zombie would
+# take it, too, which keeps this a guess), and that number will hardly end him the next time.
+def _last_taken(fatal: list[SignalSent]) -> SignalSent:
+    end = fatal[-1].time_ns
+    late = [s for s in fatal if end - s.time_ns <= _MOMENT_NS]
+    outlived = {s.sig for s in fatal if end - s.time_ns > _MOMENT_NS}
+    return next((s for s in late if s.sig not in outlived), late[0])

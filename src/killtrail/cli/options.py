@@ -17,7 +17,7 @@ _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
     "d": 86400, "day": 86400, "w": 604800, "week": 604800,
 }  # fmt: skip
-_SPAN: Final = re.compile(r"(\d+)\s*([a-z]+)")
+_SPAN: Final = r"(\d+)\s*([a-z]+)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,8 +132,8 @@ def _ago(words: str) -> int | None:
 
 
 def _seconds(body: str) -> int | None:
-    parts = _SPAN.findall(body)
-    if not parts or _SPAN.sub("", body).strip():
+    parts = re.findall(_SPAN, body)
+    if not parts or re.sub(_SPAN, "", body).strip():
         return None
     seconds = 0
     for count, unit in parts:

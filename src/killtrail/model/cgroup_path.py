@@ -7,12 +7,11 @@ control group APIs); container runtimes put the container's id (64 hex digits) i
 import re
 from typing import Final
 
-_CONTAINER: Final = re.compile(
-    r"(?:(?P<runtime>docker|libpod|crio|cri-containerd|containerd|nerdctl)[-/:])?(?P<id>[0-9a-f]{64})(?:\.scope)?$"
-)
-_UNIT: Final = re.compile(r"\.(?:service|scope|slice|mount|socket|swap)$")
-_SESSION: Final = re.compile(r"^session-(?P<id>[^.]+)\.scope$")
-_ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})")
+# Text, compiled (and kept by re) at the first use: files of logs hardly have cgroups.
+_CONTAINER: Final = r"(?:(?P<runtime>docker|libpod|crio|cri-containerd|containerd|nerdctl)[-/:])?(?P<id>[0-9a-f]{64})(?:\.scope)?$"
+_UNIT: Final = r"\.(?:service|scope|slice|mount|socket|swap)$"
+_SESSION: Final = r"^session-(?P<id>[^.]+)\.scope$"
+_ESCAPE: Final = r"\\x([0-9a-f]{2})"
 
 
 def unit_of(cgroup: str | None) -> str | None:
@@ -21,15 +20,15 @@ def unit_of(cgroup: str | None) -> str | None:
     A slice is a unit too, but says nothing about who runs in it.
     """
     for part in reversed((cgroup or "").split("/")):
-        if part.endswith((".service", ".scope")) and _UNIT.search(part):
-            return _ESCAPE.sub(lambda m: chr(int(m[1], 16)), part)
+        if part.endswith((".service", ".scope")) and re.search(_UNIT, part):
+            return re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), part)
     return None
 
 
 def container_of(cgroup: str | None) -> str | None:
     """The container's id, with the runtime where the path tells it: `docker:0123...`."""
     for part in reversed((cgroup or "").split("/")):
-        found = _CONTAINER.search(part)
+        found = re.search(_CONTAINER, part)
         if found:
             runtime = found["runtime"]
             return f"{runtime}:{found['id']}" if runtime else found["id"]
@@ -39,7 +38,7 @@ def container_of(cgroup: str | None) -> str | None:
 def login_session_of(cgroup: str | None) -> str | None:
     """The logind session id in `session-N.scope`."""
     for part in (cgroup or "").split("/"):
-        found = _SESSION.match(part)
+        found = re.match(_SESSION, part)
         if found:
             return found["id"]
     return None

@@ -22,6 +22,7 @@ _KNOWN: Final = re.compile(
     r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|"
     r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
 )
+_KNOWN_LEAST: Final = 15
 _USER_OPTION: Final = re.compile(r"^([^:\s]+:).+")
 _SHORT_PASSWORD: Final = {"mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "mariadb": "-p"}
 _NEXT_WORD: Final = {"curl": ("-u", "--user"), "sshpass": ("-p",), "smbclient": ("-U",)}
@@ -57,4 +58,4 @@ def _redact_word(word: str, program: str, before: str) -> str:
         word = _URL.sub(rf"\1{MASK}\3", word)
     if " " in word:
         word = _OPTION_IN_TEXT.sub(rf"\1{MASK}", word)
-    return _KNOWN.sub(MASK, word)
+    return _KNOWN.sub(MASK, word) if len(word) >= _KNOWN_LEAST else word

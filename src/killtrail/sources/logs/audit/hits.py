@@ -7,7 +7,7 @@ whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from killtrail.slotted import dataclass, replace
@@ -38,8 +38,11 @@ class Hit:
 class Finder:
     """Finds hits in windows, last first; remembers the last call, as one may hit thousands."""
 
-    def __init__(self, pid: int | None, *, numeric: bool) -> None:
+    def __init__(
+        self, pid: int | None, *, numeric: bool, within: Callable[[int], bool] | None = None
+    ) -> None:
         self._pid = None if pid is None else b"%d" % pid
+        self._within = within
         self._numeric = numeric
         self._rare = True
         self._false = 0
@@ -78,10 +81,12 @@ class Finder:
             at = buffer.find(b"J", at + 1, last)
 
     def hit(self, window: Window, at: int) -> Hit | None:
-        """The hit at a position; None for a forged or orphaned record, or another kind of call."""
+        """The hit at a position; None for a forged or orphaned record, another time or kind of call."""
         offset, line = window.line(at)
         of = head(line)
         if of is None or of.kind != b"OBJ_PID" or window.piece is None:
+            return None
+        if self._within is not None and not self._within(of.time_ns):
             return None
         if self._last is None or self._last[0] != of.event:
             call = _right_before(window, offset, of) or call_of(window.piece, offset, line)

@@ -14,7 +14,7 @@ from killtrail.sources.logs.windows import Window
 _BACK_MOST: Final = 64 << 20
 """A session's first program is started right behind its LOGIN; so much of other records at most."""
 _ON: Final = 1 << 20
-_SAID: Final = re.compile(rb"(\w+)=(\"[^\"]*\"|[^\s']*)")
+_SAID: Final = rb"(\w+)=(\"[^\"]*\"|[^\s']*)"
 _SERVICE: Final = frozenset({b"USER_LOGIN", b"USER_START", b"CRED_ACQ"})
 
 
@@ -70,7 +70,9 @@ def _behind(
         elif here is not None and here.kind in _SERVICE:
             found = fields(line, here.end)
             if unsigned(found.get("pid")) == pid and unsigned(found.get("ses")) == session:
-                told = {m[1].decode("ascii"): m[2] for m in _SAID.finditer(found.get("msg", b""))}
+                told = {
+                    m[1].decode("ascii"): m[2] for m in re.finditer(_SAID, found.get("msg", b""))
+                }
                 said = {**told, **{k: v for k, v in said.items() if v not in (b"?", b"")}}
         if end < 0:
             break

@@ -26,8 +26,8 @@ _NEAR: Final = 8 << 20
 """How far around a hit the sender's failed tries are looked for."""
 _TRIES_MOST: Final = 1000
 _ENDS: Final = syscalls.numbers(EXEC_CALLS | {"exit_group"})
-_TURN: Final = re.compile(rb" syscall=(?:%s) " % b"|".join(b"%d" % n for n in sorted(_ENDS)))
-"""By their numbers on the ABIs that are known; parsed, then checked."""
+_TURN: Final = rb" syscall=(?:%s) " % b"|".join(b"%d" % n for n in sorted(_ENDS))
+"""By their numbers on the ABIs that are known; parsed, then checked. Compiled by who looks for them."""
 
 
 def looks(sample: bytes) -> bool:
@@ -85,11 +85,11 @@ class AuditLog:
     # Everything, newest first: whoever lists deaths stops when there are enough.
     def _all(self, asked: Asked) -> Iterator[Event]:
         for window, numeric in self._windows(asked):
-            finder = Finder(None, numeric=numeric)
+            finder = Finder(None, numeric=numeric, within=asked.within)
             found: list[tuple[int, Hit | Mark]] = []
             for at in finder.spots(window):
                 hit = finder.hit(window, at)
-                if hit is not None and hit.call.signal and asked.within(hit.call.head.time_ns):
+                if hit is not None and hit.call.signal:
                     found.append((hit.offset, hit))
             inside = (m for m in marks(window, numeric=numeric) if asked.within(m.head.time_ns))
             found.extend((mark.offset, mark) for mark in inside)
@@ -178,13 +178,13 @@ def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
 
 # What the process itself did that marks the beginning or the end of a life of its number.
 def _own(pid: int, around: list[Span]) -> Iterator[Event]:
-    window = Window()
+    window, turn = Window(), re.compile(_TURN)
     needle = b" pid=%d auid=" % pid
     for span in around:
         for each in window.backwards(span.piece, span.low, span.high):
             for at in reversed(each.hits(needle)):
                 offset, line = each.line(at)
-                call = parse(span.piece, offset, line) if _TURN.search(line) else None
+                call = parse(span.piece, offset, line) if turn.search(line) else None
                 if call is not None and call.pid == pid:
                     yield from convert.turned(call)
 
