@@ -33,6 +33,9 @@ def taken(*signals: tuple[float, int, int], end: bool = False) -> effective.Effe
         ([(0, 15, 5), (0.2, 9, 6)], 5),
         # It went on after a TERM: the next one hardly ended it, the KILL behind that did.
         ([(0, 15, 5), (10, 15, 7), (10.2, 9, 6)], 6),
+        # A KILL is never outlived: whatever is taken behind it, a zombie took.
+        ([(0, 15, 5), (10, 9, 6), (12, 2, 7)], 6),
+        ([(0, 9, 6), (12, 2, 7)], 6),
         # All were outlived but the last.
         ([(0, 15, 5), (100, 15, 6)], 6),
         ([(0, 15, 5), (100, 2, 6)], 6),
@@ -41,8 +44,11 @@ def taken(*signals: tuple[float, int, int], end: bool = False) -> effective.Effe
 def test_what_was_outlived_did_not_do_it(signals, sender, end):
     found = taken(*signals, end=end)
     assert found.signal.current.pid == sender
+    at_once = signals[0][1] == 9
     several = len({sig for _, sig, _ in signals}) > 1
-    assert found.certainty is (Certainty.LIKELY if end and not several else Certainty.POSSIBLE)
+    likely = at_once or (end and not several)
+    assert found.certainty is (Certainty.LIKELY if likely else Certainty.POSSIBLE)
+    assert ("outlived" in (found.limit or "")) == (sender != signals[0][2])
 
 
 def test_a_kill_alone_is_likely():

@@ -62,3 +62,18 @@ def test_left_alone(line):
 def test_any_bytes(words):
     """Any words in, as many words out."""
     assert len(words) == len(redact(tuple(words))[0])
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "AKIA" + "A" * 16,
+        "ghp_" + "a" * 20,
+        "glpat-" + "a" * 20,
+        "xoxb-" + "a" * 10,
+        "eyJ" + "a" * 10 + ("." + "a" * 10) * 2,
+    ],
+)
+def test_the_shortest_of_each_known_kind(token):
+    """A token that is as short as its kind can be is masked by its form alone."""
+    assert redact(("app", token)) == (("app", "***"), True)

@@ -11,6 +11,9 @@ from killtrail.slotted import dataclass
 
 _MOMENT_NS: Final = NS
 """How long a number may stay taken by one who is dead, unless his parent neglects him."""
+_OUTLIVED: Final = (
+    "; {} came before and seems to have been outlived, unless a zombie took the later one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,19 @@ def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | No
             None if exited else "the send is on record, its end is not",
         )
     several = len({s.sig for s in fatal}) > 1
+    taken = _last_taken(fatal if sure is None else _until(sure, fatal))
+    outlived = "" if taken is fatal[0] else _OUTLIVED.format(sg.name(fatal[0].sig))
     return Effective(
-        _last_taken(fatal),
+        taken,
         Certainty.POSSIBLE if several or not exited else Certainty.LIKELY,
-        "this source does not tell wait statuses",
+        f"this source does not tell wait statuses{outlived}",
     )
+
+
+# Nobody outlives it: what a number takes after that is not for him.
+def _until(sure: SignalSent, fatal: list[SignalSent]) -> list[SignalSent]:
+    place = next(i for i, each in enumerate(fatal) if each is sure)
+    return fatal[: place + 1]
 
 
 # Whoever takes another signal more than a moment later was not ended by the one before (a zombie would

@@ -110,10 +110,12 @@ def _attempts(argument: Argument) -> tuple[Link, ...]:
     rest = sorted(
         (s for s in signals if s.origin.where not in used), key=lambda signal: signal.time_ns
     )
-    return tuple(_attempt(i, s) for i, s in enumerate(rest[-20:], 1))
+    end = argument.facts.exit
+    told = end is not None and end.status is not None
+    return tuple(_attempt(i, s, told=told) for i, s in enumerate(rest[-20:], 1))
 
 
-def _attempt(number: int, signal: SignalSent | SignalRefused) -> Link:
+def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> Link:
     if isinstance(signal, SignalRefused):
         return Link(
             id=number,
@@ -129,7 +131,7 @@ def _attempt(number: int, signal: SignalSent | SignalRefused) -> Link:
     return Link(
         id=number,
         role=Role.SENDER if by_process else Role.TRIGGER,
-        action=f"{sg.name(signal.sig)}: {_fate(signal)}",
+        action=f"{sg.name(signal.sig)}: {_fate(signal, told=told)}",
         certainty=how.certainty,
         process=signal.current if by_process else None,
         signal=signal.sig,
@@ -138,7 +140,7 @@ def _attempt(number: int, signal: SignalSent | SignalRefused) -> Link:
     )
 
 
-def _fate(signal: SignalSent) -> str:
+def _fate(signal: SignalSent, *, told: bool) -> str:
     if signal.result == 1:
         ignored = signal.disposition == "ignored"
         return "it ignored it" if ignored else "too late: it was dying or dead already"
@@ -150,4 +152,5 @@ def _fate(signal: SignalSent) -> str:
         return "let it go on"
     if signal.blocked:
         return "it had it blocked"
-    return "not what ended it"
+    # Without a wait status that is a conclusion, not a record.
+    return "not what ended it" if told else "not taken for what ended it"

@@ -23,6 +23,7 @@ _KNOWN: Final = re.compile(
     r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
 )
 _KNOWN_LEAST: Final = 15
+"""The shortest that it can match: `xoxb-` and ten more."""
 _USER_OPTION: Final = re.compile(r"^([^:\s]+:).+")
 _SHORT_PASSWORD: Final = {"mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "mariadb": "-p"}
 _NEXT_WORD: Final = {"curl": ("-u", "--user"), "sshpass": ("-p",), "smbclient": ("-U",)}

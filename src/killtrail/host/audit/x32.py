@@ -20,7 +20,11 @@ def usable() -> bool:
     # In a child: a seccomp filter may end whoever makes a call of another ABI.
     child = os.fork()
     if not child:
-        call = ctypes.CDLL(None).syscall
-        call.restype = ctypes.c_long
-        os._exit(0 if call(ctypes.c_long(_GETPID)) > 0 else 1)
+        # Whatever happens, the child must not go on as a second killtrail.
+        try:
+            call = ctypes.CDLL(None).syscall
+            call.restype = ctypes.c_long
+            os._exit(0 if call(ctypes.c_long(_GETPID)) > 0 else 1)
+        finally:
+            os._exit(1)
     return os.waitpid(child, 0)[1] == 0
