@@ -39,7 +39,7 @@ fuzz: ## hypothesis with 50 times the examples
 	KILLTRAIL_FUZZ=1 $(PY) -m pytest -q -k "any_bytes or any_change or any_events or any_text or randomised"
 
 fuzz-parsers: ## coverage-guided, ten minutes a parser (installs atheris)
-	$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install -q atheris
+	$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install -q --no-deps atheris==3.0.0
 	PYTHONPATH=src $(PY) -m tests.fuzzing.parsers all 600
 
 twists: ## 500 killings drawn at random: nobody innocent may be named

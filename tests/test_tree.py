@@ -50,7 +50,7 @@ def test_generated_pages_are_current():
 
 
 def test_zipapp_runs_on_the_bare_library(tmp_path):
-    """The single file answers without rich or anything else installed."""
+    """The single file answers with nothing else installed, and whoever gets it may run it."""
     subprocess.run([ROOT / "packaging/zipapp"], check=True, capture_output=True)
     done = subprocess.run(
         [sys.executable, "-I", "-S", ROOT / "dist/killtrail.pyz", "explain", "137"],
@@ -60,3 +60,17 @@ def test_zipapp_runs_on_the_bare_library(tmp_path):
         cwd=tmp_path,
     )
     assert "137 does not mean out of memory" in done.stdout, done.stderr
+    assert (ROOT / "dist/killtrail.pyz").stat().st_mode & 0o777 == 0o755
+
+
+def test_an_old_python_gets_one_line(tmp_path):
+    """The entry point is read by old interpreters: no syntax newer than theirs, and no traceback."""
+    text = (ROOT / "src/killtrail/__main__.py").read_text()
+    ast.parse(text, feature_version=(3, 4))
+    old = tmp_path / "old.py"
+    # No old interpreter is at hand: the running one is told that it is one.
+    old.write_text(f"import sys\nsys.version_info = (3, 6, 8)\n__package__ = ''\n{text}")
+    done = subprocess.run(
+        [sys.executable, "-I", old], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "killtrail: python3 >= 3.11 is needed, this is 3.6\n")

@@ -1,25 +1,23 @@
 """Lays the screen out: plain text anywhere, colour on a terminal."""
 
 import os
+import re
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 from killtrail.model.certainty import Certainty
 from killtrail.model.verdict import Verdict
 from killtrail.report import screen
 from killtrail.report.columns import columns
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
 _NARROWEST, _WIDEST = 40, 120
 _LABEL: Final = 12
 _COLOUR: Final = {
-    Certainty.ESTABLISHED: "bold green",
-    Certainty.LIKELY: "bold yellow",
-    Certainty.POSSIBLE: "bold yellow",
-    Certainty.NOT_ESTABLISHED: "bold red",
+    Certainty.ESTABLISHED: "1;32",
+    Certainty.LIKELY: "1;33",
+    Certainty.POSSIBLE: "1;33",
+    Certainty.NOT_ESTABLISHED: "1;31",
 }
 
 
@@ -40,9 +38,8 @@ def wants_colour(stream: TextIO) -> bool:
 def show(verdict: Verdict, stream: TextIO | None = None) -> None:
     """Prints the one screen."""
     out = stream or sys.stdout
-    if wants_colour(out) and _colour(verdict, out):
-        return
-    out.write("\n".join(plain(verdict, width())) + "\n")
+    text = _coloured(verdict) if wants_colour(out) else "\n".join(plain(verdict, width()))
+    out.write(text + "\n")
 
 
 def plain(verdict: Verdict, columns: int) -> list[str]:
@@ -71,24 +68,11 @@ def _wrap(text: str, columns: int, hanging: str) -> list[str]:
     ) or [""]
 
 
-def _colour(verdict: Verdict, stream: TextIO) -> bool:
-    # Rich only where colour is drawn: it takes 40 ms to import, and a suspect host may lack it.
-    try:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-    except ImportError:
-        return False
-    console = Console(
-        file=stream, width=width(), force_terminal=True, highlight=False, markup=False
-    )
-    console.print(_styled(Text("\n".join(plain(verdict, width()))), verdict), soft_wrap=True)
-    return True
-
-
-def _styled(text: "Text", verdict: Verdict) -> "Text":
-    head = text.plain.find("\n\n")
-    text.stylize(_COLOUR[verdict.certainty], 0, head)
-    for row in screen.rows(verdict):
-        text.highlight_regex(rf"(?m)^{row.label}", "bold cyan")
-    text.highlight_regex(r"\[[^\]\n]*\]", "dim")
-    return text
+# ECMA-48 SGR: 1 bold, 2 dim, 3x colours, 0 back to normal.
+def _coloured(verdict: Verdict) -> str:
+    text = "\n".join(plain(verdict, width()))
+    head, body = text.split("\n\n", 1)
+    labels = "|".join(re.escape(row.label) for row in screen.rows(verdict))
+    body = re.sub(rf"(?m)^(?:{labels})(?= |$)", "\x1b[1;36m\\g<0>\x1b[0m", body)
+    body = re.sub(r"\[[^\]\n\x1b]*\](?!\d)", "\x1b[2m\\g<0>\x1b[0m", body)
+    return f"\x1b[{_COLOUR[verdict.certainty]}m{head}\x1b[0m\n\n{body}"
