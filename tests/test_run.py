@@ -109,7 +109,9 @@ def test_commands_install_nothing_and_import_nothing_from_here(tmp_path):
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in ("killtrail", "argparse", "json", "textwrap", "re", "sitecustomize"):
-        (trap / f"{name}.py").write_text("raise SystemExit('imported from the folder one stands in')")
+        (trap / f"{name}.py").write_text(
+            "raise SystemExit('imported from the folder one stands in')"
+        )
     for words in (["--help"], ["explain", "137"], ["list", "--help"]):
         done = subprocess.run(
             [here / "run", *words], cwd=trap, capture_output=True, text=True, check=False,

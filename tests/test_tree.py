@@ -70,7 +70,8 @@ def test_an_old_python_gets_one_line(tmp_path):
     old = tmp_path / "old.py"
     # No old interpreter is at hand: the running one is told that it is one.
     old.write_text(f"import sys\nsys.version_info = (3, 6, 8)\n__package__ = ''\n{text}")
-    done = subprocess.run(
-        [sys.executable, "-I", old], capture_output=True, text=True, check=False
+    done = subprocess.run([sys.executable, "-I", old], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "killtrail: python3 >= 3.11 is needed, this is 3.6\n",
     )
-    assert (done.returncode, done.stderr) == (1, "killtrail: python3 >= 3.11 is needed, this is 3.6\n")
