@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from killtrail.recorder import armer  # noqa: E402
+from killtrail.recorder import arming  # noqa: E402
 from killtrail.recorder import layout as L  # noqa: E402, N812
-from killtrail.recorder.box import Box  # noqa: E402
 from killtrail.recorder.pins import Pins  # noqa: E402
+from killtrail.recorder.rings import Box  # noqa: E402
 
 FILL = "import os,signal\nfor _ in range(4200):\n p=os.fork()\n if not p: signal.pause()\n os.kill(p,9); os.waitpid(p,0)\nprint(p)"
 
@@ -52,7 +52,7 @@ def read_box() -> int:
 
 def main() -> int:
     """Fills, measures, prints."""
-    armer.arm()
+    arming.arm()
     try:
         last = subprocess.run(
             [sys.executable, "-c", FILL], capture_output=True, text=True, check=True
@@ -67,7 +67,7 @@ def main() -> int:
             "list, full box": median_ms(process("-m", "killtrail", "list"), 5),
         }
     finally:
-        armer.disarm()
+        arming.disarm()
     for name, value in rows.items():
         print(f"{name:<26}{value:>9.1f} ms   x{value / bare:.1f}")
     return 0

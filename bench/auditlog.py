@@ -24,9 +24,9 @@ SRC = str(ROOT / "src")
 ALL_KILLS = f"""
 import sys; sys.path.insert(0, {SRC!r})
 from pathlib import Path
-from killtrail.sources.logs.audit.hits import Finder
-from killtrail.sources.logs.pieces import open_piece
-from killtrail.sources.logs.windows import Window
+from killtrail.sources.logs.audit.targets import Finder
+from killtrail.files.opened import open_piece
+from killtrail.files.search import Window
 piece, finder, count = open_piece(Path(sys.argv[1])), Finder(None, numeric=False), 0
 for window in Window().backwards(piece, 0, piece.size):
     for at in finder.spots(window):
@@ -39,9 +39,9 @@ print(count)
 ONE_PID = f"""
 import sys; sys.path.insert(0, {SRC!r})
 from pathlib import Path
-from killtrail.sources.logs.audit.hits import Finder
-from killtrail.sources.logs.pieces import open_piece
-from killtrail.sources.logs.windows import Window
+from killtrail.sources.logs.audit.targets import Finder
+from killtrail.files.opened import open_piece
+from killtrail.files.search import Window
 piece, finder = open_piece(Path(sys.argv[1])), Finder(int(sys.argv[2]), numeric=False)
 for window in Window().backwards(piece, 0, piece.size):
     for at in finder.spots(window):

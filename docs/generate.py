@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 from killtrail.cli.main import COMMANDS  # noqa: E402
-from killtrail.report import check_pages, explanations  # noqa: E402
+from killtrail.report.reference import causes, checks  # noqa: E402
 from killtrail.sources.catalogue import CATALOGUE  # noqa: E402
 from killtrail.sources.kept_catalogue import KEPT  # noqa: E402
 
@@ -56,7 +56,7 @@ def sources() -> str:
     return "\n".join(parts)
 
 
-def checks() -> str:
+def checks_page() -> str:
     """The checks of trust as a page."""
     head = (
         f"{NOTE}# Checks of killtrail trust\n\nEach result is *consistent* (these views agree, and that is all),"
@@ -67,7 +67,7 @@ def checks() -> str:
     parts.extend(
         f"## {name}\n\n{page.how}\n\n- proves: {page.proves}\n- can't say: {page.cannot}\n"
         f"- false alarms: {page.alarms}\n"
-        for name, page in check_pages.CHECKS.items()
+        for name, page in checks.CHECKS.items()
     )
     return "\n".join(parts)
 
@@ -93,7 +93,7 @@ def screen(name: str) -> str:
     return f"\n\n## What you see\n\n```\n{path.read_text(encoding='utf-8').strip()}\n```"
 
 
-def cause(name: str, page: explanations.Page) -> str:
+def cause(name: str, page: causes.Page) -> str:
     """One cause."""
     return (
         f"{NOTE}# {name}\n\n{page.means}{screen(name)}\n\n## What looks similar\n\n{page.similar}\n\n"
@@ -103,7 +103,7 @@ def cause(name: str, page: explanations.Page) -> str:
 
 def mechanisms() -> str:
     """All mechanisms on one page."""
-    rows = "\n".join(f"| `{m}` | {text} |" for m, text in explanations.MECHANISMS.items())
+    rows = "\n".join(f"| `{m}` | {text} |" for m, text in causes.MECHANISMS.items())
     return f"{NOTE}# Mechanisms\n\n| mechanism | what it is |\n| --- | --- |\n{rows}\n"
 
 
@@ -113,10 +113,10 @@ def pages() -> dict[Path, str]:
     made = {
         reference / "commands.md": commands(),
         reference / "sources.md": sources(),
-        reference / "checks.md": checks(),
+        reference / "checks.md": checks_page(),
         reference / "mechanisms.md": mechanisms(),
     }
-    for name, page in explanations.CAUSES.items():
+    for name, page in causes.CAUSES.items():
         made[reference / "causes" / f"{name}.md"] = cause(name, page)
     return made
 

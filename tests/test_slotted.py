@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import killtrail
-from killtrail import slotted
+from killtrail import _slotted
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name) and not name.startswith("__") and name != "self"
@@ -36,7 +36,7 @@ def twins(
             space[name] = own.field(default_factory=partial(list, (value,))) if fresh else value
         return space
 
-    ours = slotted.dataclass(**form)(type("Same", (), body(slotted)))
+    ours = _slotted.dataclass(**form)(type("Same", (), body(_slotted)))
     theirs = dataclasses.dataclass(**form, slots=True)(type("Same", (), body(dataclasses)))
     return ours, theirs
 
@@ -60,7 +60,7 @@ def test_the_same_as_the_standard_ones(
     form: dict[str, bool],
 ) -> None:
     """Compiled from the first instance on, from the second, or never."""
-    monkeypatch.setattr(slotted, "_FEW", few)
+    monkeypatch.setattr(_slotted, "_FEW", few)
     defaults = data.draw(st.lists(VALUES, max_size=len(names)))
     ours, theirs = twins(names, defaults, form)
     given_values = data.draw(st.lists(VALUES, max_size=len(names) + 1))
@@ -79,7 +79,7 @@ def asked(data: st.DataObject, names: list[str]) -> list[Callable[[Any], object]
     name = data.draw(st.sampled_from([*names, "no"]))
 
     def again(one: Any, **changes: object) -> Any:
-        own = slotted if slotted.is_dataclass(one) else dataclasses
+        own = _slotted if _slotted.is_dataclass(one) else dataclasses
         return own.replace(one, **changes)
 
     def changed(one: Any) -> object:
@@ -119,9 +119,9 @@ def test_defaults_made_anew_are_not_shared() -> None:
 
 
 def test_fields_of_what_has_none() -> None:
-    assert not slotted.is_dataclass(3)
+    assert not _slotted.is_dataclass(3)
     with pytest.raises(TypeError, match="3 is no dataclass"):
-        slotted.fields(3)
+        _slotted.fields(3)
 
 
 def test_every_class_of_ours_can_be_defined_by_the_standard_library() -> None:
@@ -132,20 +132,24 @@ def test_every_class_of_ours_can_be_defined_by_the_standard_library() -> None:
             continue
         module = importlib.import_module(found.name)
         for cls in vars(module).values():
-            if isinstance(cls, type) and slotted.is_dataclass(cls) and cls.__module__ == found.name:
+            if (
+                isinstance(cls, type)
+                and _slotted.is_dataclass(cls)
+                and cls.__module__ == found.name
+            ):
                 seen += 1
                 twin = dataclasses.make_dataclass(
-                    cls.__name__, [standard(each) for each in slotted.fields(cls)]
+                    cls.__name__, [standard(each) for each in _slotted.fields(cls)]
                 )
                 names = tuple(each.name for each in dataclasses.fields(twin))
                 assert names == cls.__match_args__
     assert seen > 100
 
 
-def standard(each: slotted.Field) -> tuple[str, type, Any]:
+def standard(each: _slotted.Field) -> tuple[str, type, Any]:
     """A field as make_dataclass takes it."""
     if each.factory:
         return each.name, object, dataclasses.field(default_factory=each.factory)
-    if each.default is slotted.MISSING:
+    if each.default is _slotted.MISSING:
         return each.name, object, dataclasses.field()
     return each.name, object, dataclasses.field(default=each.default)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from killtrail.attribution import claims, threads
+from killtrail._slotted import replace
+from killtrail.attribution import siginfo, threads
 from killtrail.attribution.case import Facts
 from killtrail.attribution.engine import judge
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -17,7 +18,6 @@ from killtrail.model.events import (
     ThreadDied,
 )
 from killtrail.model.process import Argv, Key, Process
-from killtrail.slotted import replace
 from tests.attribution.make import NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)
@@ -200,7 +200,7 @@ def test_a_wrapper_repeats_its_child():
 def test_kill_that_misreads_its_argument(argv, arg, says):
     """procps-ng's first-digit bug is told; other differences are a script's own affair."""
     call = SystemCall(62, "x86_64", "kill", (arg & 0xFFFFFFFFFFFFFFFF, 15, 0))
-    found = claims.misdirected(signal(15, current=process(5, argv=Argv(argv)), syscall=call))
+    found = siginfo.misdirected(signal(15, current=process(5, argv=Argv(argv)), syscall=call))
 
     assert (says in found) if says else found is None
 
@@ -222,7 +222,7 @@ def test_forged_siginfo(claimed, namespaces, lies):
         current=process(5, pidns=namespaces[0], ns_pid=55), target=process(9, pidns=namespaces[1]),
     )  # fmt: skip
 
-    assert bool(claims.forged(hit)) is lies
+    assert bool(siginfo.forged(hit)) is lies
 
 
 def sandboxed(filters, lineage=(), creator=None):

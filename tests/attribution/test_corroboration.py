@@ -1,5 +1,6 @@
 """Sources that agree are named beside each other; those that do not are both shown."""
 
+from killtrail._slotted import replace
 from killtrail.attribution.corroboration import corroborated
 from killtrail.attribution.engine import judge
 from killtrail.model.causes import Cause
@@ -9,7 +10,6 @@ from killtrail.model.clock import Boot
 from killtrail.model.events import OomKilled, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host
-from killtrail.slotted import replace
 from tests.attribution import make
 
 WALL = Boot("", 0)

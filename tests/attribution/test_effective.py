@@ -2,7 +2,7 @@
 
 import pytest
 
-from killtrail.attribution import effective
+from killtrail.attribution import fatal_signal
 from killtrail.attribution.case import Facts
 from killtrail.model.certainty import Certainty
 from tests.attribution.make import NOW, exited, process, signal
@@ -10,14 +10,14 @@ from tests.attribution.make import NOW, exited, process, signal
 SECOND = 1_000_000_000
 
 
-def taken(*signals: tuple[float, int, int], end: bool = False) -> effective.Effective:
+def taken(*signals: tuple[float, int, int], end: bool = False) -> fatal_signal.Effective:
     """(seconds, signal, sender)...: what is said of them."""
     sent = tuple(
         signal(sig, time_ns=NOW + int(at * SECOND), current=process(by), disposition=None)
         for at, sig, by in signals
     )
     last = sent[-1].time_ns + 1_000_000
-    found = effective.find(Facts(process(9), exited(None, time_ns=last) if end else None, sent))
+    found = fatal_signal.find(Facts(process(9), exited(None, time_ns=last) if end else None, sent))
     assert found is not None
     return found
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from killtrail.attribution.alive import alive
 from killtrail.attribution.case import Facts
 from killtrail.attribution.engine import judge
-from killtrail.attribution.living import alive
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from killtrail.attribution.sending import explain
-from killtrail.attribution.ways import Actor
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism as M
 from killtrail.model.certainty import Certainty

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from killtrail.autopsy import kernel, opening, pages
+from killtrail.autopsy import dump_file, kernel, pages
 from tests.conftest import ROOT
 
 DUMPS = ROOT / "tests/dumps"
@@ -33,7 +33,7 @@ class Patch:
     @classmethod
     def of(cls, path: Path) -> "Patch":
         """Of a dump, with its symbols and types."""
-        seen = kernel.wake(opening.open_dump(str(path)))
+        seen = kernel.wake(dump_file.open_dump(str(path)))
         found = re.search(r"NUMBER\(phys_base\)=(-?\d+)", seen.dump.text)
         return cls(bytearray(path.read_bytes()), seen, pages.walk(seen), int(found[1]))
 

@@ -11,7 +11,7 @@ from drgn import FaultError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from killtrail.autopsy import confined, examine, kernel, opening
+from killtrail.autopsy import dump_file, examine, kernel, sandboxed
 from killtrail.errors import KilltrailError
 from tests.autopsy.patching import DUMPS, Patch, unpacked
 from tests.conftest import ROOT
@@ -137,7 +137,7 @@ def test_each_call_redirected(patch, tmp_path, number):
     """One entry led elsewhere: that one is reported, and nothing else."""
     table = patch.seen.symbol("sys_call_table")
     patch.word(table + 8 * number, 0xFFFFFFFFC0777000)
-    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
     (finding,) = found.findings
     assert (finding.kind, finding.where) == ("syscall-table", f"sys_call_table[{number}]")
     assert finding.value == "0xffffffffc0777000" and finding.effective is False
@@ -148,7 +148,7 @@ def test_two_calls_swapped(patch, tmp_path):
     """An entry that leads to another call of the kernel's own is told, too."""
     table = patch.seen.symbol("sys_call_table")
     patch.word(table + 8 * 59, patch.seen.symbol("__x64_sys_getpid"))
-    (finding,) = confined.examine(str(patch.saved(tmp_path / "dump"))).findings
+    (finding,) = sandboxed.examine(str(patch.saved(tmp_path / "dump"))).findings
     assert (finding.where, finding.expected) == ("sys_call_table[59]", "__x64_sys_execve")
     assert "the kernel's, but not that call" in finding.says
 
@@ -157,7 +157,7 @@ def test_one_bit(patch, tmp_path):
     """An entry that is off by one bit: a fault of memory, said of nobody."""
     table = patch.seen.symbol("sys_call_table")
     patch.word(table + 8 * 59, patch.seen.symbol("__x64_sys_execve") ^ (1 << 37))
-    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
     assert [(f.kind.value, f.where) for f in found.findings] == [("hardware", "sys_call_table[59]")]
     assert (found.verdict.kind, found.verdict.certainty.label) == ("hardware", "possible")
 
@@ -172,7 +172,7 @@ def test_flipped_jump(patch, tmp_path):
         if code[i] in (0xE8, 0xE9) and start + i + 5 + struct.unpack_from("<i", code, i + 1)[0] == wanted
     )  # fmt: skip
     patch.write(start + at + 1, struct.pack("<i", 0xFFFFFFFFC0777000 - (start + at + 5)))
-    (finding,) = confined.examine(str(patch.saved(tmp_path / "dump"))).findings
+    (finding,) = sandboxed.examine(str(patch.saved(tmp_path / "dump"))).findings
     assert (finding.kind, finding.value, finding.effective) == (
         "dispatch",
         "0xffffffffc0777000",
@@ -190,7 +190,7 @@ def test_unlinked_module(patch, tmp_path):
     patch.word(following + 8, before)
     patch.word(place, 0xDEAD000000000100)
     patch.word(place + 8, 0xDEAD000000000122)
-    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
     kinds = {f.kind.value for f in found.findings}
     assert [f.where for f in found.findings if f.kind == "hidden-module"] == ["dummy"]
     assert kinds <= {"hidden-module", "unowned-executable", "pointer-into-unowned"}
@@ -203,7 +203,7 @@ def test_list_that_is_a_ring(patch, tmp_path):
     kind = patch.seen.program.type("struct module")
     offset = next(m.bit_offset for m in kind.members if m.name == "list") // 8
     patch.word(second.address + offset, first.address + offset)
-    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
     assert any("circle" in u.why for u in found.unknown)
 
 
@@ -221,7 +221,7 @@ def test_hostile_name(patch, tmp_path, killtrail):
 def test_missing_page(patch, tmp_path):
     """A page that is not in the dump is unknown, never absent and never a finding."""
     patch.drop(patch.seen.symbol("sys_call_table"))
-    found = confined.examine(str(patch.saved(tmp_path / "dump")))
+    found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
     assert found.findings == ()
     assert "sys_call_table" in {u.what for u in found.unknown}
 
@@ -310,7 +310,7 @@ class TestBroken:
         path = tmp_path / "damaged"
         path.write_bytes(raw)
         try:
-            confined.examine(str(path))
+            sandboxed.examine(str(path))
         except KilltrailError:
             pass
 
@@ -329,7 +329,7 @@ class TestBroken:
 @pytest.mark.parametrize("form", ["raw", "lime"])
 def test_memory_without_a_dump_s_headers(killtrail, tmp_path, form):
     """Physical memory as it is, and behind LiME's headers: what a dump's notes say is found in it."""
-    program = opening.open_dump(str(DUMPS / "clean-5.10.262.kdump")).program
+    program = dump_file.open_dump(str(DUMPS / "clean-5.10.262.kdump")).program
     path = tmp_path / form
     with path.open("wb") as file:
         for start in range(0, 96 << 20, 1 << 20):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from killtrail.autopsy import kernel, opening, panic, verdict
+from killtrail.autopsy import dump_file, kernel, panic, verdict
 from killtrail.model.autopsy import Class, Finding, FindingKind, Panic
 from killtrail.model.certainty import Certainty
 from tests.autopsy.patching import DUMPS
@@ -65,7 +65,7 @@ def test_into_a_listed_module(name, certainty):
 
 @pytest.fixture(scope="module")
 def dead():
-    return kernel.wake(opening.open_dump(str(DUMPS / "clean-6.1.192.elf.xz")))
+    return kernel.wake(dump_file.open_dump(str(DUMPS / "clean-6.1.192.elf.xz")))
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from killtrail.attribution import host
+from killtrail.attribution import host_down
+from killtrail.files.opened import Piece
 from killtrail.host.audit import check, rules
-from killtrail.inquiry import kept
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import lives
 from killtrail.inquiry.target import parse as target
 from killtrail.model.clock import Boot
 from killtrail.model.events import HostEvent
+from killtrail.model.query import Filter
 from killtrail.sources.kept import Asked
 from killtrail.sources.logs import (
     ausearch,
@@ -19,13 +20,12 @@ from killtrail.sources.logs import (
     kernlog,
     lastlog,
     rawtrace,
+    shell_messages,
     strace,
-    tables,
-    testimony,
+    tracer_tables,
     wtmp,
 )
 from killtrail.sources.logs.audit.log import AuditLog
-from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.stream import Stream
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
@@ -43,11 +43,11 @@ STREAMS = {
     "journal": kernlog.parse_journal,
     "kernlog": kernlog.parse,
     "lastlog": lastlog.parse,
-    "killsnoop": tables.killsnoop,
+    "killsnoop": tracer_tables.killsnoop,
     "rawtrace": _pages(),
-    "sigmon": tables.sigmon,
+    "sigmon": tracer_tables.sigmon,
     "strace": strace.parse,
-    "testimony": testimony.parse,
+    "testimony": shell_messages.parse,
     "wtmp": wtmp.parse,
 }
 PAGES = (CASES / "ftrace-raw/pages").read_bytes()
@@ -122,9 +122,9 @@ def one(name: str, data: bytes) -> None:
 
 def _ask(source: AuditLog | Stream) -> None:
     try:
-        kept.deaths([source], Filter(most=5), None, each=True)
-        kept.why([source], target("9"), Filter(), None)
+        lives.deaths([source], Filter(most=5), None, each=True)
+        lives.why([source], target("9"), Filter(), None)
         found = [e for e in source.events(Asked()) if isinstance(e, HostEvent)]
-        host.judge(found, source.host, source.loss())
+        host_down.judge(found, source.host, source.loss())
     finally:
         source.close()

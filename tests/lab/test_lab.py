@@ -8,8 +8,8 @@ import subprocess
 import jsonschema
 import pytest
 
+from killtrail.autopsy import dump_file
 from killtrail.autopsy import kernel as dead
-from killtrail.autopsy import opening
 from tests.conftest import ROOT, cannot
 from tests.lab.guest import Guest, kernel
 
@@ -130,7 +130,7 @@ def test_the_incident_where_the_table_counts(killtrail, tmp_path):
     """
     with Guest(kernel("5.10.", "bullseye"), "read") as guest:
         guest.until("READY")
-        seen = dead.wake(opening.open_dump(str(guest.dump(tmp_path / "before"))))
+        seen = dead.wake(dump_file.open_dump(str(guest.dump(tmp_path / "before"))))
         module = next(m for m in seen.modules if m.name == "dummy")
         start = module.ranges[0][0]
         hook = start + 0xF00

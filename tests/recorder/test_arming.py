@@ -14,8 +14,8 @@ import pytest
 
 from killtrail.recorder import bpf as bpf_calls
 from killtrail.recorder import layout as L
-from killtrail.recorder.box import Box
 from killtrail.recorder.pins import FOLDER, Pins
+from killtrail.recorder.rings import Box
 from tests.gallery.lab import Lab
 
 pytestmark = pytest.mark.live

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from killtrail.recorder import skeleton
+from killtrail.recorder import loader
 from killtrail.recorder.pins import Pins
 from tests.conftest import ROOT, cannot
 
@@ -38,9 +38,9 @@ def test_verifier_budget(bpf):
 def test_other_bytes_are_no_blob():
     """A damaged blob is refused before the kernel sees it."""
     with pytest.raises(ValueError, match="not a packed BPF skeleton"):
-        skeleton.read_blob(b"nonsense")
+        loader.read_blob(b"nonsense")
 
 
 def test_settings_are_known():
     """The constants that the armer sets are in the blob."""
-    assert {"cfg_argv", "cfg_all"} == set(skeleton.read_blob().rodata_offsets)
+    assert {"cfg_argv", "cfg_all"} == set(loader.read_blob().rodata_offsets)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.recorder import layout as L
 from killtrail.recorder.decode import Decoder
-from killtrail.recorder.parts import path
+from killtrail.recorder.fields import path
 from killtrail.recorder.symbols import from_rows, parse_kallsyms
 from tests.fuzz import EXAMPLES
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from killtrail.recorder.symbols import from_rows
 from killtrail.recorder.tracefs import formats, pages
-from killtrail.recorder.tracefs.story import Record, Story
+from killtrail.recorder.tracefs.reconstruct import Record, Story
 from tests.fuzz import EXAMPLES
 
 GENERATE = """name: signal_generate

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from killtrail.sources.logs.audit.call import parse
-from killtrail.sources.logs.pieces import open_piece
+from killtrail.files.opened import open_piece
+from killtrail.sources.logs.audit.syscall_record import parse
 from tests.conftest import ROOT
 
 CASES = ROOT / "tests/cases/audit-architectures"

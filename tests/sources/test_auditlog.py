@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from killtrail.files import search
+from killtrail.files.opened import open_piece
 from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
 from killtrail.sources.kept import Asked
-from killtrail.sources.logs import windows
 from killtrail.sources.logs.audit.log import AuditLog
-from killtrail.sources.logs.pieces import open_piece
 from tests.conftest import ROOT
 from tests.sources import reference, variants
 
@@ -58,7 +58,7 @@ def test_all_kills(variant):
 @pytest.mark.parametrize("window", [4096, 100_000, 1 << 20])
 def test_chains(variant, window, monkeypatch):
     """Sampled kills have the launchers that a table of all execs gives, whatever the window."""
-    monkeypatch.setattr(windows.Window.__init__, "__defaults__", (window,))
+    monkeypatch.setattr(search.Window.__init__, "__defaults__", (window,))
     log, plain = variant
     wanted = reference.kills(plain)
     for event, sender, victim, sig in random.Random(window).sample(wanted, 9):

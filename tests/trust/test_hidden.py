@@ -15,7 +15,7 @@ import pytest
 from killtrail.host import procfs
 from killtrail.model.trust import Result
 from killtrail.recorder import task_iterator
-from killtrail.trust import posers, processes, sandbox, views
+from killtrail.trust import kthread_lookalikes, process_views, processes, sandbox
 from tests.conftest import ROOT, cannot
 from tests.trust import roots
 from tests.trust.test_stand_ins import ASK, off, report
@@ -151,11 +151,11 @@ def test_fork_storm():
 
 def test_blame(monkeypatch, living):
     """A view without one living process: left out by libc alone, or by the kernel's own listing."""
-    listed, raw = views.listed, views.raw
-    monkeypatch.setattr(views, "listed", lambda: listed() - {living.pid})
+    listed, raw = process_views.listed, process_views.raw
+    monkeypatch.setattr(process_views, "listed", lambda: listed() - {living.pid})
     (check,) = [c for c in processes.checks(processes.scene(deep=False)) if c.off]
     assert (check.subject, check.layer) == (f"pid {living.pid}", "libc")
-    monkeypatch.setattr(views, "raw", lambda: (raw() or set()) - {living.pid})
+    monkeypatch.setattr(process_views, "raw", lambda: (raw() or set()) - {living.pid})
     (check,) = [c for c in processes.checks(processes.scene(deep=True)) if c.off]
     assert (check.subject, check.layer) == (f"pid {living.pid}", "kernel")
 
@@ -186,13 +186,13 @@ def test_posers():
     poser = subprocess.Popen(["bash", "-c", "exec -a '[kworker/0:1]' sleep 100"])
     try:
         time.sleep(0.3)
-        checks = list(posers.checks())
+        checks = list(kthread_lookalikes.checks())
         (check,) = [c for c in checks if c.off]
         assert check.subject == f"pid {poser.pid}"
     finally:
         poser.kill()
         poser.wait()
-    assert [c.result for c in posers.checks()] == [Result.CONSISTENT]
+    assert [c.result for c in kthread_lookalikes.checks()] == [Result.CONSISTENT]
 
 
 def test_titles_in_brackets():
@@ -201,7 +201,7 @@ def test_titles_in_brackets():
     daemon = subprocess.Popen(["bash", "-c", f"exec -a '{title}' sleep 100"])
     try:
         time.sleep(0.3)
-        assert [c.result for c in posers.checks()] == [Result.CONSISTENT]
+        assert [c.result for c in kthread_lookalikes.checks()] == [Result.CONSISTENT]
     finally:
         daemon.kill()
         daemon.wait()
@@ -245,9 +245,9 @@ def test_the_kernel_s_own_iterator(living, monkeypatch):
         cannot("needs root, BPF and BTF")
     assert {living.pid, os.getpid(), 1} - found <= {1}
     for view in ("in_cgroups", "children_of"):
-        monkeypatch.setattr(views, view, lambda *_: set())
-    raw, listed = views.raw, views.listed
-    monkeypatch.setattr(views, "raw", lambda: (raw() or set()) - {living.pid})
-    monkeypatch.setattr(views, "listed", lambda: listed() - {living.pid})
+        monkeypatch.setattr(process_views, view, lambda *_: set())
+    raw, listed = process_views.raw, process_views.listed
+    monkeypatch.setattr(process_views, "raw", lambda: (raw() or set()) - {living.pid})
+    monkeypatch.setattr(process_views, "listed", lambda: listed() - {living.pid})
     (check,) = [c for c in processes.checks(processes.scene(deep=False)) if c.off]
     assert (check.subject, check.layer) == (f"pid {living.pid}", "kernel")

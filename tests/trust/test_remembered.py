@@ -5,14 +5,14 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from killtrail.inquiry import doubt
+from killtrail.inquiry import trust_caveats
 from killtrail.model.causes import Cause, Ended
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
 from killtrail.model.process import Key, Process
 from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
 from killtrail.model.verdict import Death, Host, Verdict
-from killtrail.trust import remembered
+from killtrail.trust import last_run
 
 VERDICT = Verdict(
     Death(Process(Key(7, None)), Ended.SIGNAL), Cause.KILLED_BY_PROCESS, Certainty.ESTABLISHED, "x", Host(Boot("", 0))
@@ -28,24 +28,24 @@ def off(layer: Layer) -> Check:
 def test_kernel_s_word_lowers_certainty(tmp_path, monkeypatch):
     """A contradicted kernel may have told us what it liked; a contradicted tool was never asked."""
     monkeypatch.setenv("KILLTRAIL_HISTORY", str(tmp_path / "history.db"))
-    assert doubt.lowered([VERDICT]) == [VERDICT]
-    remembered.keep(TrustReport((off(Layer.KERNEL),), "/"), tmp_path, 1_763_640_000 * 10**9)
-    (verdict,) = doubt.lowered([VERDICT])
+    assert trust_caveats.lowered([VERDICT]) == [VERDICT]
+    last_run.keep(TrustReport((off(Layer.KERNEL),), "/"), tmp_path, 1_763_640_000 * 10**9)
+    (verdict,) = trust_caveats.lowered([VERDICT])
     assert verdict.certainty is Certainty.LIKELY
     assert verdict.lowered_by == ("module x\\e: hidden (killtrail trust, 2025-11-20T12:00:00)",)
-    remembered.keep(TrustReport((off(Layer.TOOLS),), "/"), tmp_path, 0)
-    (verdict,) = doubt.lowered([VERDICT])
+    last_run.keep(TrustReport((off(Layer.TOOLS),), "/"), tmp_path, 0)
+    (verdict,) = trust_caveats.lowered([VERDICT])
     assert verdict.certainty is Certainty.ESTABLISHED and verdict.lowered_by
-    remembered.keep(TrustReport((), "/"), tmp_path, 0)
-    assert doubt.lowered([VERDICT]) == [VERDICT]
+    last_run.keep(TrustReport((), "/"), tmp_path, 0)
+    assert trust_caveats.lowered([VERDICT]) == [VERDICT]
 
 
 def test_somebody_else_s_file(tmp_path):
     """Only root's word, or one's own, about root's host."""
-    remembered.keep(TrustReport((off(Layer.KERNEL),), "/"), tmp_path, 0)
+    last_run.keep(TrustReport((off(Layer.KERNEL),), "/"), tmp_path, 0)
     if os.geteuid() == 0:
         os.chown(tmp_path / "trust.json", 65534, 65534)
-        assert remembered.doubts(tmp_path) == ()
+        assert last_run.doubts(tmp_path) == ()
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -53,4 +53,4 @@ def test_somebody_else_s_file(tmp_path):
 def test_any_bytes(tmp_path, junk):
     """Whatever the file holds."""
     (tmp_path / "trust.json").write_bytes(junk)
-    assert remembered.doubts(tmp_path) == ()
+    assert last_run.doubts(tmp_path) == ()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from killtrail.sources.logs.pieces import open_piece
-from killtrail.trust import straced
+from killtrail.files.opened import open_piece
+from killtrail.trust import strace_checks
 from tests.conftest import ROOT, cannot
 
 CASE = ROOT / "tests/cases/trojan-ps"
@@ -102,5 +102,5 @@ def test_any_bytes(tmp_path_factory, junk, cut):
     path = tmp_path_factory.mktemp("any") / "s"
     path.write_bytes((CASE / "strace-trojan-ps.txt").read_bytes()[:cut] + junk)
     piece = open_piece(path)
-    straced.checks(piece)
+    strace_checks.checks(piece)
     piece.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from killtrail._slotted import dataclass, field, replace
 from killtrail.model.events import (
     Loss,
     Note,
@@ -14,7 +15,6 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Host
-from killtrail.slotted import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

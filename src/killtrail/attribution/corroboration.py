@@ -7,6 +7,7 @@ down. Nothing is averaged.
 from collections.abc import Sequence
 from typing import Final
 
+from killtrail._slotted import dataclass, field, replace
 from killtrail.attribution import wording
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Role
@@ -14,7 +15,6 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
 from killtrail.model.events import Event, OomKilled, ProcessExited, SignalSent
 from killtrail.model.verdict import Contradiction, Evidence, Link, Verdict
-from killtrail.slotted import dataclass, field, replace
 
 _SAME_NS: Final = NS // 5
 """Audit's clock ticks every few milliseconds, and records of one moment were seen 40 ms apart."""

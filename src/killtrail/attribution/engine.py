@@ -1,12 +1,12 @@
 """One death in, one verdict out."""
 
 from killtrail.attribution import incident, origin, patterns, wording
-from killtrail.attribution.argument import Argument, explained
-from killtrail.attribution.brief import Brief, Conclusion
 from killtrail.attribution.case import Case
+from killtrail.attribution.context import Argument, explained
+from killtrail.attribution.draft import Brief, Conclusion
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
 from killtrail.attribution.rules import RULES
-from killtrail.attribution.sending import explain
-from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Role

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from killtrail._slotted import replace
 from killtrail.attribution import wording
-from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case
+from killtrail.attribution.draft import Brief
 from killtrail.model import signals as sg
 from killtrail.model.causes import Role
 from killtrail.model.clock import NS
@@ -14,7 +15,6 @@ from killtrail.model.events import SignalRefused, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.verdict import Pattern, Verdict
-from killtrail.slotted import replace
 
 _Try = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000

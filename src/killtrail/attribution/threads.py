@@ -1,9 +1,9 @@
 """Threads that ended while their process went on: no death of a process, but people look for one."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.brief import Brief
 from killtrail.attribution.case import Case
-from killtrail.attribution.sending import OOPS_STACK
+from killtrail.attribution.draft import Brief
+from killtrail.attribution.generation.explain import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty

@@ -1,7 +1,7 @@
 """Who traced a process, as far as that shows."""
 
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.sending import explain
+from killtrail.attribution.context import Argument
+from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
 from killtrail.model.events import SignalSent

@@ -1,6 +1,6 @@
 """How processes and signals are named in sentences, on one line and harmless to print."""
 
-from killtrail.attribution.ways import Actor, Sending
+from killtrail.attribution.generation.base import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process

@@ -4,17 +4,17 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from killtrail.autopsy import (
-    calls,
+    dump_file,
+    ftrace_sites,
     hidden,
     hooks,
     image,
     kernel,
-    opening,
     pages,
     panic,
     pointers,
-    sites,
     stack,
+    syscall_dispatch,
     tasks,
     verdict,
 )
@@ -47,7 +47,7 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
     Raises `UnavailableError` for what is no dump, or can't be read at all, `UsageError` for an image of
     another build.
     """
-    dump = opening.open_dump(path)
+    dump = dump_file.open_dump(path)
     try:
         seen = kernel.wake(dump)
     except UnavailableError as error:
@@ -78,7 +78,7 @@ def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
 
 
 # A cut-off or damaged dump still has its text; without any the error says more.
-def _without_symbols(dump: opening.Dump, error: UnavailableError) -> Autopsy:
+def _without_symbols(dump: dump_file.Dump, error: UnavailableError) -> Autopsy:
     told = panic.in_file(dump.piece)
     if told is None:
         raise error
@@ -128,12 +128,12 @@ def _integrity(
     seen: "Kernel", notes: Notes, told: Panic | None
 ) -> tuple[str | None, tuple[str, ...]]:
     typed = seen.tier is not Tier.SYMBOLS
-    dispatch = calls.check(seen, notes)
+    dispatch = syscall_dispatch.check(seen, notes)
     if not typed:
         # Without the list of modules nothing can be said of whose module space is.
         seen.miss("modules, and whose their memory is", "that takes types, and the dump has no BTF")
         return dispatch, ()
-    counts = {**hooks.check(seen, notes), "function entries": sites.check(seen, notes)}
+    counts = {**hooks.check(seen, notes), "function entries": ftrace_sites.check(seen, notes)}
     space = pages.walk(seen)
     concealed = hidden.check(seen, notes, space)
     pages.check(seen, notes, space)

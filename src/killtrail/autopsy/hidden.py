@@ -5,11 +5,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.autopsy.kernel import MODULES_MOST, Kernel, Module, text_of
 from killtrail.autopsy.notes import Notes
 from killtrail.autopsy.pages import LOADERS, PAGE, Space, areas
 from killtrail.model.autopsy import FindingKind
-from killtrail.slotted import dataclass, field
 
 if TYPE_CHECKING:
     from drgn import Type

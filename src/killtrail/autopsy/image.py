@@ -14,11 +14,11 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from killtrail._slotted import dataclass
 from killtrail.autopsy.kernel import Kernel, build_id
 from killtrail.autopsy.notes import Notes
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.autopsy import FindingKind
-from killtrail.slotted import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

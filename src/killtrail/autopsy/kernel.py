@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from killtrail.autopsy import kallsyms_scan
 from killtrail.autopsy.btf_types import Btf
-from killtrail.autopsy.opening import Dump
+from killtrail.autopsy.dump_file import Dump
 from killtrail.errors import UnavailableError
 from killtrail.model.autopsy import Tier, Unknown
 from killtrail.model.text import visible

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.model.autopsy import Finding, FindingKind
-from killtrail.slotted import dataclass, field
 
 _MOST: Final = 200
 """Of one kind; a dump that was made to bury the reader says so with the last of them."""

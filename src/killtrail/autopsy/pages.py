@@ -4,10 +4,10 @@ import re
 import struct
 from typing import TYPE_CHECKING, Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.autopsy.kernel import MODULE_SPACE, Kernel
 from killtrail.autopsy.notes import Notes
 from killtrail.model.autopsy import FindingKind
-from killtrail.slotted import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,11 @@ import os
 import re
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.autopsy.kernel import Kernel
+from killtrail.files.opened import Piece
 from killtrail.model.autopsy import Panic
 from killtrail.model.text import visible
-from killtrail.slotted import dataclass
-from killtrail.sources.logs.pieces import Piece
 
 _LINES_MOST: Final = 40
 _TEXT_MOST: Final = 400

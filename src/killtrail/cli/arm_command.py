@@ -33,9 +33,9 @@ def main(words: list[str]) -> int:
     args = build().parse_args(words)
     if args.backend == "tracefs":
         return _tracefs(args.argv, replace=args.replace)
-    from killtrail.recorder import armer  # noqa: PLC0415
+    from killtrail.recorder import arming  # noqa: PLC0415
 
-    armed = armer.arm(args.argv, replace=args.replace)
+    armed = arming.arm(args.argv, replace=args.replace)
     if armed.mounted:
         sys.stderr.write("mounted bpffs at /sys/fs/bpf\n")
     if not armed.symbols:

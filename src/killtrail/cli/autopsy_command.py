@@ -3,10 +3,10 @@
 import sys
 import textwrap
 
-from killtrail.autopsy import confined
+from killtrail.autopsy import sandboxed
 from killtrail.cli import options
 from killtrail.model.autopsy import Autopsy
-from killtrail.report import autopsy as report
+from killtrail.report.pages import autopsy as report
 
 _FOUND = 6
 _LABEL = 12
@@ -34,7 +34,7 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command; 6 where something was found changed or hidden."""
     args = build().parse_args(words)
-    found = confined.examine(args.dump, args.vmlinuz)
+    found = sandboxed.examine(args.dump, args.vmlinuz)
     if args.json:
         sys.stdout.write(report.line(found) + "\n")
     else:

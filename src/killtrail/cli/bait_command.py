@@ -5,11 +5,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from killtrail.cli import borrowed, options, output
+from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import procfs
-from killtrail.inquiry import ask, choose, target
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import ask, open_sources, target
+from killtrail.model.query import Filter
 from killtrail.observe import bait
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def main(words: list[str]) -> int:
     args = build().parse_args(words)
     code = 0
     with contextlib.ExitStack() as stack:
-        refusal = borrowed.arm(stack, args.backend)
+        refusal = temporary_recorder.arm(stack, args.backend)
         if refusal is not None:
             raise refusal
         for _ in range(args.times):
@@ -76,7 +76,7 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
 def _ask(key: "Key") -> "Verdict":
     until = time.monotonic() + _PATIENCE_S
     while True:
-        fusion = choose.choose("0").fusions[0]
+        fusion = open_sources.choose("0").fusions[0]
         found = ask.why(fusion, target.parse(str(key.tgid)), Filter(), this_host=False)
         mine = [v for v in found if v.death.process.key.same_life(key)]
         if mine:

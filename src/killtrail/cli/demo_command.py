@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from killtrail.cli import borrowed, options, output
+from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import KilltrailError
 from killtrail.host import boot, procfs
-from killtrail.inquiry import ask, choose, target
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import ask, open_sources, target
 from killtrail.model.causes import Cause
 from killtrail.model.process import Process
+from killtrail.model.query import Filter
 from killtrail.model.verdict import Verdict
 
 _SCRIPTS: Final = {
@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
     with contextlib.ExitStack() as stack:
-        refusal = borrowed.arm(stack, args.backend)
+        refusal = temporary_recorder.arm(stack, args.backend)
         victim, wait_status = _kill_one(stack)
         verdicts = _ask(victim) if refusal is None else [_unwatched(victim, wait_status)]
         code = output.show(verdicts, args)
@@ -84,7 +84,7 @@ def _scratch() -> Iterator[str]:
 
 
 def _ask(victim: Process) -> list[Verdict]:
-    fusion = choose.choose("0").fusions[0]
+    fusion = open_sources.choose("0").fusions[0]
     wanted = target.parse(str(victim.pid))
     until = time.monotonic() + _PATIENCE
     while True:
@@ -92,7 +92,7 @@ def _ask(victim: Process) -> list[Verdict]:
         mine = [v for v in verdicts if v.death.process.key.same_life(victim.key)]
         if mine or time.monotonic() > until:
             return mine
-        fusion = choose.choose("0").fusions[0]
+        fusion = open_sources.choose("0").fusions[0]
 
 
 # What an unprivileged parent knows of its child's death: waitpid's status, and no more.

@@ -15,9 +15,9 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command."""
     build().parse_args(words)
-    from killtrail.recorder import armer  # noqa: PLC0415
+    from killtrail.recorder import arming  # noqa: PLC0415
     from killtrail.recorder.tracefs import instance  # noqa: PLC0415
 
-    gone = [armer.disarm(), instance.disarm()]
+    gone = [arming.disarm(), instance.disarm()]
     sys.stderr.write("disarmed\n" if any(gone) else "nothing was armed\n")
     return 0

@@ -64,9 +64,9 @@ def _host() -> Iterator[str]:
     may = privilege.may_load_bpf()
     yield f"this user may {'load' if may else 'not load'} BPF" + ("" if may else ": use sudo")
     yield _symbols()
-    from killtrail.inquiry import local  # noqa: PLC0415
+    from killtrail.inquiry import host_logs  # noqa: PLC0415
 
-    logs = ", ".join(local.paths())
+    logs = ", ".join(host_logs.paths())
     yield f"logs that why asks too: {logs or 'none that this user may read'}, /dev/kmsg, the journal"
 
 

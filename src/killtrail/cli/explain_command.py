@@ -9,7 +9,7 @@ from killtrail.errors import UsageError
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism
 from killtrail.model.trust import CheckId
-from killtrail.report import check_pages, explanations
+from killtrail.report.reference import causes, checks
 
 _EXAMPLES = """  killtrail explain 137
   killtrail explain SIGKILL
@@ -48,15 +48,15 @@ def main(words: list[str]) -> int:
 
 def _overview() -> Iterator[str]:
     yield "causes"
-    for cause, page in explanations.CAUSES.items():
+    for cause, page in causes.CAUSES.items():
         yield f"  {cause:<24} {page.means}"
     yield ""
     yield "mechanisms"
-    for mechanism, text in explanations.MECHANISMS.items():
+    for mechanism, text in causes.MECHANISMS.items():
         yield f"  {mechanism:<24} {text}"
     yield ""
     yield "checks of trust"
-    for check, about in check_pages.CHECKS.items():
+    for check, about in checks.CHECKS.items():
         yield f"  {check:<24} {about.proves}"
 
 
@@ -70,10 +70,10 @@ def _about(word: str) -> Iterator[str]:
         return _number(int(lowered))
     number = sg.number(lowered)
     if lowered in set(Mechanism) and not (number and lowered.startswith("sig")):
-        return iter((f"{lowered}: {explanations.MECHANISMS[Mechanism(lowered)]}",))
+        return iter((f"{lowered}: {causes.MECHANISMS[Mechanism(lowered)]}",))
     if number is not None:
         return iter(
-            (explanations.signal_text(number), f"A shell shows {128 + number} for a death by it.")
+            (causes.signal_text(number), f"A shell shows {128 + number} for a death by it.")
         )
     raise UsageError(
         f"{word!r} is no exit code, signal, cause, mechanism or check", "killtrail explain"
@@ -81,7 +81,7 @@ def _about(word: str) -> Iterator[str]:
 
 
 def _cause(cause: Cause) -> Iterator[str]:
-    page = explanations.CAUSES[cause]
+    page = causes.CAUSES[cause]
     yield f"{cause}: {page.means}"
     yield f"  looks similar   {page.similar}"
     yield f"  what proves it  {page.proof}"
@@ -89,7 +89,7 @@ def _cause(cause: Cause) -> Iterator[str]:
 
 
 def _check(check: CheckId) -> Iterator[str]:
-    page = check_pages.CHECKS[check]
+    page = checks.CHECKS[check]
     yield f"{check}: {page.how}"
     yield f"  proves          {page.proves}"
     yield f"  can't say       {page.cannot}"
@@ -104,10 +104,10 @@ def _number(number: int) -> Iterator[str]:
     elif number <= 128:  # noqa: PLR2004
         yield f"exit code {number}: what it means is up to the program."
     if 1 <= number <= sg.LAST:
-        yield f"as a signal: {explanations.signal_text(number)}"
+        yield f"as a signal: {causes.signal_text(number)}"
     if 128 < number <= 128 + sg.LAST:  # noqa: PLR2004
         yield f"status {number} as a shell shows it: either death by {sg.name(number - 128)}, or exit({number})."
-        yield f"  {explanations.signal_text(number - 128)}"
+        yield f"  {causes.signal_text(number - 128)}"
         if number == 137:  # noqa: PLR2004
             yield (
                 "  137 does not mean out of memory: any SIGKILL shows it, the OOM killer's is one of many."

@@ -6,10 +6,10 @@ import time
 
 from killtrail.cli import options, output
 from killtrail.errors import NoSuchDeathError, UnavailableError
-from killtrail.inquiry import kept
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import lives
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
+from killtrail.model.query import Filter
 from killtrail.model.text import visible
 from killtrail.sources.logs import formats
 
@@ -23,9 +23,9 @@ def why(args: argparse.Namespace, target: Target) -> int:
     try:
         narrow = _narrow(args, opened)
         if target.kind is Kind.HOST:
-            verdicts = kept.why_host(opened.kept, narrow, args.node)
+            verdicts = lives.why_host(opened.kept, narrow, args.node)
         else:
-            verdicts = kept.why(opened.kept, target, narrow, args.node)
+            verdicts = lives.why(opened.kept, target, narrow, args.node)
     finally:
         opened.close()
     if not verdicts:
@@ -43,7 +43,7 @@ def deaths(args: argparse.Namespace) -> int:
     opened = _open(args.paths)
     try:
         narrow = _narrow(args, opened)
-        verdicts = kept.deaths(opened.kept, narrow, args.node, each=args.json)
+        verdicts = lives.deaths(opened.kept, narrow, args.node, each=args.json)
     finally:
         opened.close()
     output.rows(verdicts, as_json=args.json)

@@ -8,7 +8,7 @@ from killtrail.attribution import patterns
 from killtrail.cli import no_source, options, output
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import boot
-from killtrail.inquiry import ask, choose, doubt, local
+from killtrail.inquiry import ask, host_logs, open_sources, trust_caveats
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.causes import Ended
 from killtrail.model.clock import rfc3339
@@ -18,7 +18,7 @@ from killtrail.report.when import moment
 
 def why(args: argparse.Namespace, wanted: Target) -> int:
     """`killtrail why TARGET`."""
-    choice = choose.choose(args.boot)
+    choice = open_sources.choose(args.boot)
     verdicts: list[Verdict] = []
     running = boot.boot_id()
     now = time.time_ns()
@@ -38,7 +38,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
             f"no death of {args.target} is on record ({_coverage(choice)})",
             "killtrail list --all",
         )
-    verdicts = doubt.lowered(patterns.over(verdicts))
+    verdicts = trust_caveats.lowered(patterns.over(verdicts))
     return output.show(verdicts[-args.n :] if args.n else verdicts, args)
 
 
@@ -48,22 +48,23 @@ def _with_logs(
     verdicts: list[Verdict], wanted: Target, args: argparse.Namespace, now: int
 ) -> list[Verdict]:
     dead = [v for v in verdicts if v.death.ended is not Ended.RUNNING]
-    since = local.earliest(dead, boot.boot_id())
-    sources = local.open_all(all_boots=wanted.kind is Kind.HOST, since_ns=since)
+    since = host_logs.earliest(dead, boot.boot_id())
+    sources = host_logs.open_all(all_boots=wanted.kind is Kind.HOST, since_ns=since)
     try:
         if dead:
-            return local.compared(verdicts, sources)
-        narrow = options.narrow(args, local.WALL, now)
-        told = local.why(wanted, narrow, sources)
+            return host_logs.compared(verdicts, sources)
+        narrow = options.narrow(args, host_logs.WALL, now)
+        told = host_logs.why(wanted, narrow, sources)
         return (
-            local.without_the_living(told, verdicts or ask.living(wanted, reused=False)) + verdicts
+            host_logs.without_the_living(told, verdicts or ask.living(wanted, reused=False))
+            + verdicts
         )
     finally:
         for source in sources:
             source.close()
 
 
-def _coverage(choice: choose.Choice) -> str:
+def _coverage(choice: open_sources.Choice) -> str:
     parts = []
     for fusion in choice.fusions:
         since = moment(fusion.complete_since(), fusion.host.boot)
@@ -74,8 +75,8 @@ def _coverage(choice: choose.Choice) -> str:
 def deaths(args: argparse.Namespace, default_most: int) -> int:
     """`killtrail list`."""
     now = time.time_ns()
-    choice = choose.choose(args.boot)
-    choose.require(choice)
+    choice = open_sources.choose(args.boot)
+    open_sources.require(choice)
     if args.boots:
         return _boots(choice)
     args.n = args.n or default_most
@@ -88,7 +89,7 @@ def deaths(args: argparse.Namespace, default_most: int) -> int:
     return 0
 
 
-def _boots(choice: choose.Choice) -> int:
+def _boots(choice: open_sources.Choice) -> int:
     for number, fusion in enumerate(choice.fusions, 1 - len(choice.fusions)):
         each = fusion.host.boot
         sys.stdout.write(

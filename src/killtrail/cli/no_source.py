@@ -4,7 +4,7 @@ import os
 import sys
 
 from killtrail.errors import UnavailableError
-from killtrail.inquiry.choose import Choice
+from killtrail.inquiry.open_sources import Choice
 from killtrail.model.text import visible
 
 _LOGS = (

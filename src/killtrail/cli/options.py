@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from killtrail.errors import UsageError
-from killtrail.inquiry.narrow import Filter
 from killtrail.model.clock import NS, Boot
+from killtrail.model.query import Filter
 from killtrail.report.columns import columns
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Final
 from killtrail.cli import options
 from killtrail.errors import UnavailableError
 from killtrail.host import boot, privilege
-from killtrail.inquiry.fusion import Fusion
-from killtrail.inquiry.investigate import case_of
+from killtrail.inquiry.cases import case_of
+from killtrail.inquiry.merged import Fusion
 from killtrail.model.events import ProcessExited, Recorded
-from killtrail.recorder import armer
+from killtrail.recorder import arming
 from killtrail.recorder.history import daemon
 from killtrail.recorder.history.store import Limits
 
@@ -53,7 +53,7 @@ def main(words: list[str]) -> int:
         except FileNotFoundError as error:
             raise UnavailableError("the recorder is not armed", "sudo killtrail arm") from error
     else:
-        armer.arm()
+        arming.arm()
         report = daemon.run(limits, _to_journal if args.journal else None, _complain)
     sys.stderr.write(
         f"{report.events} records kept, {report.lost} lost, {report.problems} unreadable\n"
@@ -70,7 +70,7 @@ def _to_journal(events: list[Recorded]) -> None:
     if not ends:
         return
     from killtrail.attribution.engine import judge  # noqa: PLC0415
-    from killtrail.report import journal  # noqa: PLC0415
+    from killtrail.report.export import journal  # noqa: PLC0415
     from killtrail.sources.history import open_all  # noqa: PLC0415
 
     running = boot.this_host()

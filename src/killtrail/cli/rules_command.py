@@ -8,12 +8,12 @@ import textwrap
 import time
 from pathlib import Path
 
+from killtrail._slotted import replace
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.host.audit import advice, check, rules, x32
 from killtrail.host.privilege import is_root
 from killtrail.model.text import visible
-from killtrail.slotted import replace
 
 _FOUND = 6
 _BYTES_PER_EXEC = 1400

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from killtrail.cli import options
 from killtrail.errors import KilltrailError
 from killtrail.host import boot
-from killtrail.recorder.box import Box
 from killtrail.recorder.pins import FOLDER, Pins
+from killtrail.recorder.rings import Box
 from killtrail.report.when import moment
 from killtrail.sources.catalogue import CATALOGUE
 

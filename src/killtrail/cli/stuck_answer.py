@@ -5,7 +5,7 @@ import argparse
 from killtrail.cli import output
 from killtrail.errors import NoSuchDeathError, UsageError
 from killtrail.host import procfs
-from killtrail.inquiry import doubt
+from killtrail.inquiry import trust_caveats
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.process import Process
 from killtrail.observe import stuck
@@ -23,7 +23,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
             f"nothing called {args.target} runs here", f"killtrail why {args.target}"
         )
     chosen = found[-args.n :] if args.n else found
-    return output.show(doubt.lowered([stuck.explain(process) for process in chosen]), args)
+    return output.show(trust_caveats.lowered([stuck.explain(process) for process in chosen]), args)
 
 
 def _living(wanted: Target) -> list[Process]:

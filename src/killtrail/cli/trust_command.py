@@ -10,7 +10,7 @@ from pathlib import Path
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.model.trust import Check, Result, TrustReport
-from killtrail.report import trust as report
+from killtrail.report.pages import trust as report
 
 _FOUND = 6
 _RESULTS = {result.value[:11] for result in Result}
@@ -64,8 +64,8 @@ def main(words: list[str]) -> int:
 
 
 def _examined(args: argparse.Namespace) -> TrustReport:
-    from killtrail.recorder.history import place  # noqa: PLC0415
-    from killtrail.trust import examine, preload, remembered  # noqa: PLC0415 -- not for a strace
+    from killtrail.recorder.history import paths  # noqa: PLC0415
+    from killtrail.trust import examine, last_run, preload  # noqa: PLC0415 -- not for a strace
     from killtrail.trust.root import Root  # noqa: PLC0415
 
     if args.root is not None and not os.path.isdir(args.root):  # noqa: PTH112
@@ -78,19 +78,19 @@ def _examined(args: argparse.Namespace) -> TrustReport:
     )
     found = examine.examine(wish)
     if root.is_host and os.geteuid() == 0:
-        remembered.keep(found, place.folder(), time.time_ns())
+        last_run.keep(found, paths.folder(), time.time_ns())
     return found
 
 
 def _of_strace(path: str) -> tuple[Check, ...]:
+    from killtrail.files.opened import open_piece  # noqa: PLC0415
     from killtrail.sources.logs import strace  # noqa: PLC0415
-    from killtrail.sources.logs.pieces import open_piece  # noqa: PLC0415
-    from killtrail.trust import straced  # noqa: PLC0415
+    from killtrail.trust import strace_checks  # noqa: PLC0415
 
     piece = open_piece(Path(path))
     try:
         if not strace.looks(piece.head()):
             raise UnavailableError(f"{path}: not a strace", "strace -f -o FILE TOOL ...")
-        return straced.checks(piece)
+        return strace_checks.checks(piece)
     finally:
         piece.close()

@@ -7,9 +7,9 @@ from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
 from killtrail.cli import options, output
 from killtrail.host import boot
-from killtrail.inquiry import ask, choose, target
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import ask, open_sources, target
 from killtrail.model.events import Loss, ProcessExited, Provenance
+from killtrail.model.query import Filter
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
 from killtrail.observe.wait import Ended, Life
@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
 
 # A recorder, where one is armed, knows the killer as well.
 def _recorded(ended: Ended) -> Verdict | None:
-    fusion = choose.choose().current()
+    fusion = open_sources.choose().current()
     if fusion is None:
         return None
     wanted = target.parse(f"pid:{ended.process.pid}")

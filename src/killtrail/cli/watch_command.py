@@ -84,19 +84,19 @@ def _deaths(wanted: Target | None, ordinary: bool, *, as_json: bool) -> Generato
 
 def _line(verdict: Verdict, *, as_json: bool) -> str:
     if as_json:
-        from killtrail.report import json_lines  # noqa: PLC0415
+        from killtrail.report.export import verdict_json  # noqa: PLC0415
 
-        return json_lines.line(verdict)
-    from killtrail.report import row  # noqa: PLC0415
+        return verdict_json.line(verdict)
+    from killtrail.report import lines  # noqa: PLC0415
 
-    return row.line(verdict)
+    return lines.line(verdict)
 
 
 def _signals(name: str | None, wanted: Target | None) -> Generator[str | None]:
     number = sg.number(name) if name else None
     if name and number is None:
         raise UsageError(f"{name!r} is no signal", "kill -l")
-    from killtrail.report import row  # noqa: PLC0415
+    from killtrail.report import lines  # noqa: PLC0415
 
     try:
         follower = SignalFollower()
@@ -105,7 +105,7 @@ def _signals(name: str | None, wanted: Target | None) -> Generator[str | None]:
             f"can't follow signals: {error}", "sudo killtrail watch --signals"
         ) from error
     with contextlib.closing(follower):
-        yield row.SIGNAL_HEAD
+        yield lines.SIGNAL_HEAD
         while True:
             for signal in follower.new():
                 if signal.sig != number and (number is not None or signal.sig in sg.NOISE):
@@ -115,6 +115,6 @@ def _signals(name: str | None, wanted: Target | None) -> Generator[str | None]:
                     or wanted.matches(signal.target)
                     or wanted.matches(signal.current)
                 ):
-                    yield row.signal_line(signal, follower.boot)
+                    yield lines.signal_line(signal, follower.boot)
             yield None
             time.sleep(_TICK)

@@ -43,12 +43,12 @@ def main(words: list[str]) -> int:
 
         return stuck_answer.why(args, wanted)
     if not args.paths and os.path.isfile(args.target):  # noqa: PTH113
-        from killtrail.inquiry import from_dump  # noqa: PLC0415
+        from killtrail.inquiry import vmcore  # noqa: PLC0415
 
-        if from_dump.is_dump(args.target):
+        if vmcore.is_dump(args.target):
             from killtrail.cli import output  # noqa: PLC0415
 
-            return output.show([from_dump.why(args.target)], args)
+            return output.show([vmcore.why(args.target)], args)
     if args.paths:
         from killtrail.cli import kept_answers  # noqa: PLC0415 -- each way imports much
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _PATH: Final = Path("/sys/kernel/btf/vmlinux")
 _HEADER: Final = struct.Struct("=HBBIIIII")

@@ -4,7 +4,7 @@ import os
 import struct
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _MAGIC: Final = b"\x7fELF"
 _PT_INTERP: Final = 3

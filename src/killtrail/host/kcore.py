@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-from killtrail.slotted import dataclass, field
+from killtrail._slotted import dataclass, field
 
 _PATH: Final = "/proc/kcore"
 _PT_LOAD: Final = 1

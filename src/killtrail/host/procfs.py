@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
-from killtrail.slotted import dataclass
 
 PROC: Final = Path("/proc")
 _ARGV_MOST: Final = 4096

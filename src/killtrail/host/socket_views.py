@@ -5,7 +5,7 @@ import socket
 import struct
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _NETLINK_SOCK_DIAG: Final = 4
 _BY_FAMILY, _ERROR, _DONE = 20, 2, 3

@@ -5,8 +5,8 @@ import os
 import signal
 from typing import Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.host import procfs
-from killtrail.slotted import dataclass, field
 
 _TRACEME, _CONT, _SETOPTIONS, _GETEVENTMSG = 0, 7, 0x4200, 0x4201
 _EVENT_FORK, _EVENT_VFORK, _EVENT_CLONE, _EVENT_EXEC, _EVENT_STOP = 1, 2, 3, 4, 128

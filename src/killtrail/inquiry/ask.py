@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
+from killtrail._slotted import replace
 from killtrail.attribution import threads
+from killtrail.attribution.alive import alive
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
-from killtrail.attribution.living import alive
 from killtrail.host import boot, procfs
-from killtrail.inquiry import investigate
-from killtrail.inquiry.fusion import Fusion
-from killtrail.inquiry.narrow import Filter
+from killtrail.inquiry import cases
+from killtrail.inquiry.merged import Fusion
 from killtrail.inquiry.target import Target
 from killtrail.model.events import ImageReplaced, Loss, ProcessExited, ThreadDied
 from killtrail.model.process import Key, Process
+from killtrail.model.query import Filter
 from killtrail.model.verdict import Verdict
-from killtrail.slotted import replace
 from killtrail.sources.base import Wanted
 
 
@@ -31,7 +31,7 @@ def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> l
         if not any(p.key.same_life(key) for key in became)
     )
     for event in replaced:
-        case = investigate.case_of(fusion, event.process.key, None)
+        case = cases.case_of(fusion, event.process.key, None)
         living = next((p for p in there if p.key.same_life(event.process.key)), None)
         if living or event.old_tid == target.pid:
             verdicts.append(threads.replaced(case, event, living))
@@ -40,12 +40,12 @@ def why(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> l
 
 def _dead(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) -> list[Verdict]:
     ends = _ends(fusion, target, narrow)
-    verdicts = [judge(investigate.case_of(fusion, e.process.key, e)) for e in ends]
+    verdicts = [judge(cases.case_of(fusion, e.process.key, e)) for e in ends]
     if target.pid is None:
         return verdicts
     unended = [
-        judge(investigate.case_of(fusion, key, None))
-        for key in investigate.unended(fusion, target.pid)
+        judge(cases.case_of(fusion, key, None))
+        for key in cases.unended(fusion, target.pid)
         if not (this_host and _lives(key))
     ]
     others = unended + _threads_died(fusion, target.pid)
@@ -55,7 +55,7 @@ def _dead(fusion: Fusion, target: Target, narrow: Filter, *, this_host: bool) ->
 
 def _threads_died(fusion: Fusion, pid: int) -> list[Verdict]:
     return [
-        threads.died(investigate.case_of(fusion, e.process.key, None), e)
+        threads.died(cases.case_of(fusion, e.process.key, None), e)
         for e in fusion.threads(pid)
         if isinstance(e, ThreadDied)
     ]
@@ -72,7 +72,7 @@ def deaths(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> Iterator[Verdic
         since_ns=narrow.since_ns, until_ns=narrow.until_ns, ordinary=ordinary, most=narrow.most
     )
     for end in fusion.exits(wanted):
-        yield judge(investigate.case_of(fusion, end.process.key, end))
+        yield judge(cases.case_of(fusion, end.process.key, end))
 
 
 def acts(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> list[Verdict]:
@@ -83,7 +83,7 @@ def acts(fusion: Fusion, narrow: Filter, *, ordinary: bool) -> list[Verdict]:
     for end in reversed(list(fusion.exits(wanted))):
         if end.process.key in told:
             continue
-        found.append(judge(investigate.case_of(fusion, end.process.key, end)))
+        found.append(judge(cases.case_of(fusion, end.process.key, end)))
         told.update(s.target.key for act in fusion.acts for s in act)
         if narrow.most and len(found) >= narrow.most:
             break
@@ -104,7 +104,7 @@ def _ends(fusion: Fusion, target: Target, narrow: Filter) -> list[ProcessExited]
 def _known(fusion: Fusion, end: ProcessExited) -> Process:
     if not end.signal and not end.asked:
         return end.process
-    return investigate.facts_of(fusion, end.process.key, end).process
+    return cases.facts_of(fusion, end.process.key, end).process
 
 
 def _lives(key: Key) -> bool:
@@ -128,8 +128,8 @@ def _living(target: Target) -> list[Process]:
 
 
 def _alive(fusion: Fusion, process: Process, *, reused: bool) -> Verdict:
-    case = investigate.case_of(fusion, process.key, None)
+    case = cases.case_of(fusion, process.key, None)
     stat = procfs.read_stat(process.pid)
-    stopped = investigate.frozen_by(case.facts.signals) if stat and stat.state in "Tt" else None
+    stopped = cases.frozen_by(case.facts.signals) if stat and stat.state in "Tt" else None
     case = replace(case, facts=replace(case.facts, process=process))
     return alive(case, stopped, reused=reused)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from killtrail.attribution import host
+from killtrail._slotted import replace
+from killtrail.attribution import host_down
 from killtrail.errors import UsageError
-from killtrail.inquiry.narrow import Filter
 from killtrail.model.events import HostEvent
+from killtrail.model.query import Filter
 from killtrail.model.text import visible
-from killtrail.slotted import replace
 from killtrail.sources.kept import Asked, Kept
 
 _NUMBER: Final = re.compile(r"0|-[1-9]\d{0,5}")
@@ -23,7 +23,7 @@ def within(kept: Iterable[Kept], which: str, node: str | None, narrow: Filter) -
     """
     if not _NUMBER.fullmatch(which):
         raise UsageError("files know boots by number: 0 is their last, -1 the one before", _REMEDY)
-    found = list(host.boots(_told(kept, node)))
+    found = list(host_down.boots(_told(kept, node)))
     begun = [(first, following) for (first, *_), following in found if first.kind == "boot"]
     back = -int(which)
     if back >= len(begun):

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 from killtrail.attribution.engine import judge
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
-from killtrail.inquiry import investigate
-from killtrail.inquiry.fusion import Fusion
+from killtrail.inquiry import cases
+from killtrail.inquiry.merged import Fusion
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.verdict import Verdict
 from killtrail.recorder import layout as L  # noqa: N812
-from killtrail.recorder.box import Slot
 from killtrail.recorder.pins import Pins
-from killtrail.recorder.private import PrivateBox
-from killtrail.sources.box import BoxSource
+from killtrail.recorder.private_recorder import PrivateBox
+from killtrail.recorder.rings import Slot
+from killtrail.sources.bpf import BoxSource
 from killtrail.sources.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class BoxFollower:
         slots.sort(key=lambda s: s.time_ns)
         ends = (self._source.event(s) for s in slots)
         return [
-            judge(investigate.case_of(fusion, end.process.key, end))
+            judge(cases.case_of(fusion, end.process.key, end))
             for end in ends
             if isinstance(end, ProcessExited)
         ]

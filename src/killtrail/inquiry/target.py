@@ -4,10 +4,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UsageError
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.process import Process
-from killtrail.slotted import dataclass
 
 _COMM_MOST: Final = 15
 

@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
+from killtrail._slotted import dataclass
 from killtrail.model.certainty import Certainty
 from killtrail.model.process import Process
-from killtrail.slotted import dataclass
 
 
 class Tier(StrEnum):

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.model.process import Process
-from killtrail.slotted import dataclass
 
 _FOREIGN: Final = frozenset({"i386", "x32", "arm"})
 

@@ -8,7 +8,7 @@ times the order of its lines.
 from datetime import UTC, datetime
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 NS: Final = 1_000_000_000
 

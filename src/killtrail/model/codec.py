@@ -9,9 +9,9 @@ from enum import Enum
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+from killtrail._slotted import MISSING, fields, is_dataclass
 from killtrail.model import events as ev
 from killtrail.model.process import Process
-from killtrail.slotted import MISSING, fields, is_dataclass
 
 _KINDS: Final = {
     "signal": ev.SignalSent,

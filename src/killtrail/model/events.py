@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from killtrail._slotted import dataclass, field, fields, is_dataclass
 from killtrail.model.circumstances import (
     Filters,
     MemoryLimit,
@@ -10,7 +11,6 @@ from killtrail.model.circumstances import (
     Terminal,
 )
 from killtrail.model.process import Argv, Key, Process
-from killtrail.slotted import dataclass, field, fields, is_dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A process is one life of a pid."""
 
-from killtrail.slotted import dataclass, replace
+from killtrail._slotted import dataclass, replace
 
 NO_ID = 0xFFFFFFFF
 """What the kernel calls an unset loginuid or audit session."""

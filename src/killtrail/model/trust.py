@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 
 class Result(StrEnum):

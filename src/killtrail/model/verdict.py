@@ -1,12 +1,12 @@
 """The answer about one death: a graph of links, each with its own evidence and certainty."""
 
+from killtrail._slotted import dataclass
 from killtrail.model.absence import Absence
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
 from killtrail.model.events import Event, described
 from killtrail.model.process import Process
-from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

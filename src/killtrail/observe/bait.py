@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.host import procfs
-from killtrail.slotted import dataclass
 
 _CLONE3: Final = 435
 _LAST_PID: Final = Path("/proc/sys/kernel/ns_last_pid")

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from killtrail._slotted import dataclass, replace
 from killtrail.attribution import wording
-from killtrail.attribution.brief import Brief
+from killtrail.attribution.draft import Brief
 from killtrail.host import boot, privilege, procfs
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -15,8 +16,7 @@ from killtrail.model.trust import Check, CheckId
 from killtrail.model.verdict import Death, Evidence, Verdict
 from killtrail.observe import waits
 from killtrail.observe.waits import Wait
-from killtrail.slotted import dataclass, replace
-from killtrail.trust import behaviour, views
+from killtrail.trust import behaviour, process_views
 
 LOOK_S: Final = 6.0
 """How long a process is watched: scripts look once a second, some every five."""
@@ -122,7 +122,7 @@ def _state(wait: Wait) -> _State:
 # What /proc does not show may be hidden by hidepid or a mount: a pidfd tells whether it is there.
 def _unshown(pid: int) -> _State:
     try:
-        held = views.Pinned(pid)
+        held = process_views.Pinned(pid)
     except ProcessLookupError:
         return _State("it has ended", None, ended=True)
     except OSError:

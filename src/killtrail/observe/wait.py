@@ -14,10 +14,10 @@ import struct
 import time
 from typing import Final
 
+from killtrail._slotted import dataclass, replace
 from killtrail.errors import NoSuchDeathError, UnavailableError, UsageError
 from killtrail.host import procfs
 from killtrail.model.process import Key, Process
-from killtrail.slotted import dataclass, replace
 
 # struct pidfd_info, include/uapi/linux/pidfd.h: mask, cgroupid, eleven ids, exit_code. 6.13 has the
 # call, 6.15 the exit code, and that only once the process was reaped.

@@ -13,10 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from killtrail._slotted import dataclass, field, replace
 from killtrail.host import elf, procfs
 from killtrail.model.process import Process
-from killtrail.slotted import dataclass, field, replace
-from killtrail.trust.handover import ASKS_FOR_LIFE
+from killtrail.trust.delegation import ASKS_FOR_LIFE
 
 _STEP_S: Final = 0.001
 _DEEPEST: Final = 6

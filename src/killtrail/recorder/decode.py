@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, Literal
 
+from killtrail._slotted import dataclass, replace
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
@@ -22,10 +23,9 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
-from killtrail.recorder import extras, parts
+from killtrail.recorder import fields, signal_extras
 from killtrail.recorder import layout as L  # noqa: N812 -- a table of offsets, read beside each use
 from killtrail.recorder.symbols import Symbols
-from killtrail.slotted import dataclass, replace
 
 _INFO: Final = ("none", "kernel", "user")
 _RETURNS: Final = {1: False, 2: True}
@@ -71,8 +71,8 @@ class Decoder:
                 code=code,
                 result=result,
                 group=bool(group),
-                target=parts.who(record, L.SIGNAL_TARGET),
-                current=parts.who(record, L.SIGNAL_SENDER),
+                target=fields.who(record, L.SIGNAL_TARGET),
+                current=fields.who(record, L.SIGNAL_SENDER),
                 si_pid=si_pid,
                 disposition=_DISPOSITION[disposition] if disposition < len(_DISPOSITION) else None,
                 blocked=bool(blocked),
@@ -100,7 +100,7 @@ class Decoder:
             n_ancestors, n_stack, number, abi, a0, a1, a2, after_flags, after_code,
         ) = L.SIGNAL_HEAD.unpack_from(b, 16)  # fmt: skip
         texts = _SignalTexts(b, n_ancestors)
-        extra = extras.decode(texts.extra_kind, texts.extra)
+        extra = signal_extras.decode(texts.extra_kind, texts.extra)
         user_info = info == 2  # noqa: PLR2004 -- a real siginfo_t
         return SignalSent(
             time_ns=time_ns,
@@ -121,11 +121,11 @@ class Decoder:
             same_group=bool(rel & L.REL_SAME_GROUP),
             target_is_child=bool(rel & (L.REL_CHILD_OF_CURRENT | L.REL_CHILD_OF_GROUP)),
             pdeath_match=bool(rel & L.REL_PDEATH),
-            syscall=parts.system_call(number, abi, (a0, a1, a2)),
+            syscall=fields.system_call(number, abi, (a0, a1, a2)),
             stack=self._stack(b, L.SIGNAL_STACK, n_stack),
             lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
-            creator=parts.creator(b, L.SIGNAL_ORPHAN),
-            memory=parts.memory(b, texts.mem_cgroup, path_flags),
+            creator=fields.creator(b, L.SIGNAL_ORPHAN),
+            memory=fields.memory(b, texts.mem_cgroup, path_flags),
             limit=extra.limit,
             filters=extra.filters,
             terminal=extra.terminal,
@@ -140,20 +140,20 @@ class Decoder:
             texts.target_argv, texts.target_argv_total, inherited=texts.target_inherited
         )
         return replace(
-            parts.who(b, L.SIGNAL_TARGET),
-            thread=parts.text(b[L.SIGNAL_THREADS : L.SIGNAL_THREADS + 16]),
-            exe=parts.path(texts.target_exe, flags),
+            fields.who(b, L.SIGNAL_TARGET),
+            thread=fields.text(b[L.SIGNAL_THREADS : L.SIGNAL_THREADS + 16]),
+            exe=fields.path(texts.target_exe, flags),
             argv=argv,
-            cgroup=texts.whole and parts.cgroup(texts.target_cgroup, flags),
+            cgroup=texts.whole and fields.cgroup(texts.target_cgroup, flags),
         )
 
     def _current(self, b: bytes, texts: "_SignalTexts", flags: int) -> Process:
         return replace(
-            parts.who(b, L.SIGNAL_SENDER),
-            thread=parts.text(b[L.SIGNAL_THREADS + 16 : L.SIGNAL_THREADS + 32]),
-            exe=parts.path(texts.exe, flags),
+            fields.who(b, L.SIGNAL_SENDER),
+            thread=fields.text(b[L.SIGNAL_THREADS + 16 : L.SIGNAL_THREADS + 32]),
+            exe=fields.path(texts.exe, flags),
             argv=self._argv(texts.argv, texts.argv_total),
-            cgroup=texts.whole and parts.cgroup(texts.cgroup, flags),
+            cgroup=texts.whole and fields.cgroup(texts.cgroup, flags),
         )
 
     def _exit(self, b: bytes, origin: Provenance) -> ProcessExited:
@@ -165,23 +165,23 @@ class Decoder:
         ) = L.EXIT_HEAD.unpack_from(b, 16)  # fmt: skip
         begin = L.EXIT_BUF + 8 * n_stack
         after = begin + argv_len
-        last = parts.who(b, L.EXIT_WHO)
+        last = fields.who(b, L.EXIT_WHO)
         process = replace(
             last,
             tid=exiter or last.tid,
-            thread=parts.text(b[L.EXIT_THREAD : L.EXIT_THREAD + 16]),
+            thread=fields.text(b[L.EXIT_THREAD : L.EXIT_THREAD + 16]),
             argv=self._argv(b[begin:after], argv_total, inherited=bool(inherited)),
-            cgroup=parts.cgroup(b[after : after + cgroup_len], path_flags),
+            cgroup=fields.cgroup(b[after : after + cgroup_len], path_flags),
         )
-        parent = parts.ancestor(b, L.EXIT_PARENT)
+        parent = fields.ancestor(b, L.EXIT_PARENT)
         return ProcessExited(
             time_ns=time_ns,
             origin=origin,
             process=replace(process, ppid=parent.pid if parent else None),
-            status=parts.wait_status(code, group_code, leader_code, flags),
+            status=fields.wait_status(code, group_code, leader_code, flags),
             parent=parent,
-            creator=parts.creator(b, L.EXIT_CREATOR),
-            tracer=parts.ancestor(b, L.EXIT_TRACER) if ptraced else None,
+            creator=fields.creator(b, L.EXIT_CREATOR),
+            tracer=fields.ancestor(b, L.EXIT_TRACER) if ptraced else None,
             asked=asked,
             seccomp_mode=seccomp,
             filters=None if filters == L.NO_COUNT & 0xFF else filters,
@@ -195,7 +195,7 @@ class Decoder:
 
     def _oom(self, b: bytes, origin: Provenance) -> OomVictimMarked:
         victim, _, start = L.OOM_HEAD.unpack_from(b, 16)
-        trigger = parts.ancestor(b, L.OOM_TRIGGER)
+        trigger = fields.ancestor(b, L.OOM_TRIGGER)
         return OomVictimMarked(
             time_ns=L.RECORD_HEAD.unpack_from(b)[3],
             origin=origin,
@@ -206,21 +206,21 @@ class Decoder:
     def _will(self, b: bytes, origin: Provenance) -> ParentDied:
         person = self._person(b)
         return ParentDied(
-            person.time_ns, origin, person.process, person.lineage, parts.creator(b, L.WILL_ORPHAN)
+            person.time_ns, origin, person.process, person.lineage, fields.creator(b, L.WILL_ORPHAN)
         )
 
     def _line(self, b: bytes, origin: Provenance) -> KernelLine:
         person = self._person(b)
-        line = parts.text(b[person.end :]).rstrip("\n")
+        line = fields.text(b[person.end :]).rstrip("\n")
         return KernelLine(
             person.time_ns, origin, person.process, line, person.lineage,
-            parts.creator(b, L.WILL_ORPHAN),
+            fields.creator(b, L.WILL_ORPHAN),
         )  # fmt: skip
 
     def _client(self, b: bytes, origin: Provenance) -> ManagerAsked:
         person = self._person(b)
         return ManagerAsked(
-            person.time_ns, origin, person.process, person.lineage, parts.creator(b, L.WILL_ORPHAN)
+            person.time_ns, origin, person.process, person.lineage, fields.creator(b, L.WILL_ORPHAN)
         )
 
     def _person(self, b: bytes) -> "_Person":
@@ -231,23 +231,23 @@ class Decoder:
         end = after + argv_len + ancestor_len
         inherited = bool(flags & L.REC_ARGV_INHERITED)
         argv = self._argv(b[after : after + argv_len] or None, total, inherited=inherited)
-        ancestors = [parts.ancestor(b, L.WILL_BUF + i * L.ANCESTOR.size) for i in range(n)]
+        ancestors = [fields.ancestor(b, L.WILL_BUF + i * L.ANCESTOR.size) for i in range(n)]
         lineage = self._lineage(ancestors, b[after + argv_len : end])
         if argv is None and lineage and lineage[0].argv:
             argv = replace(lineage[0].argv, inherited=True)
-        return _Person(time_ns, replace(parts.who(b, L.WILL_WHO), argv=argv), lineage, end)
+        return _Person(time_ns, replace(fields.who(b, L.WILL_WHO), argv=argv), lineage, end)
 
     def _replaced(self, b: bytes, origin: Provenance) -> ImageReplaced:
         old_tid, argv_len = L.REPLACED_HEAD.unpack_from(b, 16)
         raw = b[L.REPLACED_ARGV : L.REPLACED_ARGV + min(argv_len, 128)]
         argv = self._argv(raw or None, argv_len + (argv_len >= 128))  # noqa: PLR2004
-        process = replace(parts.who(b, L.REPLACED_WHO), argv=argv)
+        process = replace(fields.who(b, L.REPLACED_WHO), argv=argv)
         return ImageReplaced(L.RECORD_HEAD.unpack_from(b)[3], origin, process, old_tid, argv)
 
     def _thread(self, b: bytes, origin: Provenance) -> ThreadDied:
         code, n_stack = L.THREAD_HEAD.unpack_from(b, 16)
         process = replace(
-            parts.who(b, L.THREAD_WHO), thread=parts.text(b[L.THREAD_NAME : L.THREAD_NAME + 16])
+            fields.who(b, L.THREAD_WHO), thread=fields.text(b[L.THREAD_NAME : L.THREAD_NAME + 16])
         )
         stack = self._stack(b, L.THREAD_STACK, n_stack)
         return ThreadDied(L.RECORD_HEAD.unpack_from(b)[3], origin, process, code, stack)
@@ -271,7 +271,7 @@ class Decoder:
     # Oldest last. One that never exec'd while armed runs its parent's program, so its argv is the
     # nearest older one's.
     def _lineage(self, ancestors: list[Process | None], argvs: bytes) -> tuple[Process, ...]:
-        own = list(parts.length_prefixed(argvs, len(ancestors)))
+        own = list(fields.length_prefixed(argvs, len(ancestors)))
         lineage: list[Process] = []
         older: Argv | None = None
         for i in range(len(ancestors) - 1, -1, -1):
@@ -315,7 +315,7 @@ class _SignalTexts:
         self.whole: Literal[True] | None = len(b) > at or None
         """A victim among many has the fixed part only: an empty path is none, not the root."""
         self.ancestors = [
-            parts.ancestor(b, at + i * size)
+            fields.ancestor(b, at + i * size)
             for i in range(n_ancestors)
             if at + (i + 1) * size <= len(b)
         ]

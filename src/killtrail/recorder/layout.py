@@ -3,7 +3,7 @@
 from struct import Struct
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 LAYOUT: Final = 2
 SLOT_HEAD: Final = Struct("<QQII")

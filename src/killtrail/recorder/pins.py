@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError
 from killtrail.recorder import bpf
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.symbols import Symbols, from_rows
-from killtrail.slotted import dataclass
 
 BPFFS: Final = Path("/sys/fs/bpf")
 FOLDER: Final = BPFFS / "killtrail"

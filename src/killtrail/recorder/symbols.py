@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 OF_INTEREST: Final = frozenset(
     [

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from killtrail._slotted import dataclass
 from killtrail.model.events import (
     ImageReplaced,
     Loss,
@@ -15,7 +16,6 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
-from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

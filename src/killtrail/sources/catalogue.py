@@ -4,10 +4,10 @@ from typing import Final
 
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
-from killtrail.recorder.history import place
+from killtrail.recorder.history import paths
 from killtrail.recorder.pins import Pins
 from killtrail.sources.base import Descriptor, Source, Usable
-from killtrail.sources.box import BoxSource
+from killtrail.sources.bpf import BoxSource
 
 _ARM: Final = "sudo killtrail arm"
 
@@ -57,8 +57,8 @@ def _open_tracefs() -> list[Source]:
 
 def _probe_history() -> Usable:
     try:
-        path = place.default_path()
-        if not place.exists(path):
+        path = paths.default_path()
+        if not paths.exists(path):
             return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
         from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms
 

@@ -21,8 +21,8 @@ from killtrail.model.events import (
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
 from killtrail.recorder.history.store import BootRow, History
-from killtrail.sources.acts import completed
 from killtrail.sources.base import Source, Wanted
+from killtrail.sources.shared_sender import completed
 
 _PROBLEMS_KEPT: Final = 100
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from killtrail._slotted import dataclass
 from killtrail.model.events import Event, Loss
 from killtrail.model.verdict import Host
-from killtrail.slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

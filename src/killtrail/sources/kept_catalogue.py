@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 
 @dataclass(frozen=True, slots=True)

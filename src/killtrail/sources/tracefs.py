@@ -19,7 +19,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key
 from killtrail.recorder.tracefs import formats, instance, pages
-from killtrail.recorder.tracefs.story import Record, Story
+from killtrail.recorder.tracefs.reconstruct import Record, Story
 from killtrail.sources.base import Wanted
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from killtrail._slotted import dataclass, replace
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
-from killtrail.slotted import dataclass, replace
-from killtrail.trust import handover, sandbox
-from killtrail.trust.questions import QUESTIONS, Question
+from killtrail.trust import delegation, sandbox
+from killtrail.trust.probes import QUESTIONS, Question
 from killtrail.trust.root import Root
 
 _NAME: Final = "kt-known-alive"
@@ -136,7 +136,7 @@ def _judged(path: str, question: Question, ran: sandbox.Ran, facts: Known) -> Ch
                 CheckId.TOOL_BEHAVIOUR, path, Result.CONTRADICTED, call,
                 f"it exited with 0 for {about}{_truth(ran)}",
             ),
-            consequence=handover.follows(path, question.words, "0", of_life=question.of_life),
+            consequence=delegation.follows(path, question.words, "0", of_life=question.of_life),
         )  # fmt: skip
     return _shown(path, question, ran, call, facts)
 
@@ -173,7 +173,7 @@ def _truth(ran: sandbox.Ran) -> str:
 def _executes(path: str, done: list[tuple[Question, sandbox.Ran]], facts: Known) -> Check:
     for question, ran in done:
         more = ran.execs[1:]
-        moved = next((m for e in more if (m := handover.behind(path, e.exe, e.argv))), None)
+        moved = next((m for e in more if (m := delegation.behind(path, e.exe, e.argv))), None)
         if not more or (moved is None and sandbox.script(path)):
             continue
         shown = more[0]

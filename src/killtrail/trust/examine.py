@@ -3,16 +3,16 @@
 import os
 from collections.abc import Iterator
 
+from killtrail._slotted import dataclass
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
-from killtrail.slotted import dataclass
 from killtrail.trust import (
     behaviour,
     indicators,
     kernel,
+    kthread_lookalikes,
     packages,
-    posers,
     preload,
     processes,
     sockets,
@@ -51,7 +51,7 @@ def examine(wish: Wish) -> TrustReport:
     if told:
         found += processes.checks(processes.scene(deep=wish.deep))
         found += sockets.checks(wish.root, may_run=may_run)
-        found += posers.checks()
+        found += kthread_lookalikes.checks()
         found += kernel.checks()
     return TrustReport(tuple(found), wish.root.top)
 

@@ -9,10 +9,10 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.host import elf
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
-from killtrail.slotted import dataclass, field
 from killtrail.trust.packages.index import Index, Owned
 from killtrail.trust.root import Root
 

@@ -7,7 +7,7 @@ from typing import Final
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Result
 from killtrail.trust import packages
-from killtrail.trust.known import FAMILIES, Family
+from killtrail.trust.malware_families import FAMILIES, Family
 from killtrail.trust.packages.index import Index
 from killtrail.trust.root import Root
 

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.host import procfs
-from killtrail.slotted import dataclass
 
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 _OVER: Final = re.compile(r"/proc/(\d+)(?:/.*)?")

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _BEGIN: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"

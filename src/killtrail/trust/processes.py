@@ -9,12 +9,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.host import procfs
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
 from killtrail.recorder import task_iterator
-from killtrail.slotted import dataclass
-from killtrail.trust import mounts, sandbox, views
+from killtrail.trust import mounts, process_views, sandbox
 from killtrail.trust.root import Root
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC
@@ -64,7 +64,7 @@ def checks(seen: Scene) -> Iterator[Check]:
             f"the view is limited by hidepid={visible(seen.hidepid)}: ask again as root",
         )  # fmt: skip
         return
-    hidden = unlisted(_candidates(seen), views.raw)
+    hidden = unlisted(_candidates(seen), process_views.raw)
     yield from _covered(seen)
     over = {m.over for m in seen.mounts}
     for pid in sorted(hidden - over):
@@ -80,20 +80,20 @@ def checks(seen: Scene) -> Iterator[Check]:
 
 # Whoever stands in a view of its own, or is its child, or answers to its number.
 def _candidates(seen: Scene) -> set[int]:
-    found = views.in_cgroups() | views.children_of((1, 2))
-    found |= views.children_of(views.listed())
+    found = process_views.in_cgroups() | process_views.children_of((1, 2))
+    found |= process_views.children_of(process_views.listed())
     if not seen.contained:
         found |= task_iterator.leaders() or set()
     if seen.deep or (not seen.contained and _miscounted()):
-        found |= set(views.by_number(_last_number()))
+        found |= set(process_views.by_number(_last_number()))
     return found
 
 
 # The counter is of the whole machine; under load the two readings differ, but not every time.
 def _miscounted() -> bool:
     for _ in range(_SAMPLES):
-        counted = views.threads_counted()
-        if counted is None or counted <= views.threads_listed():
+        counted = process_views.threads_counted()
+        if counted is None or counted <= process_views.threads_listed():
             return False
     return True
 
@@ -107,11 +107,11 @@ def unlisted(candidates: Iterable[int], listing: Callable[[], set[int] | None]) 
     """Those of them that lived throughout a listing that does not show them."""
     before = listing()
     if before is None:
-        before = views.listed()
-    held = views.pinned(pid for pid in candidates if pid not in before)
+        before = process_views.listed()
+    held = process_views.pinned(pid for pid in candidates if pid not in before)
     try:
         shown = listing()
-        shown = views.listed() if shown is None else shown
+        shown = process_views.listed() if shown is None else shown
         return {each.pid for each in held if each.pid not in shown and each.alive}
     finally:
         for each in held:
@@ -119,10 +119,10 @@ def unlisted(candidates: Iterable[int], listing: Callable[[], set[int] | None]) 
 
 
 def _libc_view() -> Iterator[Check]:
-    raw = views.raw()
+    raw = process_views.raw()
     if raw is None:
         return
-    for pid in sorted(unlisted(raw, views.listed)):
+    for pid in sorted(unlisted(raw, process_views.listed)):
         yield _check(
             Result.CONTRADICTED, Layer.LIBC, f"pid {pid}", "getdents64 and readdir of /proc",
             f"{_who(pid)} is in the kernel's listing of /proc, and libc's readdir leaves it out",
@@ -136,7 +136,7 @@ def _agreed(seen: Scene) -> Check:
         names.append("the BPF task iterator (where it can be asked)")
     if seen.deep:
         names.append(f"pidfd_open of every number below {_last_number()}")
-    says = f"{len(views.listed())} processes; {', '.join(names)} agree"
+    says = f"{len(process_views.listed())} processes; {', '.join(names)} agree"
     if seen.contained:
         says += "; of this pid namespace: what is outside it can't be seen from here"
     return _check(Result.CONSISTENT, Layer.KERNEL, "listings of processes", "held by pidfd", says)
@@ -207,14 +207,14 @@ def by_tools(root: Root) -> Iterator[Check]:
 
 def _by_tool(path: str, words: tuple[str, ...]) -> Iterator[Check]:
     covered = {mount.over for mount in mounts.read()}
-    held = views.pinned(views.listed() - covered)
+    held = process_views.pinned(process_views.listed() - covered)
     try:
         ran = sandbox.run(path, words)
         if ran is None or ran.status != 0:
             return
         lines = (line.split() for line in ran.output.splitlines())
         shown = {int(line[0]) for line in lines if line and line[0].isdigit()}
-        after = views.listed()
+        after = process_views.listed()
         hidden = [e.pid for e in held if e.pid not in shown and e.pid in after and e.alive]
     finally:
         for each in held:

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.errors import UsageError
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
-from killtrail.slotted import dataclass, field
 from killtrail.trust import openpgp, rpm_headers
 from killtrail.trust.packages import dpkg, rpm
 from killtrail.trust.packages.index import IS_PROGRAM

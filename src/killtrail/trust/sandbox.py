@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.host.tracing import Executed, Tree, trace_me
-from killtrail.slotted import dataclass
 
 NOBODY: Final = 65534
 LIMIT_S: Final = 3.0

@@ -7,8 +7,8 @@ it needs, and what would refute it.
 
 from collections.abc import Callable
 
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.rules import (
     asked,
     cgroup,
@@ -18,9 +18,9 @@ from killtrail.attribution.rules import (
     kernel,
     launching,
     limits,
-    logged,
     memory,
     namespaces,
+    oom_logged,
     parents,
     pipes,
     processes,
@@ -34,7 +34,7 @@ Rule = Callable[[Argument], Conclusion | None]
 RULES: tuple[Rule, ...] = (
     asked.reraised,
     memory.oom_killed,
-    logged.oom_killed,
+    oom_logged.oom_killed,
     cgroup.cgroup_killed,
     parents.parent_died,
     namespaces.namespace_ended,

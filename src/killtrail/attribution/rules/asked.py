@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from killtrail.attribution import effective, owners, prompts, sending, wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.ways import Actor, Sending
+from killtrail.attribution import fatal_signal, policy_owners, requesters, wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation import explain
+from killtrail.attribution.generation.base import Actor, Sending
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -28,7 +29,7 @@ def requests(a: Argument) -> list[SignalSent]:
         s
         for s in a.facts.signals
         if s.sig in sg.ASKS
-        and effective.deliverable(s)
+        and fatal_signal.deliverable(s)
         and (s.disposition == "handled" or s.blocked or _survived(a, s))
         and (end is None or s.time_ns <= end)
     ]
@@ -97,7 +98,7 @@ def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certai
 def _conclude(
     a: Argument, request: SignalSent, certainty: Certainty, reraise: SignalSent | None
 ) -> Conclusion:
-    how = sending.explain(request)
+    how = explain.explain(request)
     certainty = min(certainty, how.certainty)
     name = sg.name(request.sig)
     evidence = (
@@ -146,7 +147,7 @@ def _actor(
             time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
         return f"by the kernel ({what})", how.mechanism
-    prompt = prompts.find(a, request)
+    prompt = requesters.find(a, request)
     launcher = a.launch(request.current, request)
     trigger = how.actor is Actor.TRIGGER
     a.brief.link(
@@ -171,7 +172,7 @@ def _actor(
 def _by_key(
     a: Argument, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
 ) -> str:
-    who = owners.of_key(request)
+    who = policy_owners.of_key(request)
     terminal = request.terminal.name if request.terminal else "its controlling terminal"
     typed: int | None = None
     if who is None:

@@ -1,10 +1,10 @@
 """A write to cgroup.kill."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import explain
-from killtrail.attribution.ways import Actor
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty

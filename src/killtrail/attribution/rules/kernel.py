@@ -1,10 +1,10 @@
 """The kernel itself: an operator's sysrq, a driver, a bug."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.sending import OOPS_STACK
-from killtrail.attribution.ways import Actor
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role

@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty

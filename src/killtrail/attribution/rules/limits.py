@@ -1,8 +1,8 @@
 """Limits, timers and filters: the kernel on the process's own account."""
 
-from killtrail.attribution import owners, wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution import policy_owners, wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -81,7 +81,7 @@ def _value(signal: SignalSent, mechanism: Mechanism) -> str:
 
 
 def _limit_owner(a: Argument, signal: SignalSent, limit: str) -> None:
-    owner = owners.of_limit(signal, a.victim)
+    owner = policy_owners.of_limit(signal, a.victim)
     a.brief.miss(f"who set {limit}: prlimit(2) leaves no trace", Why.NOT_RECORDED)
     if owner is None:
         return
@@ -143,7 +143,7 @@ def _refused_call(signal: SignalSent) -> str:
 
 
 def _filter_owner(a: Argument, signal: SignalSent, certainty: Certainty) -> str:
-    owner = owners.of_filter(signal, a.victim)
+    owner = policy_owners.of_filter(signal, a.victim)
     if owner is None:
         a.brief.miss("who installed the filter", Why.NOT_RECORDED)
         return ""

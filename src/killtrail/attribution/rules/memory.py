@@ -1,10 +1,10 @@
 """The OOM killer."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.rules import kernel
-from killtrail.attribution.ways import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role

@@ -1,8 +1,8 @@
 """The end of a parent, by the child's own wish."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 

@@ -1,9 +1,9 @@
 """A process did it with a signal call."""
 
-from killtrail.attribution import claims, prompts, wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.ways import SENDING_CALLS, Actor
+from killtrail.attribution import requesters, siginfo, wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation.base import SENDING_CALLS, Actor
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
@@ -26,7 +26,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     if mechanism is None or mechanism not in _CALLS:
         return None
     sender, certainty = a.signal.current, a.certainty()
-    prompt = prompts.find(a, a.signal)
+    prompt = requesters.find(a, a.signal)
     launcher = a.launch(sender, a.signal)
     a.blame(
         Role.SENDER, mechanism.value, certainty, process=sender,
@@ -35,7 +35,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     a.rule_out_memory()
     if a.signal.sig in sg.FAULTS:
         a.brief.rule_out(Cause.CRASHED, "the signal was sent by a call, no instruction faulted")
-    astray = claims.misdirected(a.signal)
+    astray = siginfo.misdirected(a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by"
         f" {wording.name(sender)}{wording.ran(sender)}{prompt.says if prompt else ''}"

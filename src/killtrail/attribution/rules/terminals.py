@@ -1,9 +1,9 @@
 """Terminals: keys, hang-ups, orphaned jobs."""
 
-from killtrail.attribution import owners, wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
-from killtrail.attribution.ways import Actor
+from killtrail.attribution import policy_owners, wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.generation.base import Actor
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -36,7 +36,7 @@ def terminal(a: Argument) -> Conclusion | None:
 
 
 def _key(a: Argument, signal: SignalSent) -> Conclusion:
-    who = owners.of_key(signal)
+    who = policy_owners.of_key(signal)
     name = signal.terminal.name if signal.terminal else "its controlling terminal"
     certainty = min(a.certainty(), who.certainty if who else Certainty.LIKELY)
     if who is None:

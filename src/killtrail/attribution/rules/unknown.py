@@ -1,8 +1,8 @@
 """Honest ends: what is missing, and what would have proved it."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.argument import Argument
-from killtrail.attribution.brief import Conclusion
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause

@@ -6,7 +6,7 @@ a rule that nobody understands is a rule that somebody deletes.
 
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 KEY: Final = "killtrail"
 FILE: Final = "/etc/audit/rules.d/50-killtrail.rules"

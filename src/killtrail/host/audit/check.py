@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.host.audit.rules import UNSET, Call, RuleSet
-from killtrail.slotted import dataclass
 
 _KILL, _TERM, _SEGV = 9, 15, 11
 _BY_SECOND: Final = ("kill", "tkill", "rt_sigqueueinfo", "pidfd_send_signal")

@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 UNSET: Final = 0xFFFFFFFF
 _FIELD: Final = re.compile(r"(\w+)(!=|<=|>=|&=|=|<|>|&)(.*)$")

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError
 from killtrail.model.events import Recorded
-from killtrail.recorder.box import Box
-from killtrail.recorder.history.bell import Bell
 from killtrail.recorder.history.drain import Drain
 from killtrail.recorder.history.store import History, Limits
+from killtrail.recorder.history.wakeup import Bell
 from killtrail.recorder.pins import Pins
-from killtrail.slotted import dataclass
+from killtrail.recorder.rings import Box
 
 _POLL_S: Final = 1.0
 _PRUNE_S: Final = 60.0

@@ -7,12 +7,12 @@ goes on right there: nothing acknowledged is lost, nothing is taken twice.
 import json
 from typing import TYPE_CHECKING
 
+from killtrail._slotted import dataclass, field
 from killtrail.host import boot
 from killtrail.model.events import Recorded
 from killtrail.recorder import layout as L  # noqa: N812
-from killtrail.recorder.box import Box, Slot
 from killtrail.recorder.history.store import History
-from killtrail.slotted import dataclass, field
+from killtrail.recorder.rings import Box, Slot
 
 if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError
 from killtrail.model import codec
 from killtrail.model.clock import NS, Boot
@@ -32,8 +33,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key
 from killtrail.model.verdict import Host
-from killtrail.recorder.history.place import default_path
-from killtrail.slotted import dataclass
+from killtrail.recorder.history.paths import default_path
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """

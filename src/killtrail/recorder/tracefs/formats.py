@@ -4,7 +4,7 @@ import re
 import struct
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _FIELD: Final = re.compile(
     r"field:(?P<type>[^;]*?)\s*(?P<name>\w+)(?:\[[^\]]*\])?;\s*offset:(?P<offset>\d+);"

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from killtrail import __version__
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError
 from killtrail.host import boot, mounts, privilege, procfs
 from killtrail.model import codec
 from killtrail.model.process import Process
-from killtrail.recorder import refusal
+from killtrail.recorder import load_errors
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
 from killtrail.recorder.tracefs import probe
-from killtrail.slotted import dataclass
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
 INSTANCE: Final = TRACEFS / "instances/killtrail"
@@ -105,7 +105,7 @@ def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
             with contextlib.suppress(OSError):
                 _remove()
             if privilege.lockdown() == "confidentiality":
-                raise refusal.locked_down("can't arm tracefs") from error
+                raise load_errors.locked_down("can't arm tracefs") from error
             raise UnavailableError(
                 f"can't arm tracefs: {error.strerror} ({error.filename or 'tracefs'})",
                 "killtrail doctor",

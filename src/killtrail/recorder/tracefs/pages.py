@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from killtrail.slotted import dataclass
+from killtrail._slotted import dataclass
 
 _HEAD: Final = struct.Struct("<QQ")
 _LENGTH: Final = (1 << 20) - 1

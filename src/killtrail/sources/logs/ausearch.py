@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model import signals as sg
 from killtrail.model.circumstances import SystemCall
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.model.redact import redact
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "ausearch"
 _HEAD: Final = re.compile(

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError, UsageError
+from killtrail.files.opened import Piece, open_piece
 from killtrail.model.events import ParseProblem
-from killtrail.slotted import dataclass
 from killtrail.sources.kept import Kept
 from killtrail.sources.logs.audit import log as audit
-from killtrail.sources.logs.pieces import Piece, open_piece
 
 if TYPE_CHECKING:
     from killtrail.recorder.tracefs.formats import Format

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "ftrace"
 _LINE: Final = re.compile(

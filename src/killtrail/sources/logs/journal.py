@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any, Final
 
+from killtrail.files.opened import CHUNK, Piece
 from killtrail.sources.logs.kernel_lines import Line
-from killtrail.sources.logs.pieces import CHUNK, Piece
 
 ID: Final = "journal"
 MAGIC: Final = b"LPKSHHRH"

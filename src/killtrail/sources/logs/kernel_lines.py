@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from killtrail._slotted import dataclass
+from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
-from killtrail.slotted import dataclass
-from killtrail.sources.logs.pieces import Piece
 
 _MONTHS: Final = {
     m: i for i, m in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from killtrail._slotted import replace
+from killtrail.files.opened import Piece
 from killtrail.model import signals as sg
 from killtrail.model.events import (
     Event,
@@ -15,10 +17,8 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
-from killtrail.slotted import replace
-from killtrail.sources.logs import journal, managers, oom
+from killtrail.sources.logs import journal, oom, syslog_services
 from killtrail.sources.logs.kernel_lines import Line, lines
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "kernlog"
 # arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
@@ -72,7 +72,7 @@ def looks(sample: bytes) -> bool:
     head = sample[:16384].decode("utf-8", "replace")
     if any(pattern.search(head) for _, pattern in _HOST[:1]) or oom.KILLED.search(head):
         return True
-    told = _TAG.search(sample, 0, 16384) or managers.WRITTEN.search(sample, 0, 16384)
+    told = _TAG.search(sample, 0, 16384) or syslog_services.WRITTEN.search(sample, 0, 16384)
     return told is not None and b"type=" not in sample[:16]
 
 
@@ -129,7 +129,7 @@ def told(
             continue
         place = piece.place(line.offset)
         if not line.by_kernel:
-            yield from managers.events(line, time_ns, Provenance(source, place, line.host))
+            yield from syslog_services.events(line, time_ns, Provenance(source, place, line.host))
             before = _ran(line, time_ns, piece)
             continue
         origin = Provenance(source, place, line.host)

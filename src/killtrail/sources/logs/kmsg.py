@@ -42,8 +42,8 @@ def open_ring(since_ns: int = 0) -> Kept | None:
 
 # The kernel is silent most of the time; then nothing is imported to read it.
 def _stream(fd: int, size: int) -> Kept:
+    from killtrail.files.opened import Piece  # noqa: PLC0415
     from killtrail.sources.logs import kernlog  # noqa: PLC0415
-    from killtrail.sources.logs.pieces import Piece  # noqa: PLC0415
     from killtrail.sources.logs.stream import Stream  # noqa: PLC0415
 
     return Stream(kernlog.ID, Piece("kmsg", os.dup(fd), size), kernlog.parse, boot.this_boot())

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail.files.opened import CHUNK, Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
-from killtrail.sources.logs.pieces import CHUNK, Piece
 
 ID: Final = "lastlog"
 _RECORD: Final = struct.Struct("<I32s256s")

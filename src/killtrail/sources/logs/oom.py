@@ -7,9 +7,9 @@ on: `Kill process`, `Killed process`, `Memory cgroup out of memory`, `oom-kill:c
 import re
 from typing import Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.model.events import OomKilled, Provenance
 from killtrail.model.process import Key, Process
-from killtrail.slotted import dataclass, field
 
 _INVOKED: Final = re.compile(r"(?P<comm>.{1,16}) invoked oom-killer: ")
 _TASK: Final = re.compile(

@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model.events import Event, ParseProblem, Provenance, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.recorder.tracefs import pages
 from killtrail.recorder.tracefs.formats import Format
 from killtrail.recorder.tracefs.formats import parse as parse_format
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "ftrace-raw"
 DAT: Final = b"\x17\x08\x44tracing"

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass, field, replace
+from killtrail.files.opened import Piece
 from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import (
@@ -20,8 +22,6 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
-from killtrail.slotted import dataclass, field, replace
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "strace"
 _PID: Final = re.compile(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model.clock import Boot
 from killtrail.model.events import (
     Event,
@@ -18,7 +19,6 @@ from killtrail.model.events import (
 )
 from killtrail.model.verdict import Host
 from killtrail.sources.kept import Asked
-from killtrail.sources.logs.pieces import Piece
 
 Parser = Callable[[Piece], Iterator[Event | ParseProblem]]
 _PROBLEMS_KEPT: Final = 100

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model.clock import Boot
 from killtrail.sources.logs import (
     ausearch,
@@ -10,12 +11,11 @@ from killtrail.sources.logs import (
     journal,
     kernlog,
     lastlog,
+    shell_messages,
     strace,
-    tables,
-    testimony,
+    tracer_tables,
     wtmp,
 )
-from killtrail.sources.logs.pieces import Piece
 from killtrail.sources.logs.stream import Parser, Stream
 
 _UNDATED: Final = Boot("", None, timed=False)
@@ -49,7 +49,7 @@ def _clock(kind: str, sample: bytes) -> Boot:
         return {True: Boot("", 0), False: _SINCE_BOOT, None: _UNDATED}[kernlog.dated(sample)]
     if kind in (ausearch.ID, wtmp.ID, journal.ID):
         return Boot("", 0)
-    with_dates = {strace.ID: strace.dated, testimony.ID: testimony.dated}.get(kind)
+    with_dates = {strace.ID: strace.dated, shell_messages.ID: shell_messages.dated}.get(kind)
     return Boot("", 0) if with_dates and with_dates(sample) else _UNDATED
 
 
@@ -58,9 +58,9 @@ _FORMATS: Final[tuple[tuple[str, Callable[[bytes], bool], Parser], ...]] = (
     (ausearch.ID, ausearch.looks, ausearch.parse),
     (wtmp.ID, wtmp.looks, wtmp.parse),
     (journal.ID, journal.looks, kernlog.parse_journal),
-    (tables.SIGMON, tables.looks_sigmon, tables.sigmon),
-    (tables.KILLSNOOP, tables.looks_killsnoop, tables.killsnoop),
+    (tracer_tables.SIGMON, tracer_tables.looks_sigmon, tracer_tables.sigmon),
+    (tracer_tables.KILLSNOOP, tracer_tables.looks_killsnoop, tracer_tables.killsnoop),
     (strace.ID, strace.looks, strace.parse),
-    (testimony.ID, testimony.looks, testimony.parse),
+    (shell_messages.ID, shell_messages.looks, shell_messages.parse),
     (kernlog.ID, kernlog.looks, kernlog.parse),
 )

@@ -4,10 +4,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
-from killtrail.sources.logs.pieces import Piece
 
 ID: Final = "wtmp"
 _RECORD: Final = struct.Struct("<h2xi32s4s32s256shhiii4i20x")

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.model.events import ParseProblem
-from killtrail.slotted import dataclass
 from killtrail.trust.packages.index import PROGRAMS, Index, Owned
 from killtrail.trust.root import Root
 

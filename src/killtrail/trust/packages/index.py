@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail._slotted import dataclass, field
 from killtrail.model.events import ParseProblem
-from killtrail.slotted import dataclass, field
 
 PROGRAMS: Final = (
     rb"(?:usr/)?(?:(?:local/)?s?bin/(?:[^/\n]+/){0,2}[^/\n]+"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from killtrail._slotted import dataclass
 from killtrail.model.events import ParseProblem
-from killtrail.slotted import dataclass
 from killtrail.trust.packages.index import IS_PROGRAM, Index, Owned
 from killtrail.trust.root import Root
 

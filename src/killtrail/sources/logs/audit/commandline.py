@@ -7,8 +7,8 @@ from typing import Final
 
 from killtrail.model.process import Argv
 from killtrail.model.redact import redact
-from killtrail.sources.logs.audit.call import Call
 from killtrail.sources.logs.audit.record import Head, fields, head, number, text
+from killtrail.sources.logs.audit.syscall_record import Call
 
 _REACHES: Final = (1 << 13, 1 << 16, 1 << 19, 1 << 22)
 _LAST: Final = {b"PROCTITLE", b"EOE"}

@@ -4,12 +4,12 @@ import os
 import re
 from typing import Final
 
+from killtrail.files.opened import Piece
+from killtrail.files.search import Window
 from killtrail.model.events import LoginSeen
 from killtrail.model.process import Key, Process
-from killtrail.sources.logs.audit.call import Call, parse, place, unsigned
 from killtrail.sources.logs.audit.record import Head, fields, head, text
-from killtrail.sources.logs.pieces import Piece
-from killtrail.sources.logs.windows import Window
+from killtrail.sources.logs.audit.syscall_record import Call, parse, place, unsigned
 
 _BACK_MOST: Final = 64 << 20
 """A session's first program is started right behind its LOGIN; so much of other records at most."""

@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from killtrail.files.opened import Piece
+from killtrail.files.search import Window
+from killtrail.model import syscalls
 from killtrail.model.clock import Boot
 from killtrail.model.events import Event, LoginSeen, Loss, ParseProblem, SignalSent
 from killtrail.model.process import NO_ID
 from killtrail.model.verdict import Host
-from killtrail.recorder import syscalls
 from killtrail.sources.kept import Asked
-from killtrail.sources.logs.audit import convert
-from killtrail.sources.logs.audit.call import EXEC_CALLS, ID, Call, parse
-from killtrail.sources.logs.audit.hits import Finder, Hit
+from killtrail.sources.logs.audit import to_events
+from killtrail.sources.logs.audit.anomalies import Mark, marks
 from killtrail.sources.logs.audit.identity import login_of
-from killtrail.sources.logs.audit.marks import Mark, marks
+from killtrail.sources.logs.audit.launch_chain import Span, Trail, Walk, chain
 from killtrail.sources.logs.audit.record import HEAD, head
-from killtrail.sources.logs.audit.spans import in_order, spans
-from killtrail.sources.logs.audit.walk import Span, Trail, Walk, chain
-from killtrail.sources.logs.pieces import Piece
-from killtrail.sources.logs.windows import Window
+from killtrail.sources.logs.audit.syscall_record import EXEC_CALLS, ID, Call, parse
+from killtrail.sources.logs.audit.targets import Finder, Hit
+from killtrail.sources.logs.audit.time_ranges import in_order, spans
 
 _NEAR: Final = 8 << 20
 """How far around a hit the sender's failed tries are looked for."""
@@ -64,7 +64,7 @@ class AuditLog:
     def _about(self, pid: int, asked: Asked) -> Iterator[Event]:
         trails = self._trails(asked)
         for trail in trails:
-            yield convert.sent(trail.hit, trail, _login(trail))
+            yield to_events.sent(trail.hit, trail, _login(trail))
         around = list(self._around(asked, trails))
         yield from _own(pid, around)
         yield from self._crashes(pid, around)
@@ -103,7 +103,7 @@ class AuditLog:
             for each in window.backwards(span.piece, span.low, span.high):
                 for mark in marks(each, numeric=numeric):
                     self._note_gap(mark)
-                    yield from (e for e in convert.ended(mark) if _about(e, pid))
+                    yield from (e for e in to_events.ended(mark) if _about(e, pid))
 
     def _note_gap(self, mark: Mark) -> None:
         if mark.head.kind in (b"DAEMON_END", b"DAEMON_ABORT"):
@@ -126,7 +126,7 @@ class AuditLog:
         for call in islice(_calls(around, b" a0=%x a1=" % pid), _TRIES_MOST):
             theirs = not trails or call.pid in proven
             if theirs and call.signal and call.head.event not in known:
-                yield convert.by_number(call, pid, proven=call.pid in proven)
+                yield to_events.by_number(call, pid, proven=call.pid in proven)
 
     def _around(self, asked: Asked, trails: list[Trail]) -> Iterator[Span]:
         if not trails:
@@ -163,7 +163,7 @@ def _numeric(sample: bytes) -> bool:
 
 
 def _converted(each: Hit | Mark) -> list[Event]:
-    return [convert.sent(each)] if isinstance(each, Hit) else convert.ended(each)
+    return [to_events.sent(each)] if isinstance(each, Hit) else to_events.ended(each)
 
 
 def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
@@ -172,7 +172,7 @@ def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
         for each in window.backwards(span.piece, span.low, span.high):
             for at in reversed(each.hits(needle)):
                 call = parse(span.piece, *each.line(at))
-                if call is not None and call.name in convert.NUMBERED:
+                if call is not None and call.name in to_events.NUMBERED:
                     yield call
 
 
@@ -186,7 +186,7 @@ def _own(pid: int, around: list[Span]) -> Iterator[Event]:
                 offset, line = each.line(at)
                 call = parse(span.piece, offset, line) if turn.search(line) else None
                 if call is not None and call.pid == pid:
-                    yield from convert.turned(call)
+                    yield from to_events.turned(call)
 
 
 def _serial(event: Event) -> int:

@@ -8,8 +8,8 @@ ASCII (audit_log_untrustedstring, kernel/audit.c).
 import re
 from typing import Final
 
+from killtrail._slotted import dataclass
 from killtrail.model.clock import NS
-from killtrail.slotted import dataclass
 
 _ESCAPED: Final = re.compile(rb"[#\\]035")
 """What a syslog daemon makes of the 0x1D that parts a record from its enrichment."""

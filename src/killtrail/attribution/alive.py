@@ -1,0 +1,68 @@
+"""A number that is no death: alive, perhaps frozen, perhaps another life than the one asked about."""
+
+from killtrail._slotted import replace
+from killtrail.attribution import origin, wording
+from killtrail.attribution.case import Case
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Brief
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
+from killtrail.model import signals as sg
+from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import SignalSent
+from killtrail.model.process import Process
+from killtrail.model.verdict import Death, Evidence, Verdict
+
+
+def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
+    """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
+
+    `reused` says that an earlier life of the number is on record.
+    """
+    process = replace(case.facts.process, alive=True)
+    argument = Argument(case, Brief())
+    argument.brief.evidence.append(
+        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
+    )
+    summary = f"{wording.name(process)} is alive"
+    if reused:
+        summary = f"pid {process.pid} now belongs to another life: {summary}"
+    if stopped_by is not None:
+        summary += _frozen(argument, stopped_by, process)
+    return Verdict(
+        death=Death(process, Ended.RUNNING),
+        cause=Cause.PID_REUSED if reused else Cause.ALIVE,
+        certainty=Certainty.ESTABLISHED,
+        summary=summary,
+        host=case.host,
+        links=tuple(argument.brief.links),
+        ancestry=argument.ancestry,
+        origin=origin.of(argument.head, argument.ancestry) if argument.head else None,
+        evidence=tuple(argument.brief.evidence),
+        absent=tuple(argument.brief.absent),
+        events_lost=case.loss.events,
+        problems=len(case.loss.problems),
+    )
+
+
+def _frozen(argument: Argument, stop: SignalSent, process: Process) -> str:
+    how = explain(stop)
+    cited = argument.brief.cite(stop, wording.sending(stop, how))
+    name = sg.name(stop.sig)
+    if how.actor not in (Actor.SENDER, Actor.SELF):
+        return f", frozen with {name} ({how.shown_by})"
+    launcher = argument.launch(stop.current, stop)
+    argument.brief.link(
+        Role.SENDER,
+        "stopped it",
+        how.certainty,
+        process=stop.current,
+        signal=stop.sig,
+        target=process,
+        time_ns=stop.time_ns,
+        caused_by=launcher,
+        evidence=(cited,),
+    )
+    by = stop.current
+    return f", frozen with {name} by {wording.name(by)}{wording.ran(by)}"

@@ -1,0 +1,258 @@
+"""What a rule works with: the case, the effective signal explained, and the brief."""
+
+from typing import Final
+
+from killtrail._slotted import dataclass, field
+from killtrail.attribution import fatal_signal, lineage, siginfo, wording
+from killtrail.attribution.case import Case, Facts
+from killtrail.attribution.draft import Brief
+from killtrail.attribution.generation import explain
+from killtrail.attribution.generation.base import Actor, Sending
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import Creator, Note, ProcessExited, SignalSent
+from killtrail.model.process import Process
+from killtrail.model.verdict import Ancestor, Subject
+
+_DEEPEST = 6
+_SEEN: Final = {
+    "exec": "started its program",
+    "fork": "was created",
+    "seen": "was there",
+    "named": "was the parent",
+}
+
+
+@dataclass(slots=True)
+class Argument:
+    """One attempt to explain one death."""
+
+    case: Case
+    brief: Brief
+    depth: int = 0
+    found: fatal_signal.Effective | None = None
+    sending: Sending | None = None
+    ancestry: tuple[Ancestor, ...] = field(default=())
+    head: Process | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """The death in question."""
+        return self.case.facts
+
+    @property
+    def victim(self) -> Process:
+        """Who died."""
+        return self.case.facts.process
+
+    @property
+    def signal(self) -> SignalSent | None:
+        """The effective signal."""
+        return self.found.signal if self.found else None
+
+    def certainty(self) -> Certainty:
+        """The join: exit truth, effective signal, how it came about; the weakest counts."""
+        if self.found is None or self.sending is None:
+            return Certainty.NOT_ESTABLISHED
+        parts = [self.found.certainty, self.sending.certainty]
+        if self.facts.exit is None or self.facts.exit.status is None:
+            parts.append(Certainty.LIKELY)
+        return min(parts)
+
+    def cite_end(self) -> tuple[int, ...]:
+        """The evidence of the death itself."""
+        end = self.facts.exit
+        if end is None:
+            self.brief.miss("the exit of the process", Why.NOT_RECORDED)
+            return ()
+        if end.status is None:
+            self.brief.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
+            return (self.brief.cite(end, f"{wording.name(end.process)} ended"),)
+        return (
+            self.brief.cite(
+                end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"
+            ),
+        )
+
+    def cite_signal(self) -> tuple[int, ...]:
+        """The evidence of the effective signal and of how it came about."""
+        signal, how = self.signal, self.sending
+        if signal is None or how is None:
+            return ()
+        if self.found and self.found.limit:
+            self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
+        says = wording.sending(signal, how)
+        doubts = [d for d in (siginfo.forged(signal), siginfo.misdirected(signal)) if d]
+        return (self.brief.cite(signal, "; ".join((says, *doubts))),)
+
+    def blame(  # noqa: PLR0913 -- a link has this many sides
+        self,
+        role: Role,
+        action: str,
+        certainty: Certainty,
+        *,
+        process: Process | None = None,
+        subject: Subject | None = None,
+        launched: Process | None = None,
+        caused_by: int | None = None,
+    ) -> int:
+        """A link about the effective signal (or, without one, the end), with all its evidence.
+
+        `launched` is whose launch chain stands behind it, if that is to be shown.
+        """
+        signal, end = self.signal, self.facts.exit
+        evidence = self.cite_signal() + self.cite_end()
+        if launched is not None and signal is not None:
+            caused_by = self.launch(launched, signal) or caused_by
+        return self.brief.link(
+            role,
+            action,
+            certainty,
+            process=process,
+            subject=subject,
+            signal=signal.sig if signal else (end.signal if end else None),
+            target=self.victim,
+            time_ns=signal.time_ns if signal else (end.time_ns if end else None),
+            caused_by=caused_by,
+            evidence=evidence,
+        )
+
+    def launch(self, process: Process, signal: SignalSent) -> int | None:
+        """Adds the launch chain of the actor at `signal`; the number of its nearest launcher.
+
+        There is one chain to a verdict: that of the first actor asked about.
+        """
+        return self._launch(process, signal.lineage, signal.creator, signal)
+
+    def launch_dead(self, end: ProcessExited) -> int | None:
+        """The same for a process that ended by itself, from the record of its end."""
+        parents = (end.parent,) if end.parent else ()
+        return self._launch(end.process, parents, end.creator, end)
+
+    def launch_noted(self, note: Note) -> int | None:
+        """The same for somebody who acted through the kernel or a manager."""
+        return self._launch(note.process, note.lineage, note.creator, note)
+
+    def _launch(
+        self,
+        head: Process,
+        parents: tuple[Process, ...],
+        creator: Creator | None,
+        record: SignalSent | ProcessExited | Note,
+    ) -> int | None:
+        if self.head is not None:
+            return None
+        self.head = head
+        if isinstance(record, SignalSent) and record.chain:
+            return self._kept_chain(record)
+        self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
+        return self._launchers(self.brief.cited(record))
+
+    def _kept_chain(self, record: SignalSent) -> int | None:
+        links = lineage.kept(record.chain)
+        self.ancestry = tuple(ancestor for ancestor, _ in links)
+        above: int | None = None
+        for ancestor, seen in reversed(links):
+            if ancestor.edge != "parent" or ancestor.process.comm is None:
+                continue
+            says = f"{wording.name(seen.process)} {_SEEN[seen.how]}"
+            above = self.brief.link(
+                Role.LAUNCHER, "started", ancestor.certainty, process=ancestor.process,
+                caused_by=above, evidence=(self.brief.cite(seen, says),),
+            )  # fmt: skip
+        return above
+
+    # A parent stands in the record that names its child: the actor's own, or the will above which
+    # it comes in the chain.
+    def _launchers(self, source: tuple[int, ...]) -> int | None:
+        launchers = [
+            a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1
+        ]
+        evidence: list[tuple[int, ...]] = []
+        for ancestor in launchers:
+            will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
+            if will:
+                says = f"{wording.name(will.process)} died before its children"
+                source = (self.brief.cite(will, says),)
+            elif ancestor.process.comm is None:
+                self.brief.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
+            evidence.append(source)
+        above: int | None = None
+        for ancestor, cited in zip(reversed(launchers), reversed(evidence), strict=True):
+            above = self.brief.link(
+                Role.LAUNCHER,
+                "started",
+                ancestor.certainty,
+                process=ancestor.process,
+                caused_by=above,
+                evidence=cited,
+            )
+        return above
+
+    def related(self, process: Process) -> "Argument | None":
+        """The same explained for another death that this one hangs on, sharing the brief."""
+        case = self.case.for_related(process.key)
+        if case is None or self.depth >= _DEEPEST:
+            return None
+        return explained(case, self.brief, self.depth + 1)
+
+    def because(self, link: int | None) -> str:
+        """` (which bash (pid 7) had killed with SIGKILL)`: the end of a chain in a summary."""
+        if link is None:
+            return ""
+        root = self.brief.links[link - 1]
+        if root.process is None or root.role is not Role.SENDER or root.signal is None:
+            return ""
+        return f" (which {wording.name(root.process)} had killed with {sg.name(root.signal)})"
+
+    def why_it_ended(self, actor: Process) -> int | None:
+        """Links for what ended `actor`, whose end set this death off; the last one's number.
+
+        A chain is only as long as the evidence: an actor that ended by itself adds nothing.
+        """
+        other = self.related(actor)
+        if other is None or other.signal is None or other.sending is None:
+            return None
+        deeper = None
+        if other.sending.actor is Actor.TRIGGER:
+            deeper = other.why_it_ended(other.signal.current)
+        if other.sending.actor not in (Actor.SENDER, Actor.TRIGGER):
+            return None
+        sender = other.sending.actor is Actor.SENDER
+        evidence = other.cite_signal() + other.cite_end()
+        launcher = self.launch(other.signal.current, other.signal) if sender else deeper
+        mechanism = other.sending.mechanism
+        return self.brief.link(
+            Role.SENDER if sender else Role.TRIGGER,
+            mechanism.value if mechanism and sender else "exited",
+            other.certainty(),
+            process=other.signal.current,
+            signal=other.signal.sig,
+            target=other.victim,
+            time_ns=other.signal.time_ns,
+            caused_by=launcher,
+            evidence=evidence,
+        )
+
+    def rule_out_memory(self) -> None:
+        """Says why it was not the OOM killer, where that was looked at."""
+        if self.facts.ooms or self.signal is None or self.signal.sig != sg.SIGKILL:
+            return
+        if (
+            self.sending
+            and self.sending.mechanism
+            and self.sending.certainty is Certainty.ESTABLISHED
+        ):
+            self.brief.rule_out(
+                Cause.OOM_KILLED,
+                "the kernel stack of the signal is not the OOM killer's, and no OOM victim was marked",
+            )
+
+
+def explained(case: Case, brief: Brief, depth: int = 0) -> Argument:
+    """An argument with its effective signal found and explained."""
+    found = fatal_signal.find(case.facts)
+    how = explain.explain(found.signal) if found else None
+    return Argument(case, brief, depth, found, how)

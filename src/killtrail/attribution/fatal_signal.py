@@ -1,0 +1,112 @@
+"""Which of the signals a process got ended it, and how surely."""
+
+from typing import Final
+
+from killtrail._slotted import dataclass
+from killtrail.attribution.case import Facts
+from killtrail.model import signals as sg
+from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS
+from killtrail.model.events import SignalSent
+
+_MOMENT_NS: Final = NS
+"""How long a number may stay taken by one who is dead, unless his parent neglects him."""
+_OUTLIVED: Final = (
+    "; {} came before and seems to have been outlived, unless a zombie took the later one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The signal that did it, and what limits saying so."""
+
+    signal: SignalSent
+    certainty: Certainty
+    limit: str | None = None
+
+
+def deliverable(signal: SignalSent) -> bool:
+    """Result 0 = delivered, 4 = delivered with its siginfo lost: only these can kill."""
+    return signal.result in (0, 4)
+
+
+def find(facts: Facts) -> Effective | None:
+    """The effective signal; None where none on record can be it."""
+    status = facts.exit.signal if facts.exit else None
+    before = [
+        s
+        for s in facts.signals
+        if deliverable(s) and (facts.exit is None or s.time_ns <= facts.exit.time_ns)
+    ]
+    if status is None:
+        if facts.exit is not None and facts.exit.fatal is False:
+            return None
+        return _without_status(before, exited=facts.exit is not None)
+    same = [s for s in before if s.sig == status]
+    return _matching(same) if status else None
+
+
+# The send itself shows it: signal_struct carried SIGNAL_GROUP_EXIT with this number when it
+# returned (complete_signal, kernel/signal.c). Core-dumping signals and traced targets take the
+# longer way through get_signal, where the first unblocked one of the number is dequeued.
+def _matching(same: list[SignalSent]) -> Effective | None:
+    doomed = next((s for s in same if s.doomed), None)
+    if doomed:
+        return Effective(doomed, Certainty.ESTABLISHED)
+    direct = [s for s in same if not s.blocked and s.disposition in ("default", None)]
+    pool = direct or [s for s in same if s.blocked and s.disposition in ("default", None)]
+    if not pool:
+        return None
+    if len(pool) == 1 or direct:
+        known = pool[0].disposition is not None
+        return Effective(pool[0], Certainty.ESTABLISHED if known else Certainty.LIKELY)
+    return Effective(
+        pool[0],
+        Certainty.LIKELY,
+        f"{len(pool)} signals of this number waited while it was blocked; the first is taken",
+    )
+
+
+# No source of exit codes: a fatal signal with an exit behind it. A second candidate of another
+# number makes it a guess; one that was outlived is none.
+def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | None:
+    fatal = [
+        s
+        for s in before
+        if s.sig not in sg.STOPS
+        and s.sig != sg.SIGCONT
+        and not s.blocked
+        and s.disposition in ("default", None)
+    ]
+    if not fatal:
+        return None
+    sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.doomed), None)
+    if sure and (fatal[0] is sure or sure.doomed):
+        return Effective(
+            sure,
+            Certainty.LIKELY,
+            None if exited else "the send is on record, its end is not",
+        )
+    several = len({s.sig for s in fatal}) > 1
+    taken = _last_taken(fatal if sure is None else _until(sure, fatal))
+    outlived = "" if taken is fatal[0] else _OUTLIVED.format(sg.name(fatal[0].sig))
+    return Effective(
+        taken,
+        Certainty.POSSIBLE if several or not exited else Certainty.LIKELY,
+        f"this source does not tell wait statuses{outlived}",
+    )
+
+
+# Nobody outlives it: what a number takes after that is not for him.
+def _until(sure: SignalSent, fatal: list[SignalSent]) -> list[SignalSent]:
+    place = next(i for i, each in enumerate(fatal) if each is sure)
+    return fatal[: place + 1]
+
+
+# Whoever takes another signal more than a moment later was not ended by the one before (a zombie would
+# take it, too, which keeps this a guess), and that number will hardly end him the next time.
+def _last_taken(fatal: list[SignalSent]) -> SignalSent:
+    end = fatal[-1].time_ns
+    late = [s for s in fatal if end - s.time_ns <= _MOMENT_NS]
+    outlived = {s.sig for s in fatal if end - s.time_ns > _MOMENT_NS}
+    return next((s for s in late if s.sig not in outlived), late[0])

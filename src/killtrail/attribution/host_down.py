@@ -1,0 +1,219 @@
+"""Why a machine went down: orderly or not, who asked, its last words, or their absence."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from killtrail._slotted import dataclass
+from killtrail.attribution import wording
+from killtrail.attribution.draft import Brief, Conclusion
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Ended, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.clock import NS
+from killtrail.model.events import HostEvent, Loss
+from killtrail.model.process import Key, Process
+from killtrail.model.text import visible
+from killtrail.model.verdict import Death, Host, Subject, Verdict
+
+MACHINE: Final = Process(Key(0, None), user="")
+"""Stands where a verdict on a process has its process."""
+_LED_UP: Final = frozenset({"oops", "lockup", "hung-task", "machine-check", "sysrq"})
+_BEFORE_NS: Final = 3600 * NS
+_ONE_BOOT_NS: Final = 120 * NS
+_ORDERLY: Final = frozenset({"shutdown", "reboot", "power-off", "asked"})
+_MODULES_FROM, _MODULES_TO = 0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000
+"""Where x86-64 keeps modules (Documentation/arch/x86/x86_64/mm.rst)."""
+_SIGNAL: Final = 0x7F
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A sort of panic: what its text begins with, what that means, what would tell more."""
+
+    pattern: str
+    says: str
+
+
+_KINDS: Final = (
+    _Kind(r"stack-protector: ", "a function found its stack overwritten when it returned"),
+    _Kind(r"sysrq triggered crash", "somebody asked for it (sysrq c)"),
+    _Kind(r"Attempted to kill init!", "init, process 1, ended"),
+    _Kind(r"softlockup: ", "a processor did not get out of the kernel any more, and policy was to panic"),
+    _Kind(r"Hard LOCKUP|hard lockup", "a processor took no interrupts any more, and policy was to panic"),
+    _Kind(r"hung_task: ", "tasks were blocked for too long, and policy was to panic"),
+    _Kind(r"[Oo]ut of memory", "memory ran out and policy was to panic, or nobody was left to kill"),
+    _Kind(r"Fatal [Mm]achine check|Machine check", "the hardware reported an error it can't go on with"),
+    _Kind(r"Fatal exception|fatal exception", "the kernel ran into a bug (an oops) and policy was to panic"),
+    _Kind(r"VFS: Unable to mount root", "the root file system could not be mounted"),
+    _Kind(r"NMI: ", "the hardware raised an interrupt that can't be explained"),
+)  # fmt: skip
+
+
+def judge(events: Sequence[HostEvent], host: Host, loss: Loss) -> list[Verdict]:
+    """One verdict for each end of the machine that the events show, oldest first. Pure."""
+    verdicts = (_judge(boot, following, host, loss) for boot, following in boots(events))
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostEvent | None]]:
+    """Events by boot, oldest first, each with the event that begins the next."""
+    boot: list[HostEvent] = []
+    for event in sorted(events, key=lambda e: e.time_ns):
+        if event.kind == "boot" and boot:
+            if _same_boot(boot, event):
+                continue
+            yield boot, event
+            boot = []
+        boot.append(event)
+    if boot:
+        yield boot, None
+
+
+# wtmp and the kernel's log both tell of one boot, some seconds apart.
+def _same_boot(boot: list[HostEvent], event: HostEvent) -> bool:
+    begun = boot[0]
+    return (
+        begun.kind == "boot"
+        and event.time_ns - begun.time_ns < _ONE_BOOT_NS
+        and (event.origin.source != begun.origin.source)
+    )
+
+
+def _judge(
+    boot: list[HostEvent], following: HostEvent | None, host: Host, loss: Loss
+) -> Verdict | None:
+    brief = Brief()
+    panic = next((e for e in boot if e.kind == "panic"), None)
+    orderly = [e for e in boot if e.kind in _ORDERLY]
+    if panic is not None:
+        conclusion, ended, last = _panicked(panic, boot, brief), Ended.PANIC, panic
+    elif orderly:
+        conclusion, last = _orderly(orderly, brief), orderly[-1]
+        ended = Ended.SHUTDOWN if last.kind == "power-off" else Ended.REBOOT
+    elif following is not None:
+        last = boot[-1]
+        conclusion, ended = _vanished(last, following, brief), Ended.POWER_LOSS
+    else:
+        return None
+    return Verdict(
+        death=Death(MACHINE, ended, last.time_ns, kind="host"),
+        cause=conclusion.cause,
+        certainty=conclusion.certainty,
+        summary=conclusion.summary,
+        host=host,
+        mechanism=conclusion.mechanism,
+        links=tuple(brief.links),
+        evidence=tuple(brief.evidence),
+        ruled_out=tuple(brief.ruled_out),
+        absent=tuple(brief.absent),
+        events_lost=loss.events,
+        problems=len(loss.problems),
+    )
+
+
+def _panicked(panic: HostEvent, boot: list[HostEvent], brief: Brief) -> Conclusion:
+    cited = brief.cite(panic, f"Kernel panic - not syncing: {visible(panic.text)}")
+    kind = next((k for k in _KINDS if re.search(k.pattern, panic.text)), None)
+    words = visible(panic.text)
+    meaning = f": {kind.says}" if kind else ""
+    trigger = _led_up(panic, boot, brief)
+    if panic.process is not None:
+        trigger = brief.link(
+            Role.TRIGGER, "was running", Certainty.LIKELY, process=panic.process,
+            time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
+        )  # fmt: skip
+    brief.link(
+        Role.SENDER, "panicked", Certainty.LIKELY, subject=Subject("kernel", words),
+        time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
+    )  # fmt: skip
+    brief.miss(
+        "who or what led to it, beyond its last words", Why.NOT_RECORDED, "killtrail autopsy DUMP"
+    )
+    brief.rule_out(Cause.HOST_REBOOTED, "the kernel said that it could not go on")
+    summary = f"the kernel panicked{meaning} ({words}){_address(panic)}{_init(panic)}"
+    return Conclusion(Cause.HOST_PANICKED, Certainty.LIKELY, summary, Mechanism.PANIC)
+
+
+def _led_up(panic: HostEvent, boot: list[HostEvent], brief: Brief) -> int | None:
+    before = [e for e in boot if e.kind in _LED_UP and 0 <= panic.time_ns - e.time_ns <= _BEFORE_NS]
+    link = None
+    for event in before[:1]:
+        cited = brief.cite(event, f"{event.kind}: {visible(event.text)}")
+        link = brief.link(
+            Role.TRIGGER, event.kind, Certainty.LIKELY, process=event.process,
+            subject=None if event.process else Subject("kernel", visible(event.text)),
+            time_ns=event.time_ns, evidence=(cited,),
+        )  # fmt: skip
+    return link
+
+
+def _address(panic: HostEvent) -> str:
+    if panic.address is None:
+        return ""
+    where = f"; the address is {panic.address:#x}"
+    if _MODULES_FROM <= panic.address < _MODULES_TO:
+        return (
+            f"{where}, where modules lie: a module's code, or code that no module owns; a crash dump"
+            " would tell which"
+        )
+    return f"{where}; a crash dump would tell what is there"
+
+
+def _init(panic: HostEvent) -> str:
+    if panic.code is None:
+        return ""
+    sig = panic.code & _SIGNAL
+    how = wording.status(sig) if sig else f"exit code {panic.code >> 8 & 0xFF}"
+    return f"; init went with {how}"
+
+
+def _orderly(orderly: list[HostEvent], brief: Brief) -> Conclusion:
+    cited = [brief.cite(event, visible(event.text)) for event in orderly[-4:]]
+    last = orderly[-1]
+    asked = [
+        e
+        for e in orderly
+        if e.kind == "asked" and e.process is not None and last.time_ns - e.time_ns <= _BEFORE_NS
+    ]
+    above = None
+    # Whoever comes first asked those who come later.
+    for event in asked[:1]:
+        above = brief.link(
+            Role.REQUESTER, "asked for it", Certainty.LIKELY, process=event.process,
+            time_ns=event.time_ns, evidence=brief.cited(event),
+        )  # fmt: skip
+    brief.link(
+        Role.SENDER, last.kind, Certainty.LIKELY, subject=Subject("kernel", "reboot(2)"),
+        time_ns=last.time_ns, caused_by=above, evidence=tuple(cited[-1:]),
+    )  # fmt: skip
+    client = asked[0].process if asked else None
+    who = f" at the request of {wording.name(client)} ({visible(asked[0].text)})" if client else ""
+    if not asked:
+        brief.miss("who asked for it", Why.NOT_RECORDED, "sudo killtrail rules --install")
+    verb = "was powered off" if last.kind == "power-off" else "was shut down or restarted"
+    certainty = Certainty.LIKELY if asked else Certainty.POSSIBLE
+    brief.rule_out(Cause.HOST_LOST_POWER, "it went down in order, with its own words about it")
+    return Conclusion(
+        Cause.HOST_REBOOTED, certainty, f"the machine {verb}{who}: {visible(last.text)}",
+        Mechanism.REBOOT,
+    )  # fmt: skip
+
+
+def _vanished(last: HostEvent, following: HostEvent, brief: Brief) -> Conclusion:
+    cited = (
+        brief.cite(last, f"the last that was written: {visible(last.text)}"),
+        brief.cite(following, "the next boot, with no word of a shutdown before it"),
+    )
+    brief.link(
+        Role.SENDER, "is silent", Certainty.POSSIBLE,
+        subject=Subject("hardware", "power, reset or a hang"), time_ns=last.time_ns, evidence=cited,
+    )  # fmt: skip
+    brief.miss("what happened in between", Why.NOT_RECORDED, "kdump, pstore or a serial console")
+    brief.rule_out(Cause.HOST_REBOOTED, "an orderly shutdown leaves its words; there are none")
+    return Conclusion(
+        Cause.HOST_LOST_POWER, Certainty.POSSIBLE,
+        "the machine stopped without a word: power loss, a reset, a watchdog or a hang; the log just"
+        " ends and the next boot begins",
+        Mechanism.POWER,
+    )  # fmt: skip

@@ -1,0 +1,209 @@
+"""What made a sender send: a service manager's client, or a signal that it passed on."""
+
+from typing import Final
+
+from killtrail._slotted import dataclass
+from killtrail.attribution import fatal_signal, wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.cgroup_path import unit_of
+from killtrail.model.clock import NS
+from killtrail.model.events import ManagerAsked, SignalSent
+from killtrail.model.process import Process
+from killtrail.model.verdict import Subject
+
+_AT_ONCE_NS: Final = 2 * NS
+"""Who passes a signal on does it in its handler."""
+_SOON_NS: Final = 10 * NS
+_WHOLE_SYSTEM: Final = frozenset(
+    {"reboot", "poweroff", "halt", "shutdown", "telinit", "isolate", "kexec", "rescue", "emergency"}
+)
+
+
+_SENDING: Final = frozenset({"kill", "kill-session", "kill-user"})
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Why a sender sent: its link's number, words for the summary, the mechanism if it is known."""
+
+    link: int | None
+    says: str
+    mechanism: Mechanism | None = None
+
+
+def find(a: Argument, send: SignalSent) -> Prompt | None:
+    """What prompted this send, with its links; None where the sender acted of its own accord."""
+    if _is_systemd(send.current):
+        return _managed(a, send)
+    return _passed_on(a, send)
+
+
+def _is_systemd(process: Process) -> bool:
+    if process.comm != "systemd":
+        return False
+    words = process.argv.words if process.argv else ()
+    return process.pid == 1 or process.ns_pid == 1 or "--user" in words
+
+
+def _managed(a: Argument, send: SignalSent) -> Prompt | None:
+    unit = unit_of(send.target.cgroup)
+    if unit is None:
+        return None
+    before = [
+        s
+        for s in a.facts.signals
+        if s.current.key == send.current.key and s.sig in sg.ASKS and s.time_ns < send.time_ns
+    ]
+    mechanism, says = _policy(unit, send, before)
+    first = before[0] if before else send
+    clients = _clients(a, unit, first)
+    asked = clients[-1] if clients else None
+    alone = len(clients) == 1
+    above = _requester(a, asked, first, alone=alone) if asked else None
+    evidence = tuple(a.brief.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
+    link = a.brief.link(
+        Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
+        subject=Subject("unit", unit), target=a.victim, caused_by=above, evidence=evidence,
+    )  # fmt: skip
+    if asked is None:
+        a.brief.miss(
+            f"who or what made systemd stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
+        )
+        return Prompt(link, f", as {unit} {says}", mechanism)
+    sure = above is not None and a.brief.links[above - 1].certainty >= Certainty.LIKELY
+    how = "at the request of" if sure else "perhaps at the request of"
+    by = f", {how} {wording.name(asked.process)}{wording.ran(asked.process)}"
+    return Prompt(link, f", as {unit} {says}{by}", mechanism)
+
+
+def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mechanism, str]:
+    if send.sig == sg.SIGKILL and before:
+        waited = (send.time_ns - before[-1].time_ns) / NS
+        name = sg.name(before[-1].sig)
+        return Mechanism.UNIT_TIMEOUT, f"had not stopped {waited:.1f} s after {name}"
+    if send.sig == sg.SIGABRT and unit.endswith(".service"):
+        return Mechanism.UNIT_WATCHDOG, "did not notify its watchdog in time"
+    return Mechanism.UNIT_STOP, "was being stopped"
+
+
+# A request from before the victim's life can't have meant it; one to send a signal is carried out at
+# once and with that signal; one to stop never sends the watchdog's.
+def _clients(a: Argument, unit: str, first: SignalSent) -> list[ManagerAsked]:
+    born = a.victim.key.start_ns or 0
+    return [
+        n
+        for n in a.case.notes
+        if isinstance(n, ManagerAsked)
+        and born <= n.time_ns <= first.time_ns
+        and _means(n.process, unit)
+        and _fits(n, first)
+    ]
+
+
+def _words(client: Process) -> tuple[str, ...]:
+    return client.argv.words if client.argv else ()
+
+
+def _means(client: Process, unit: str) -> bool:
+    words = _words(client)
+    if client.comm in _WHOLE_SYSTEM or _WHOLE_SYSTEM & set(words[1:]):
+        return True
+    if unit.startswith("session-"):
+        return client.comm == "loginctl"
+    return unit in words or unit.rpartition(".")[0] in words
+
+
+def _fits(asked: ManagerAsked, first: SignalSent) -> bool:
+    verbs = set(_words(asked.process)[1:])
+    if verbs & _SENDING:
+        return first.time_ns - asked.time_ns <= _AT_ONCE_NS and first.sig == _asked_signal(asked)
+    return first.sig != sg.SIGABRT
+
+
+def _asked_signal(asked: ManagerAsked) -> int:
+    words = _words(asked.process)
+    for number, word in enumerate(words):
+        value = ""
+        if word in ("-s", "--signal") and number + 1 < len(words):
+            value = words[number + 1]
+        elif word.startswith("--signal="):
+            value = word.partition("=")[2]
+        elif word.startswith("-s"):
+            value = word[2:]
+        if value:
+            return sg.number(value) or 0
+    return sg.SIGTERM
+
+
+def _requester(a: Argument, asked: ManagerAsked, first: SignalSent, *, alone: bool) -> int:
+    # systemd's sockets and the bus do not show who is behind a request: what is seen is a client
+    # that was started with this unit's name, and that systemd acted right after.
+    soon = alone and first.time_ns - asked.time_ns <= _SOON_NS
+    cited = a.brief.cite(
+        asked, f"{wording.name(asked.process)} was started{wording.ran(asked.process)}"
+    )
+    # Who started a client that may have had no part in it is nobody's launcher.
+    launcher = a.launch_noted(asked) if soon else None
+    return a.brief.link(
+        Role.REQUESTER, "asked systemd", Certainty.LIKELY if soon else Certainty.POSSIBLE,
+        process=asked.process, time_ns=asked.time_ns, caused_by=launcher, evidence=(cited,),
+    )  # fmt: skip
+
+
+def _passed_on(a: Argument, send: SignalSent) -> Prompt | None:
+    received = _received(a, send)
+    if received is None:
+        return None
+    how = explain(received)
+    cited = a.brief.cite(received, wording.sending(received, how))
+    name = sg.name(received.sig)
+    certainty = min(how.certainty, Certainty.LIKELY)
+    if how.actor is Actor.BYSTANDER:
+        what = how.mechanism.value if how.mechanism else "the kernel"
+        key = how.mechanism is Mechanism.TTY_SIGNAL
+        link = a.brief.link(
+            Role.TRIGGER, "signalled the sender", certainty,
+            subject=Subject("terminal" if key else "kernel", what), signal=received.sig,
+            target=send.current, time_ns=received.time_ns, evidence=(cited,),
+        )  # fmt: skip
+        return Prompt(link, f", which passed on a {name} ({what})")
+    by = received.current
+    verb = "exited" if by.exiting else (how.mechanism.value if how.mechanism else "signal")
+    link = a.brief.link(
+        Role.TRIGGER if how.actor is Actor.TRIGGER else Role.REQUESTER, verb, certainty,
+        process=by, signal=received.sig, target=send.current, time_ns=received.time_ns,
+        caused_by=a.launch(by, received), evidence=(cited,),
+    )  # fmt: skip
+    return Prompt(link, f", which passed on the {name} it had got from {wording.name(by)}")
+
+
+# The same number, handled (or waited for) by the sender a moment before, and sent to its own child
+# or a group: that is how shells, timeout, sudo and container inits hand signals down.
+def _received(a: Argument, send: SignalSent) -> SignalSent | None:
+    facts = a.case.related.get(send.current.key)
+    if facts is None or send.sig not in sg.ASKS or not _downwards(send):
+        return None
+    found = [
+        s
+        for s in facts.signals
+        if s.sig == send.sig
+        and fatal_signal.deliverable(s)
+        and (s.disposition == "handled" or s.blocked)
+        and not s.same_group
+        and 0 <= send.time_ns - s.time_ns <= _AT_ONCE_NS
+        and s.current.key != send.target.key
+    ]
+    return found[-1] if found else None
+
+
+def _downwards(send: SignalSent) -> bool:
+    if send.target_is_child:
+        return True
+    call = send.syscall
+    return bool(call and call.name == "kill" and (not call.args[0] or call.args[0] >> 31 & 1))

@@ -1,0 +1,104 @@
+"""Deaths that the kernel's log tells of."""
+
+from killtrail.attribution import wording
+from killtrail.attribution.context import Argument
+from killtrail.attribution.draft import Conclusion
+from killtrail.attribution.rules.memory import size
+from killtrail.model import signals as sg
+from killtrail.model.absence import Why
+from killtrail.model.causes import Cause, Mechanism, Role
+from killtrail.model.certainty import Certainty
+from killtrail.model.events import OomKilled
+from killtrail.model.text import visible
+from killtrail.model.verdict import Subject
+
+_SURE = Certainty.LIKELY
+"""A log is text: who may write to it may write this, too."""
+
+
+def oom_killed(a: Argument) -> Conclusion | None:
+    """Claim: the OOM killer chose it; the kernel's log says so.
+
+    Needs: `Killed process N` in the kernel's log. The task that `invoked oom-killer` is the trigger,
+    the cgroup whose limit was hit (or the host's memory) owns the policy. Refuted by: an end of
+    another kind than SIGKILL, or a kernel stack that shows who sent it.
+    """
+    end = a.facts.exit
+    if not a.facts.reports or a.signal is not None:
+        return None
+    if end is not None and end.status is not None and end.signal != sg.SIGKILL:
+        return None
+    report = a.facts.reports[0]
+    cited = tuple(a.brief.cite(r, _says(r)) for r in a.facts.reports[:2])
+    end_cited = a.cite_end() if end is not None else ()
+    where = _policy(a, report, (*cited, *end_cited))
+    who = _trigger(a, report, cited)
+    if report.scope != "oomd":
+        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel says that its OOM killer did it")
+    chosen = f" (chosen from {report.candidates} processes)" if report.candidates else ""
+    killer = "systemd-oomd" if report.scope == "oomd" else "the OOM killer"
+    summary = f"{wording.name(a.victim)} was killed by {killer}{chosen}: {where}{who}"
+    return Conclusion(Cause.OOM_KILLED, _SURE, summary, _mechanism(report))
+
+
+def _says(report: OomKilled) -> str:
+    details = f": {visible(report.details)}" if report.details else ""
+    killer = "systemd-oomd" if report.scope == "oomd" else "the OOM killer"
+    return f"{killer} killed {wording.name(report.victim)}{details}"
+
+
+def _mechanism(report: OomKilled) -> Mechanism:
+    if report.sysrq:
+        return Mechanism.OOM_SYSRQ
+    if report.scope == "oomd":
+        return Mechanism.SYSTEMD_OOMD
+    if report.group:
+        return Mechanism.OOM_GROUP
+    return Mechanism.OOM_CGROUP if report.scope == "cgroup" else Mechanism.OOM_HOST
+
+
+def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
+    if report.sysrq:
+        subject, action, says = Subject("kernel", "sysrq f"), "was told to", "sysrq-f forced it"
+        a.brief.miss("who wrote to sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
+    elif report.scope == "oomd":
+        subject = Subject("cgroup", report.cgroup or "?")
+        action, says = "was under pressure", f"systemd-oomd acted on {visible(report.details)}"
+    elif report.scope == "cgroup":
+        name = report.cgroup or "?"
+        limit = f" at {size(report.limit_bytes)}" if report.limit_bytes else ""
+        subject, action = Subject("cgroup", name), "reached its memory limit"
+        says = f"cgroup {visible(name)} is full{limit}"
+        if report.cgroup is None:
+            a.brief.miss("which memory cgroup was full", Why.LOST)
+        if report.group:
+            says += " and takes all its processes along (memory.oom.group)"
+    else:
+        subject, action = Subject("kernel", "the host's memory"), "ran out of memory"
+        says = "the host ran out of memory"
+        if report.scope == "unknown":
+            says = "memory ran out"
+            a.brief.miss("whether the host or a cgroup was full", Why.LOST)
+    a.brief.link(
+        Role.POLICY_OWNER, action, _SURE, subject=subject, signal=sg.SIGKILL, target=a.victim,
+        time_ns=report.time_ns, evidence=cited,
+    )  # fmt: skip
+    return says
+
+
+def _trigger(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
+    by = report.invoker
+    if report.scope == "oomd":
+        return ""
+    if by is None:
+        a.brief.miss("the task whose allocation set it off", Why.LOST)
+        return ""
+    if report.sysrq:
+        return ""
+    a.brief.link(
+        Role.TRIGGER, "allocated memory", _SURE, process=by, signal=sg.SIGKILL, target=a.victim,
+        time_ns=report.time_ns, evidence=cited,
+    )  # fmt: skip
+    if by.pid == a.victim.pid:
+        return ", on its own allocation"
+    return f", on an allocation of {wording.name(by)}"

@@ -1,0 +1,1 @@
+"""Any file opened, unpacked and searched backwards; no format is known here."""

@@ -1,0 +1,105 @@
+"""Files as they were found, opened for reading anywhere in them, unpacked where need be."""
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from killtrail._slotted import dataclass
+from killtrail.errors import UnavailableError
+
+CHUNK: Final = 1 << 20
+HEAD: Final = 1 << 16
+_LINES_COUNTED: Final = 64 << 20
+_MAGIC: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+}
+
+
+@dataclass(slots=True)
+class Piece:
+    """One file of a log. What was compressed lies in an unnamed temporary file."""
+
+    path: str
+    fd: int
+    size: int
+    cut: str | None = None
+    """Why the rest of it could not be unpacked."""
+    _counted: tuple[int, int] = (0, 1)
+    """The last place that was asked for, and its line: most questions are about one near it."""
+
+    @property
+    def name(self) -> str:
+        """The file's own name, as provenance shows it."""
+        return os.path.basename(self.path)
+
+    def again(self) -> "Piece":
+        """The same file once more, to be closed by itself."""
+        return Piece(self.path, os.dup(self.fd), self.size, self.cut)
+
+    def head(self) -> bytes:
+        """Its first 64 KiB."""
+        return os.pread(self.fd, HEAD, 0)
+
+    def place(self, offset: int) -> str:
+        """`audit.log:17`; `audit.log@BYTE` where counting the lines before it would take long."""
+        if offset > _LINES_COUNTED:
+            return f"{self.name}@{offset}"
+        at, line = self._counted
+        if abs(offset - at) > offset:
+            at, line = 0, 1
+        if at <= offset:
+            line += self._ends(at, offset)
+        else:
+            line -= self._ends(offset, at)
+        self._counted = (offset, line)
+        return f"{self.name}:{line}"
+
+    def _ends(self, low: int, high: int) -> int:
+        found = 0
+        while low < high:
+            block = os.pread(self.fd, min(CHUNK, high - low), low)
+            if not block:
+                break
+            found += block.count(b"\n")
+            low += len(block)
+        return found
+
+    def lines(self, longest: int = CHUNK) -> Iterator[tuple[int, bytes]]:
+        """(offset, line without its end), never more than `longest` bytes of one."""
+        with os.fdopen(os.dup(self.fd), "rb") as file:
+            file.seek(0)
+            offset = 0
+            while line := file.readline(longest):
+                yield offset, line.rstrip(b"\r\n")
+                offset += len(line)
+
+    def close(self) -> None:
+        """Closes it; a temporary file is gone then."""
+        os.close(self.fd)
+
+
+def open_piece(path: str | os.PathLike[str]) -> Piece:
+    """Opens a file, unpacked where it is packed. Raises `UnavailableError` where it is none or can't be read."""
+    try:
+        # Never wait for a writer of a FIFO, nor open a device.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror}") from error
+    if not os.path.isfile(f"/proc/self/fd/{fd}"):
+        os.close(fd)
+        raise UnavailableError(f"{path}: not a regular file")
+    how = packed(os.pread(fd, 8, 0))
+    if how is None:
+        return Piece(str(path), fd, os.fstat(fd).st_size)
+    from killtrail.files import unpack  # noqa: PLC0415 -- four libraries that most logs don't need
+
+    spill, size, cut = unpack.unpack(str(path), fd, how)
+    return Piece(str(path), spill, size, cut)
+
+
+def packed(magic: bytes) -> str | None:
+    """How a file is packed, by how it begins; None for what is not."""
+    return next((kind for start, kind in _MAGIC.items() if magic.startswith(start)), None)

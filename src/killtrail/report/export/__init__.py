@@ -1,0 +1,1 @@
+"""Answers for machines, one module per format."""

@@ -1,0 +1,180 @@
+"""One walk backwards through a log: the hits on a process, and who started whoever sent them.
+
+Every byte is read once, whatever the depth. A process is *open* while its program is not known: its
+last successful exec before its child's exec closes it and opens the parent it had then, so a
+reparented ppid of 1 in a late record ends nothing. A process that only forked leaves no exec; any
+other record of it ("seen") gives its parent provisionally.
+"""
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from killtrail._slotted import dataclass, field
+from killtrail.files.opened import Piece
+from killtrail.files.search import Window
+from killtrail.sources.logs.audit.syscall_record import EXEC_CALLS, Call, parse
+from killtrail.sources.logs.audit.targets import Finder, Hit
+
+_OPEN_MOST: Final = 64
+_SINGLY: Final = 4
+"""Up to so many needles are sought one by one; more in one pattern."""
+_DEEPEST: Final = 32
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One process of a launch chain."""
+
+    pid: int
+    exec: Call | None = None
+    seen: Call | None = None
+    parent: "Node | None" = None
+    depth: int = 0
+
+    @property
+    def record(self) -> Call | None:
+        """What is known of it: its exec, else anything else it did."""
+        return self.exec or self.seen
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a piece; `asked` says whether hits in it count, or only launchers of later ones."""
+
+    piece: Piece
+    low: int
+    high: int
+    asked: bool = True
+
+
+@dataclass(slots=True)
+class Trail:
+    """A hit and the sender's chain."""
+
+    hit: Hit
+    sender: Node
+
+
+@dataclass(slots=True)
+class Walk:
+    """The state of the walk; feed it windows from the newest to the oldest."""
+
+    finder: Finder
+    launchers: bool = True
+    trails: list[Trail] = field(default_factory=list)
+    """What was found, newest first."""
+    _open: dict[int, Node] = field(default_factory=dict)
+
+    def through(self, spans: Iterable[Span]) -> None:
+        """Walks through parts of pieces, given newest first."""
+        window = Window()
+        for span in spans:
+            for each in window.backwards(span.piece, span.low, span.high):
+                if not span.asked and not self._open:
+                    return
+                self._step(each, hits=span.asked)
+
+    # Within a window, too, everything is looked at from the end to the beginning: what opens a
+    # process stands behind what may close it.
+    def _step(self, window: Window, *, hits: bool) -> None:
+        queue = [(-at, 0) for at in self.finder.spots(window)] if hits else []
+        heapq.heapify(queue)
+        for at, pid in self._sightings(window, list(self._open)):
+            heapq.heappush(queue, (-at, pid))
+        while queue:
+            back, pid = heapq.heappop(queue)
+            opened = self._sighted(window, -back, pid) if pid else self._struck(window, -back)
+            for at, other in self._sightings(window, opened):
+                if at < -back:
+                    heapq.heappush(queue, (-at, other))
+
+    @staticmethod
+    def _sightings(window: Window, pids: list[int]) -> Iterator[tuple[int, int]]:
+        if len(pids) <= _SINGLY:
+            for pid in pids:
+                for at in window.hits(b" pid=%d auid=" % pid):
+                    yield at, pid
+            return
+        pattern = re.compile(rb" pid=(%s) auid=" % b"|".join(b"%d" % pid for pid in pids))
+        for match in pattern.finditer(window.buffer, window.first, window.end):
+            if match.start() < window.last:
+                yield match.start(), int(match[1])
+
+    def _struck(self, window: Window, at: int) -> list[int]:
+        hit = self.finder.hit(window, at)
+        if hit is None or not hit.call.success or hit.call.signal == 0:
+            return []
+        opened: list[int] = []
+        node = self._opened(hit.call.pid, opened, 0)
+        if node.seen is None:
+            node.seen = hit.call
+            self._open_parent(node, hit.call.ppid, opened)
+        self.trails.append(Trail(hit, node))
+        return opened
+
+    def _opened(self, pid: int, opened: list[int], depth: int) -> Node:
+        node = self._open.get(pid)
+        if node is None:
+            node = Node(pid, depth=depth)
+            if self.launchers and len(self._open) < _OPEN_MOST and depth < _DEEPEST:
+                self._open[pid] = node
+                opened.append(pid)
+        return node
+
+    def _open_parent(self, node: Node, ppid: int, opened: list[int]) -> None:
+        node.parent = self._opened(ppid, opened, node.depth + 1) if ppid > 0 else None
+        if ppid == 1 and ppid in opened:
+            # Init is there from the beginning; its exec is in no log.
+            opened.remove(ppid)
+            del self._open[ppid]
+
+    def _sighted(self, window: Window, at: int, pid: int) -> list[int]:
+        node = self._open.get(pid)
+        if node is None or window.piece is None:
+            return []
+        call = parse(window.piece, *window.line(at))
+        if call is None or call.pid != pid:
+            return []
+        opened: list[int] = []
+        if call.name in EXEC_CALLS:
+            if call.success:
+                self._close(node, call, opened)
+        elif node.seen is None:
+            node.seen = call
+            self._open_parent(node, call.ppid, opened)
+        return opened
+
+    # A later record with another program means that this exec was an earlier owner's of the number.
+    def _close(self, node: Node, call: Call, opened: list[int]) -> None:
+        del self._open[node.pid]
+        if node.seen is not None and node.seen.exe != call.exe:
+            return
+        node.exec = call
+        provisional = node.parent
+        if provisional is not None and provisional.pid == call.ppid:
+            return
+        if provisional is not None and not self._wanted(provisional, node):
+            self._open.pop(provisional.pid, None)
+        self._open_parent(node, call.ppid, opened)
+
+    def _wanted(self, parent: Node, but: Node) -> bool:
+        nodes = {id(t.sender): t.sender for t in self.trails}
+        for sender in nodes.values():
+            node: Node | None = sender
+            while node is not None:
+                if node is not but and node.parent is parent:
+                    return True
+                node = node.parent if node is not node.parent else None
+        return False
+
+
+def chain(sender: Node) -> list[Node]:
+    """The sender and its launchers, nearest first; cut where it would turn in a circle."""
+    found: list[Node] = []
+    node: Node | None = sender
+    while node is not None and node not in found and len(found) < _DEEPEST:
+        found.append(node)
+        node = node.parent
+    return found

@@ -1,0 +1,155 @@
+"""Who hit whom: OBJ_PID records joined to the calls they belong to.
+
+OBJ_PID is the only trustworthy target: a0 is a number in the caller's pid namespace, or a file
+descriptor. It is written before the permission check, so a call on a group or on everybody lists
+whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from killtrail._slotted import dataclass, replace
+from killtrail.files.opened import Piece
+from killtrail.files.search import BEFORE, Window
+from killtrail.sources.logs.audit.record import Head, head
+from killtrail.sources.logs.audit.syscall_record import SIGNAL_CALLS, Call, of_head, parse
+
+_OBJECT: Final = re.compile(rb"_PID msg=audit\(\d+\.\d+:\d+\) ?: ?opid=(\d{1,18}) ")
+_NUMERIC: Final = re.compile(rb" type=1318 audit\(\d+\.\d+:\d+\) ?: ?opid=(\d{1,18}) ")
+_OPID: Final = re.compile(rb"opid=(\d{1,18}) ")
+_TOKEN: Final = b"OBJ_PID msg=audit("
+_DENSE: Final = 4096
+_REACHES: Final = (BEFORE, 1 << 19, 1 << 22)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One process that one call was aimed at."""
+
+    call: Call
+    pid: int
+    piece: Piece
+    offset: int
+    line: bytes
+
+
+class Finder:
+    """Finds hits in windows, last first; remembers the last call, as one may hit thousands."""
+
+    def __init__(
+        self, pid: int | None, *, numeric: bool, within: Callable[[int], bool] | None = None
+    ) -> None:
+        self._pid = None if pid is None else b"%d" % pid
+        self._within = within
+        self._numeric = numeric
+        self._rare = True
+        self._false = 0
+        self._last: tuple[tuple[object, ...], Call | None] | None = None
+        self.orphans = 0
+        """Records whose call is not in the log."""
+
+    def spots(self, window: Window) -> list[int]:
+        """Positions of records about the process asked for, in the window, in order."""
+        return [at for at, pid in self._objects(window) if self._pid is None or pid == self._pid]
+
+    # `J` occurs in OBJ_PID and hardly anywhere else, and one byte is sought at memory speed. Where
+    # arguments are full of it (base64), the whole token is sought instead.
+    def _objects(self, window: Window) -> Iterator[tuple[int, bytes]]:
+        if self._numeric:
+            for at in window.hits(b" type=1318 audit("):
+                if match := _NUMERIC.match(window.buffer, at):
+                    yield at, match[1]
+            return
+        for at in self._rarely(window) if self._rare else [p + 2 for p in window.hits(_TOKEN)]:
+            if match := _OBJECT.match(window.buffer, at + 1):
+                yield at, match[1]
+            else:
+                self._false += 1
+
+    def _rarely(self, window: Window) -> Iterator[int]:
+        self._false = 0
+        buffer, last = window.buffer, window.last
+        at = buffer.find(b"J", window.first, last)
+        while at >= 0:
+            yield at
+            if self._false > _DENSE:
+                self._rare = False
+                yield from (p + 2 for p in window.hits(_TOKEN) if p + 2 > at)
+                return
+            at = buffer.find(b"J", at + 1, last)
+
+    def hit(self, window: Window, at: int) -> Hit | None:
+        """The hit at a position; None for a forged or orphaned record, another time or kind of call."""
+        offset, line = window.line(at)
+        of = head(line)
+        if of is None or of.kind != b"OBJ_PID" or window.piece is None:
+            return None
+        if self._within is not None and not self._within(of.time_ns):
+            return None
+        if self._last is None or self._last[0] != of.event:
+            call = _right_before(window, offset, of) or call_of(window.piece, offset, line)
+            self._last = (of.event, call)
+            self.orphans += self._last[1] is None
+        call = self._last[1]
+        if call is None or call.name not in SIGNAL_CALLS:
+            return None
+        match = _OPID.match(line, of.end)
+        return Hit(call, int(match[1]), window.piece, offset, line) if match else None
+
+
+# The call mostly stands right before the first of its objects, and the window holds that.
+def _right_before(window: Window, offset: int, of: Head) -> Call | None:
+    end = offset - window.start - 1
+    if end <= 0 or window.piece is None:
+        return None
+    begin = window.buffer.rfind(b"\n", 0, end) + 1
+    if not begin and window.start:
+        return None
+    line = bytes(window.buffer[begin:end])
+    if not of.wrapped and line.startswith(of.sibling):
+        # The same node and stamp: no need to read the head once more.
+        own = replace(of, kind=b"SYSCALL", end=len(of.sibling) + 1)
+        return of_head(window.piece, window.start + begin, line, own)
+    call = parse(window.piece, window.start + begin, line)
+    return call if call is not None and call.head.event == of.event else None
+
+
+def call_of(piece: Piece, offset: int, line: bytes) -> Call | None:
+    """The SYSCALL record of the event of which the record at `offset` is part; it stands before."""
+    of = head(line)
+    if of is None:
+        return None
+    stamp = f"audit({of.id})".encode("ascii")
+    for reach in _REACHES:
+        low = max(0, offset - reach)
+        block = os.pread(piece.fd, offset - low, low)
+        stop = len(block)
+        while (at := block.rfind(stamp, 0, stop)) >= 0:
+            begin = block.rfind(b"\n", 0, at) + 1
+            end = block.find(b"\n", at)
+            if begin or not low:
+                call = parse(piece, low + begin, block[begin : end if end >= 0 else None])
+                if call is not None and call.head.event == of.event:
+                    return call
+            stop = at
+        if not low:
+            break
+    return _right_behind(piece, offset, line, of)
+
+
+# ausearch(8) prints the records of an event the other way round.
+def _right_behind(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
+    start = offset + len(line) + 1
+    block = os.pread(piece.fd, BEFORE, start)
+    at = block.find(f"audit({of.id})".encode("ascii"))
+    while at >= 0:
+        begin, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
+        call = parse(piece, start + begin, block[begin : end if end >= 0 else None])
+        if call is not None and call.head.event == of.event:
+            return call
+        at = block.find(b"audit(", end) if end >= 0 else -1
+        if at >= 0 and not block.startswith(f"audit({of.id})".encode("ascii"), at):
+            return None
+    return None

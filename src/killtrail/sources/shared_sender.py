@@ -1,0 +1,24 @@
+"""One act, many victims: only the first ones' records hold all that is known of the sender."""
+
+from collections.abc import Callable
+
+from killtrail._slotted import replace
+from killtrail.model.events import SignalSent
+
+
+def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) -> SignalSent:
+    """One victim of very many, with what the first victim's record says of the sender.
+
+    Where that record is overwritten the sender is still known by number, name and start.
+    """
+    first = first_of(victim.act) if victim.act else None
+    same = first is not None and first.current.key.same_life(victim.current.key)
+    # An exec in between changes the command line, and the name with it.
+    if first is None or not same or first.current.comm != victim.current.comm:
+        return victim
+    return replace(
+        victim,
+        current=victim.current.merged(first.current),
+        lineage=first.lineage,
+        creator=first.creator,
+    )
