@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from killtrail.recorder import arming  # noqa: E402
 from killtrail.recorder import layout as L  # noqa: E402, N812
 from killtrail.recorder.pins import Pins  # noqa: E402
-from killtrail.recorder.rings import Box  # noqa: E402
+from killtrail.recorder.rings import RingBuffers  # noqa: E402
 
 FILL = "import os,signal\nfor _ in range(4200):\n p=os.fork()\n if not p: signal.pause()\n os.kill(p,9); os.waitpid(p,0)\nprint(p)"
 
@@ -44,7 +44,7 @@ def process(*words: str) -> Callable[[], object]:
 
 def read_box() -> int:
     """Copies every live slot of the box."""
-    box = Box(Pins())
+    box = RingBuffers(Pins())
     count = sum(1 for ring in L.RINGS for _ in box.slots(ring))
     box.close()
     return count

@@ -382,11 +382,11 @@ def test_writer_of_sysrq(lines):
 def test_one_act_is_one_incident():
     """Victims are counted once each, and the same for all of them."""
     hits = tuple(signal(9, target=process(n), time_ns=NOW + n, doomed=True) for n in range(9, 20))
-    incident = judge(case(exited(9), hits[0], company=hits)).incident
+    incident = judge(case(exited(9), hits[0], same_call=hits)).incident
 
     assert incident.victims == 11
     assert 9 not in [p.pid for p in incident.sample]
-    assert judge(case(exited(9), hits[0], company=hits[:1])).incident is None
+    assert judge(case(exited(9), hits[0], same_call=hits[:1])).incident is None
 
 
 def test_threads():

@@ -15,7 +15,7 @@ from killtrail.model.events import (
     Loss,
     MemoryLimit,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     Provenance,
 )
 from killtrail.model.process import Argv, Key
@@ -230,14 +230,14 @@ def test_chain_through_wills():
         process(21, argv=Argv(("cron-job",))),
     )
     wills = {
-        creator.key: ParentDied(
+        creator.key: OrphanedBy(
             NOW - 9,
             Provenance("bpf", "wills:1"),
             creator,
             (process(1),),
             Creator(0, origin_shell.key),
         ),
-        origin_shell.key: ParentDied(
+        origin_shell.key: OrphanedBy(
             NOW - 8, Provenance("bpf", "wills:2"), origin_shell, (process(22, comm="cron"),)
         ),
     }
@@ -287,8 +287,8 @@ def test_wills_in_a_circle_end():
     """Damaged wills that name each other don't loop."""
     a, b = process(20), process(21)
     wills = {
-        a.key: ParentDied(1, Provenance("x", "1"), a, (), Creator(0, b.key)),
-        b.key: ParentDied(1, Provenance("x", "2"), b, (), Creator(0, a.key)),
+        a.key: OrphanedBy(1, Provenance("x", "1"), a, (), Creator(0, b.key)),
+        b.key: OrphanedBy(1, Provenance("x", "2"), b, (), Creator(0, a.key)),
     }
     sent = signal(9, doomed=True, creator=Creator(0, a.key))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from killtrail.model import codec
 from killtrail.model.events import (
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     Provenance,
     SignalSent,
@@ -29,7 +29,7 @@ ORIGINS = st.builds(Provenance, st.just("bpf"), st.text(max_size=10))
 TIMES = st.integers(0, 1 << 62)
 EVENTS = st.one_of(
     st.builds(ProcessExited, TIMES, ORIGINS, PROCESSES, st.one_of(st.none(), st.integers(0, 0xFFFF))),
-    st.builds(ParentDied, TIMES, ORIGINS, PROCESSES, st.tuples(PROCESSES)),
+    st.builds(OrphanedBy, TIMES, ORIGINS, PROCESSES, st.tuples(PROCESSES)),
     st.builds(OomVictimMarked, TIMES, ORIGINS, KEYS, PROCESSES),
     st.builds(
         SignalSent, TIMES, ORIGINS, st.integers(1, 64), st.integers(-100, 200), st.integers(0, 4),

@@ -15,7 +15,7 @@ import pytest
 from killtrail.recorder import bpf as bpf_calls
 from killtrail.recorder import layout as L
 from killtrail.recorder.pins import FOLDER, Pins
-from killtrail.recorder.rings import Box
+from killtrail.recorder.rings import RingBuffers
 from tests.gallery.lab import Lab
 
 pytestmark = pytest.mark.live
@@ -215,7 +215,7 @@ def test_storm_is_accounted(unarmed):
     unarmed("arm")
     script = "import os,signal\nfor _ in range(3000):\n p=os.fork()\n if not p: signal.pause()\n os.kill(p,9); os.waitpid(p,0)"
     subprocess.run([sys.executable, "-c", script], check=True)
-    box = Box(Pins())
+    box = RingBuffers(Pins())
     stats, states = box.stats(), {s.ring.name: s for s in box.states()}
     box.close()
 

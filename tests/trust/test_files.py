@@ -346,7 +346,7 @@ def test_older_rpm(tmp_path):
     """A Berkeley DB is named, and not guessed at."""
     root = tree(tmp_path, {"var/lib/rpm/Packages": b"\0" * 100})
     (check, *_) = [
-        c for c in examine.examine(examine.Wish(root)).checks if c.id == "package-digest"
+        c for c in examine.examine(examine.Scope(root)).checks if c.id == "package-digest"
     ]
     assert "/var/lib/rpm/Packages is of a form that is not read" in check.says
 
@@ -354,11 +354,11 @@ def test_older_rpm(tmp_path):
 def test_known_paths(tmp_path):
     """Each listed path is recognised where nobody owns it, and only there."""
     root = debian(tmp_path, sums(usr__bin__x=ELF), {"etc/init.d/selinux": b"", "usr/bin/x": ELF})
-    checks = [c for c in examine.examine(examine.Wish(root)).checks if c.id == "known-path"]
+    checks = [c for c in examine.examine(examine.Scope(root)).checks if c.id == "known-path"]
     assert [c.off for c in checks] == [True] and "seen before in BillGates" in checks[0].says
     with (tmp_path / INFO / "p.list").open("a") as file:
         file.write("/etc/init.d/selinux\n")
-    checks = [c for c in examine.examine(examine.Wish(root)).checks if c.id == "known-path"]
+    checks = [c for c in examine.examine(examine.Scope(root)).checks if c.id == "known-path"]
     assert [c.off for c in checks] == [False]
 
 

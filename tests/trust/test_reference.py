@@ -76,7 +76,7 @@ def test_a_fresh_root_agrees(tmp_path, folder):
     alone.mkdir()
     (package,) = folder.glob("lsof_*.deb")
     shutil.copy(package, alone)
-    wish = examine.Wish(Root(str(roots.base())), reference=(str(alone),))
+    wish = examine.Scope(Root(str(roots.base())), reference=(str(alone),))
     (check,) = [c for c in examine.examine(wish).checks if c.id == "signed-chain"]
     assert "your word alone" in check.says
     (alone / package.name).write_bytes(package.read_bytes()[:5000])

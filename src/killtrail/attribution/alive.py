@@ -3,8 +3,8 @@
 from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.context import Argument
-from killtrail.attribution.draft import Brief
+from killtrail.attribution.context import RuleContext
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
@@ -21,8 +21,8 @@ def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict
     `reused` says that an earlier life of the number is on record.
     """
     process = replace(case.facts.process, alive=True)
-    argument = Argument(case, Brief())
-    argument.brief.evidence.append(
+    argument = RuleContext(case, VerdictDraft())
+    argument.draft.evidence.append(
         Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
     )
     summary = f"{wording.name(process)} is alive"
@@ -36,24 +36,24 @@ def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict
         certainty=Certainty.ESTABLISHED,
         summary=summary,
         host=case.host,
-        links=tuple(argument.brief.links),
+        links=tuple(argument.draft.links),
         ancestry=argument.ancestry,
         origin=origin.of(argument.head, argument.ancestry) if argument.head else None,
-        evidence=tuple(argument.brief.evidence),
-        absent=tuple(argument.brief.absent),
+        evidence=tuple(argument.draft.evidence),
+        absent=tuple(argument.draft.absent),
         events_lost=case.loss.events,
         problems=len(case.loss.problems),
     )
 
 
-def _frozen(argument: Argument, stop: SignalSent, process: Process) -> str:
+def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
     how = explain(stop)
-    cited = argument.brief.cite(stop, wording.sending(stop, how))
+    cited = argument.draft.cite(stop, wording.sending(stop, how))
     name = sg.name(stop.sig)
     if how.actor not in (Actor.SENDER, Actor.SELF):
         return f", frozen with {name} ({how.shown_by})"
     launcher = argument.launch(stop.current, stop)
-    argument.brief.link(
+    argument.draft.link(
         Role.SENDER,
         "stopped it",
         how.certainty,

@@ -8,7 +8,7 @@ from killtrail.model.events import (
     Note,
     OomKilled,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     SignalRefused,
     SignalSent,
@@ -42,14 +42,14 @@ class Case:
     host: Host
     loss: Loss
     related: Mapping[Key, Facts] = field(default_factory=dict)
-    wills: Mapping[Key, ParentDied] = field(default_factory=dict)
+    wills: Mapping[Key, OrphanedBy] = field(default_factory=dict)
     armed_ns: int | None = None
     watched: bool = True
     kept: bool = False
     """Made from files alone, whatever they happen to hold."""
-    doubted: str | None = None
+    caveat: str | None = None
     """Why this may be no death of its own, where that is so: certainty is *possible* then."""
-    company: tuple[SignalSent, ...] = ()
+    same_call: tuple[SignalSent, ...] = ()
     """Deadly sends of the same act, the one to this victim included, in time order."""
     notes: tuple[Note, ...] = ()
     """What people did before that reaches a victim only through the kernel or a manager."""
@@ -66,4 +66,4 @@ class Case:
         if facts is None:
             return None
         related = {k: v for k, v in self.related.items() if k != key}
-        return replace(self, facts=facts, related=related, company=(), reader=None)
+        return replace(self, facts=facts, related=related, same_call=(), reader=None)

@@ -1,13 +1,13 @@
-"""What a rule works with: the case, the effective signal explained, and the brief."""
+"""What a rule works with: the case, the effective signal explained, and the draft."""
 
 from typing import Final
 
 from killtrail._slotted import dataclass, field
 from killtrail.attribution import fatal_signal, lineage, siginfo, wording
 from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.draft import Brief
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.generation import explain
-from killtrail.attribution.generation.base import Actor, Sending
+from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Role
@@ -26,14 +26,14 @@ _SEEN: Final = {
 
 
 @dataclass(slots=True)
-class Argument:
+class RuleContext:
     """One attempt to explain one death."""
 
     case: Case
-    brief: Brief
+    draft: VerdictDraft
     depth: int = 0
     found: fatal_signal.Effective | None = None
-    sending: Sending | None = None
+    sending: Generation | None = None
     ancestry: tuple[Ancestor, ...] = field(default=())
     head: Process | None = None
 
@@ -65,13 +65,13 @@ class Argument:
         """The evidence of the death itself."""
         end = self.facts.exit
         if end is None:
-            self.brief.miss("the exit of the process", Why.NOT_RECORDED)
+            self.draft.miss("the exit of the process", Why.NOT_RECORDED)
             return ()
         if end.status is None:
-            self.brief.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
-            return (self.brief.cite(end, f"{wording.name(end.process)} ended"),)
+            self.draft.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
+            return (self.draft.cite(end, f"{wording.name(end.process)} ended"),)
         return (
-            self.brief.cite(
+            self.draft.cite(
                 end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"
             ),
         )
@@ -82,10 +82,10 @@ class Argument:
         if signal is None or how is None:
             return ()
         if self.found and self.found.limit:
-            self.brief.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
+            self.draft.miss(f"certainty: {self.found.limit}", Why.NOT_RECORDED)
         says = wording.sending(signal, how)
         doubts = [d for d in (siginfo.forged(signal), siginfo.misdirected(signal)) if d]
-        return (self.brief.cite(signal, "; ".join((says, *doubts))),)
+        return (self.draft.cite(signal, "; ".join((says, *doubts))),)
 
     def blame(  # noqa: PLR0913 -- a link has this many sides
         self,
@@ -106,7 +106,7 @@ class Argument:
         evidence = self.cite_signal() + self.cite_end()
         if launched is not None and signal is not None:
             caused_by = self.launch(launched, signal) or caused_by
-        return self.brief.link(
+        return self.draft.link(
             role,
             action,
             certainty,
@@ -148,7 +148,7 @@ class Argument:
         if isinstance(record, SignalSent) and record.chain:
             return self._kept_chain(record)
         self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
-        return self._launchers(self.brief.cited(record))
+        return self._launchers(self.draft.cited(record))
 
     def _kept_chain(self, record: SignalSent) -> int | None:
         links = lineage.kept(record.chain)
@@ -158,9 +158,9 @@ class Argument:
             if ancestor.edge != "parent" or ancestor.process.comm is None:
                 continue
             says = f"{wording.name(seen.process)} {_SEEN[seen.how]}"
-            above = self.brief.link(
+            above = self.draft.link(
                 Role.LAUNCHER, "started", ancestor.certainty, process=ancestor.process,
-                caused_by=above, evidence=(self.brief.cite(seen, says),),
+                caused_by=above, evidence=(self.draft.cite(seen, says),),
             )  # fmt: skip
         return above
 
@@ -175,13 +175,13 @@ class Argument:
             will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
             if will:
                 says = f"{wording.name(will.process)} died before its children"
-                source = (self.brief.cite(will, says),)
+                source = (self.draft.cite(will, says),)
             elif ancestor.process.comm is None:
-                self.brief.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
+                self.draft.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
             evidence.append(source)
         above: int | None = None
         for ancestor, cited in zip(reversed(launchers), reversed(evidence), strict=True):
-            above = self.brief.link(
+            above = self.draft.link(
                 Role.LAUNCHER,
                 "started",
                 ancestor.certainty,
@@ -191,18 +191,18 @@ class Argument:
             )
         return above
 
-    def related(self, process: Process) -> "Argument | None":
-        """The same explained for another death that this one hangs on, sharing the brief."""
+    def related(self, process: Process) -> "RuleContext | None":
+        """The same explained for another death that this one hangs on, sharing the draft."""
         case = self.case.for_related(process.key)
         if case is None or self.depth >= _DEEPEST:
             return None
-        return explained(case, self.brief, self.depth + 1)
+        return explained(case, self.draft, self.depth + 1)
 
     def because(self, link: int | None) -> str:
         """` (which bash (pid 7) had killed with SIGKILL)`: the end of a chain in a summary."""
         if link is None:
             return ""
-        root = self.brief.links[link - 1]
+        root = self.draft.links[link - 1]
         if root.process is None or root.role is not Role.SENDER or root.signal is None:
             return ""
         return f" (which {wording.name(root.process)} had killed with {sg.name(root.signal)})"
@@ -224,7 +224,7 @@ class Argument:
         evidence = other.cite_signal() + other.cite_end()
         launcher = self.launch(other.signal.current, other.signal) if sender else deeper
         mechanism = other.sending.mechanism
-        return self.brief.link(
+        return self.draft.link(
             Role.SENDER if sender else Role.TRIGGER,
             mechanism.value if mechanism and sender else "exited",
             other.certainty(),
@@ -245,14 +245,14 @@ class Argument:
             and self.sending.mechanism
             and self.sending.certainty is Certainty.ESTABLISHED
         ):
-            self.brief.rule_out(
+            self.draft.rule_out(
                 Cause.OOM_KILLED,
                 "the kernel stack of the signal is not the OOM killer's, and no OOM victim was marked",
             )
 
 
-def explained(case: Case, brief: Brief, depth: int = 0) -> Argument:
+def explained(case: Case, draft: VerdictDraft, depth: int = 0) -> RuleContext:
     """An argument with its effective signal found and explained."""
     found = fatal_signal.find(case.facts)
     how = explain.explain(found.signal) if found else None
-    return Argument(case, brief, depth, found, how)
+    return RuleContext(case, draft, depth, found, how)

@@ -20,7 +20,7 @@ class Conclusion:
 
 
 @dataclass(slots=True)
-class Brief:
+class VerdictDraft:
     """The working paper of one verdict; local to one call of the engine."""
 
     links: list[Link] = field(default_factory=list)

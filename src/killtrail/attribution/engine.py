@@ -2,8 +2,8 @@
 
 from killtrail.attribution import incident, origin, patterns, wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.context import Argument, explained
-from killtrail.attribution.draft import Brief, Conclusion
+from killtrail.attribution.context import RuleContext, explained
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.attribution.rules import RULES
@@ -18,9 +18,9 @@ from killtrail.model.verdict import Ancestor, Death, Link, Verdict
 
 def judge(case: Case) -> Verdict:
     """The verdict on one death. Pure: the same case gives the same verdict."""
-    argument = explained(case, Brief())
+    argument = explained(case, VerdictDraft())
     conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
-    brief = argument.brief
+    draft = argument.draft
     _note_loss(argument)
     ancestry: tuple[Ancestor, ...] = argument.ancestry
     began = origin.of(argument.head, ancestry, _login(argument)) if argument.head else None
@@ -31,28 +31,28 @@ def judge(case: Case) -> Verdict:
         summary=conclusion.summary,
         host=case.host,
         mechanism=conclusion.mechanism,
-        links=tuple(brief.links),
+        links=tuple(draft.links),
         ancestry=ancestry,
         origin=began,
         incident=incident.of(case, argument.signal),
-        patterns=patterns.of(case, brief),
-        evidence=tuple(brief.evidence),
-        ruled_out=tuple(brief.ruled_out),
-        absent=tuple(brief.absent),
+        patterns=patterns.of(case, draft),
+        evidence=tuple(draft.evidence),
+        ruled_out=tuple(draft.ruled_out),
+        absent=tuple(draft.absent),
         events_lost=case.loss.events,
         problems=len(case.loss.problems),
         attempts=_attempts(argument),
     )
 
 
-def _login(argument: Argument) -> LoginSeen | None:
+def _login(argument: RuleContext) -> LoginSeen | None:
     signal = argument.signal
     if signal is None or signal.login is None or signal.current != argument.head:
         return None
     opened = signal.login
     what = f"was told to run {visible(opened.command)}" if opened.command else "opened its session"
     away = f", from {visible(opened.came_from)}" if opened.came_from else ""
-    argument.brief.cite(opened, f"{wording.name(opened.process)} {what}{away}")
+    argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}")
     return opened
 
 
@@ -62,24 +62,24 @@ def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
         return Certainty.NOT_ESTABLISHED
     # Files are text: whoever may write to them may have written this.
     most = Certainty.LIKELY if case.kept else Certainty.ESTABLISHED
-    if case.doubted:
+    if case.caveat:
         most = Certainty.POSSIBLE
     return min(most, max(Certainty.POSSIBLE, conclusion.certainty))
 
 
-def _note_loss(argument: Argument) -> None:
-    if argument.case.doubted:
-        argument.brief.miss(argument.case.doubted, Why.NOT_RECORDED)
+def _note_loss(argument: RuleContext) -> None:
+    if argument.case.caveat:
+        argument.draft.miss(argument.case.caveat, Why.NOT_RECORDED)
     for gap in argument.case.loss.gaps[:2]:
-        argument.brief.miss(f"what happened while {gap}", Why.LOST)
+        argument.draft.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:
-        argument.brief.miss("the end of long command lines", Why.LOST)
+        argument.draft.miss("the end of long command lines", Why.LOST)
     head = argument.head
     if head is not None and head.argv is None and not head.kthread:
-        argument.brief.miss(f"argv of {wording.name(head)}", Why.NOT_RECORDED, "sudo killtrail arm")
+        argument.draft.miss(f"argv of {wording.name(head)}", Why.NOT_RECORDED, "sudo killtrail arm")
 
 
-def _death(case: Case, argument: Argument) -> Death:
+def _death(case: Case, argument: RuleContext) -> Death:
     end = case.facts.exit
     if end is None:
         told = argument.signal or next(iter(case.facts.reports), None)
@@ -103,9 +103,9 @@ def _death(case: Case, argument: Argument) -> Death:
     )
 
 
-def _attempts(argument: Argument) -> tuple[Link, ...]:
+def _attempts(argument: RuleContext) -> tuple[Link, ...]:
     """Signals on record that did not end it, so that a reader sees they were considered."""
-    used = {e.where for e in argument.brief.evidence}
+    used = {e.where for e in argument.draft.evidence}
     signals: list[SignalSent | SignalRefused] = [*argument.facts.signals, *argument.case.refused]
     rest = sorted(
         (s for s in signals if s.origin.where not in used), key=lambda signal: signal.time_ns

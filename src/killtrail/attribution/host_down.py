@@ -6,7 +6,7 @@ from typing import Final
 
 from killtrail._slotted import dataclass
 from killtrail.attribution import wording
-from killtrail.attribution.draft import Brief, Conclusion
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
@@ -83,17 +83,17 @@ def _same_boot(boot: list[HostEvent], event: HostEvent) -> bool:
 def _judge(
     boot: list[HostEvent], following: HostEvent | None, host: Host, loss: Loss
 ) -> Verdict | None:
-    brief = Brief()
+    draft = VerdictDraft()
     panic = next((e for e in boot if e.kind == "panic"), None)
     orderly = [e for e in boot if e.kind in _ORDERLY]
     if panic is not None:
-        conclusion, ended, last = _panicked(panic, boot, brief), Ended.PANIC, panic
+        conclusion, ended, last = _panicked(panic, boot, draft), Ended.PANIC, panic
     elif orderly:
-        conclusion, last = _orderly(orderly, brief), orderly[-1]
+        conclusion, last = _orderly(orderly, draft), orderly[-1]
         ended = Ended.SHUTDOWN if last.kind == "power-off" else Ended.REBOOT
     elif following is not None:
         last = boot[-1]
-        conclusion, ended = _vanished(last, following, brief), Ended.POWER_LOSS
+        conclusion, ended = _vanished(last, following, draft), Ended.POWER_LOSS
     else:
         return None
     return Verdict(
@@ -103,44 +103,44 @@ def _judge(
         summary=conclusion.summary,
         host=host,
         mechanism=conclusion.mechanism,
-        links=tuple(brief.links),
-        evidence=tuple(brief.evidence),
-        ruled_out=tuple(brief.ruled_out),
-        absent=tuple(brief.absent),
+        links=tuple(draft.links),
+        evidence=tuple(draft.evidence),
+        ruled_out=tuple(draft.ruled_out),
+        absent=tuple(draft.absent),
         events_lost=loss.events,
         problems=len(loss.problems),
     )
 
 
-def _panicked(panic: HostEvent, boot: list[HostEvent], brief: Brief) -> Conclusion:
-    cited = brief.cite(panic, f"Kernel panic - not syncing: {visible(panic.text)}")
+def _panicked(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> Conclusion:
+    cited = draft.cite(panic, f"Kernel panic - not syncing: {visible(panic.text)}")
     kind = next((k for k in _KINDS if re.search(k.pattern, panic.text)), None)
     words = visible(panic.text)
     meaning = f": {kind.says}" if kind else ""
-    trigger = _led_up(panic, boot, brief)
+    trigger = _led_up(panic, boot, draft)
     if panic.process is not None:
-        trigger = brief.link(
+        trigger = draft.link(
             Role.TRIGGER, "was running", Certainty.LIKELY, process=panic.process,
             time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
         )  # fmt: skip
-    brief.link(
+    draft.link(
         Role.SENDER, "panicked", Certainty.LIKELY, subject=Subject("kernel", words),
         time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
     )  # fmt: skip
-    brief.miss(
+    draft.miss(
         "who or what led to it, beyond its last words", Why.NOT_RECORDED, "killtrail autopsy DUMP"
     )
-    brief.rule_out(Cause.HOST_REBOOTED, "the kernel said that it could not go on")
+    draft.rule_out(Cause.HOST_REBOOTED, "the kernel said that it could not go on")
     summary = f"the kernel panicked{meaning} ({words}){_address(panic)}{_init(panic)}"
     return Conclusion(Cause.HOST_PANICKED, Certainty.LIKELY, summary, Mechanism.PANIC)
 
 
-def _led_up(panic: HostEvent, boot: list[HostEvent], brief: Brief) -> int | None:
+def _led_up(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> int | None:
     before = [e for e in boot if e.kind in _LED_UP and 0 <= panic.time_ns - e.time_ns <= _BEFORE_NS]
     link = None
     for event in before[:1]:
-        cited = brief.cite(event, f"{event.kind}: {visible(event.text)}")
-        link = brief.link(
+        cited = draft.cite(event, f"{event.kind}: {visible(event.text)}")
+        link = draft.link(
             Role.TRIGGER, event.kind, Certainty.LIKELY, process=event.process,
             subject=None if event.process else Subject("kernel", visible(event.text)),
             time_ns=event.time_ns, evidence=(cited,),
@@ -168,8 +168,8 @@ def _init(panic: HostEvent) -> str:
     return f"; init went with {how}"
 
 
-def _orderly(orderly: list[HostEvent], brief: Brief) -> Conclusion:
-    cited = [brief.cite(event, visible(event.text)) for event in orderly[-4:]]
+def _orderly(orderly: list[HostEvent], draft: VerdictDraft) -> Conclusion:
+    cited = [draft.cite(event, visible(event.text)) for event in orderly[-4:]]
     last = orderly[-1]
     asked = [
         e
@@ -179,38 +179,38 @@ def _orderly(orderly: list[HostEvent], brief: Brief) -> Conclusion:
     above = None
     # Whoever comes first asked those who come later.
     for event in asked[:1]:
-        above = brief.link(
+        above = draft.link(
             Role.REQUESTER, "asked for it", Certainty.LIKELY, process=event.process,
-            time_ns=event.time_ns, evidence=brief.cited(event),
+            time_ns=event.time_ns, evidence=draft.cited(event),
         )  # fmt: skip
-    brief.link(
+    draft.link(
         Role.SENDER, last.kind, Certainty.LIKELY, subject=Subject("kernel", "reboot(2)"),
         time_ns=last.time_ns, caused_by=above, evidence=tuple(cited[-1:]),
     )  # fmt: skip
     client = asked[0].process if asked else None
     who = f" at the request of {wording.name(client)} ({visible(asked[0].text)})" if client else ""
     if not asked:
-        brief.miss("who asked for it", Why.NOT_RECORDED, "sudo killtrail rules --install")
+        draft.miss("who asked for it", Why.NOT_RECORDED, "sudo killtrail rules --install")
     verb = "was powered off" if last.kind == "power-off" else "was shut down or restarted"
     certainty = Certainty.LIKELY if asked else Certainty.POSSIBLE
-    brief.rule_out(Cause.HOST_LOST_POWER, "it went down in order, with its own words about it")
+    draft.rule_out(Cause.HOST_LOST_POWER, "it went down in order, with its own words about it")
     return Conclusion(
         Cause.HOST_REBOOTED, certainty, f"the machine {verb}{who}: {visible(last.text)}",
         Mechanism.REBOOT,
     )  # fmt: skip
 
 
-def _vanished(last: HostEvent, following: HostEvent, brief: Brief) -> Conclusion:
+def _vanished(last: HostEvent, following: HostEvent, draft: VerdictDraft) -> Conclusion:
     cited = (
-        brief.cite(last, f"the last that was written: {visible(last.text)}"),
-        brief.cite(following, "the next boot, with no word of a shutdown before it"),
+        draft.cite(last, f"the last that was written: {visible(last.text)}"),
+        draft.cite(following, "the next boot, with no word of a shutdown before it"),
     )
-    brief.link(
+    draft.link(
         Role.SENDER, "is silent", Certainty.POSSIBLE,
         subject=Subject("hardware", "power, reset or a hang"), time_ns=last.time_ns, evidence=cited,
     )  # fmt: skip
-    brief.miss("what happened in between", Why.NOT_RECORDED, "kdump, pstore or a serial console")
-    brief.rule_out(Cause.HOST_REBOOTED, "an orderly shutdown leaves its words; there are none")
+    draft.miss("what happened in between", Why.NOT_RECORDED, "kdump, pstore or a serial console")
+    draft.rule_out(Cause.HOST_REBOOTED, "an orderly shutdown leaves its words; there are none")
     return Conclusion(
         Cause.HOST_LOST_POWER, Certainty.POSSIBLE,
         "the machine stopped without a word: power loss, a reset, a watchdog or a hang; the log just"

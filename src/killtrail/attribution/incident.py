@@ -14,12 +14,12 @@ _SAMPLE: Final = 5
 
 def of(case: Case, signal: SignalSent | None) -> Incident | None:
     """The act that this death was part of, None where it hit nobody else."""
-    if signal is None or not case.company:
+    if signal is None or not case.same_call:
         return None
-    victims: dict[Key, Process] = {s.target.key: s.target for s in case.company}
-    if len(victims) < 2:  # noqa: PLR2004 -- one is no company
+    victims: dict[Key, Process] = {s.target.key: s.target for s in case.same_call}
+    if len(victims) < 2:  # noqa: PLR2004 -- one is no same_call
         return None
-    first = case.company[0]
+    first = case.same_call[0]
     others = [p for key, p in victims.items() if key != signal.target.key]
     number = f"{first.time_ns}-{first.current.pid}"
     return Incident(number, len(victims), tuple(others[:_SAMPLE]))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, ParentDied, ProcessSeen
+from killtrail.model.events import Creator, OrphanedBy, ProcessSeen
 from killtrail.model.process import Key, Process
 from killtrail.model.verdict import Ancestor
 
@@ -21,7 +21,7 @@ def chain(
     head: Process,
     lineage: tuple[Process, ...],
     creator: Creator | None,
-    wills: Mapping[Key, ParentDied],
+    wills: Mapping[Key, OrphanedBy],
     armed_ns: int | None,
 ) -> tuple[Ancestor, ...]:
     """Ancestors of `head`, nearest first, the dead included."""

@@ -7,7 +7,7 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.attribution import wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.draft import Brief
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.model import signals as sg
 from killtrail.model.causes import Role
 from killtrail.model.clock import NS
@@ -25,12 +25,12 @@ _STEADY: Final = 0.2
 _CITED: Final = 4
 
 
-def of(case: Case, brief: Brief) -> tuple[Pattern, ...]:
+def of(case: Case, draft: VerdictDraft) -> tuple[Pattern, ...]:
     """The patterns in all signals for one number."""
     found = [
         pattern
         for tries in _by_sender(case.around)
-        for pattern in (_stale(tries, case, brief), _periodic(tries, brief))
+        for pattern in (_stale(tries, case, draft), _periodic(tries, draft))
     ]
     return tuple(pattern for pattern in found if pattern is not None)
 
@@ -92,7 +92,7 @@ def _by_sender(around: Sequence[_Try]) -> list[list[_Try]]:
 
 # Sent on to a number whose process is gone, and then to whoever got the number next: only somebody
 # who never looks whose number it is does that.
-def _stale(tries: list[_Try], case: Case, brief: Brief) -> Pattern | None:
+def _stale(tries: list[_Try], case: Case, draft: VerdictDraft) -> Pattern | None:
     missed = [t for t in tries if isinstance(t, SignalRefused) and t.error == "ESRCH"]
     struck = [t for t in tries if isinstance(t, SignalSent)]
     if not missed or not struck:
@@ -105,10 +105,10 @@ def _stale(tries: list[_Try], case: Case, brief: Brief) -> Pattern | None:
         f" also when nobody has it ({len(missed)} of {len(tries)} tries found nobody): it goes by a"
         " number it remembers, whoever has that now"
     )
-    return Pattern("stale-pid", says, _cite([*struck[-2:], *missed[-2:]], brief))
+    return Pattern("stale-pid", says, _cite([*struck[-2:], *missed[-2:]], draft))
 
 
-def _periodic(tries: list[_Try], brief: Brief) -> Pattern | None:
+def _periodic(tries: list[_Try], draft: VerdictDraft) -> Pattern | None:
     if len(tries) < _FEW:
         return None
     gap = _median_gap(tries)
@@ -119,7 +119,7 @@ def _periodic(tries: list[_Try], brief: Brief) -> Pattern | None:
         return None
     by = _sender(tries[0])
     says = f"{wording.name(by)} does it every {gap / NS:.4g} s: {len(tries)} times on record"
-    return Pattern("periodic", says, _cite(tries[-_CITED:], brief))
+    return Pattern("periodic", says, _cite(tries[-_CITED:], draft))
 
 
 def _median_gap(tries: list[_Try]) -> int:
@@ -127,11 +127,11 @@ def _median_gap(tries: list[_Try]) -> int:
     return gaps[len(gaps) // 2] if gaps else 0
 
 
-def _cite(tries: Sequence[_Try], brief: Brief) -> tuple[int, ...]:
+def _cite(tries: Sequence[_Try], draft: VerdictDraft) -> tuple[int, ...]:
     lines = []
     for each in sorted(tries, key=lambda t: t.time_ns):
-        cited = brief.cited(each)
-        lines.append(cited[0] if cited else brief.cite(each, _says(each)))
+        cited = draft.cited(each)
+        lines.append(cited[0] if cited else draft.cite(each, _says(each)))
     return tuple(lines)
 
 

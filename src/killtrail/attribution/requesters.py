@@ -4,7 +4,7 @@ from typing import Final
 
 from killtrail._slotted import dataclass
 from killtrail.attribution import fatal_signal, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
@@ -29,7 +29,7 @@ _SENDING: Final = frozenset({"kill", "kill-session", "kill-user"})
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class Request:
     """Why a sender sent: its link's number, words for the summary, the mechanism if it is known."""
 
     link: int | None
@@ -37,7 +37,7 @@ class Prompt:
     mechanism: Mechanism | None = None
 
 
-def find(a: Argument, send: SignalSent) -> Prompt | None:
+def find(a: RuleContext, send: SignalSent) -> Request | None:
     """What prompted this send, with its links; None where the sender acted of its own accord."""
     if _is_systemd(send.current):
         return _managed(a, send)
@@ -51,7 +51,7 @@ def _is_systemd(process: Process) -> bool:
     return process.pid == 1 or process.ns_pid == 1 or "--user" in words
 
 
-def _managed(a: Argument, send: SignalSent) -> Prompt | None:
+def _managed(a: RuleContext, send: SignalSent) -> Request | None:
     unit = unit_of(send.target.cgroup)
     if unit is None:
         return None
@@ -66,20 +66,20 @@ def _managed(a: Argument, send: SignalSent) -> Prompt | None:
     asked = clients[-1] if clients else None
     alone = len(clients) == 1
     above = _requester(a, asked, first, alone=alone) if asked else None
-    evidence = tuple(a.brief.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
-    link = a.brief.link(
+    evidence = tuple(a.draft.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
+    link = a.draft.link(
         Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
         subject=Subject("unit", unit), target=a.victim, caused_by=above, evidence=evidence,
     )  # fmt: skip
     if asked is None:
-        a.brief.miss(
+        a.draft.miss(
             f"who or what made systemd stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
         )
-        return Prompt(link, f", as {unit} {says}", mechanism)
-    sure = above is not None and a.brief.links[above - 1].certainty >= Certainty.LIKELY
+        return Request(link, f", as {unit} {says}", mechanism)
+    sure = above is not None and a.draft.links[above - 1].certainty >= Certainty.LIKELY
     how = "at the request of" if sure else "perhaps at the request of"
     by = f", {how} {wording.name(asked.process)}{wording.ran(asked.process)}"
-    return Prompt(link, f", as {unit} {says}{by}", mechanism)
+    return Request(link, f", as {unit} {says}{by}", mechanism)
 
 
 def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mechanism, str]:
@@ -94,7 +94,7 @@ def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mech
 
 # A request from before the victim's life can't have meant it; one to send a signal is carried out at
 # once and with that signal; one to stop never sends the watchdog's.
-def _clients(a: Argument, unit: str, first: SignalSent) -> list[ManagerAsked]:
+def _clients(a: RuleContext, unit: str, first: SignalSent) -> list[ManagerAsked]:
     born = a.victim.key.start_ns or 0
     return [
         n
@@ -141,51 +141,51 @@ def _asked_signal(asked: ManagerAsked) -> int:
     return sg.SIGTERM
 
 
-def _requester(a: Argument, asked: ManagerAsked, first: SignalSent, *, alone: bool) -> int:
+def _requester(a: RuleContext, asked: ManagerAsked, first: SignalSent, *, alone: bool) -> int:
     # systemd's sockets and the bus do not show who is behind a request: what is seen is a client
     # that was started with this unit's name, and that systemd acted right after.
     soon = alone and first.time_ns - asked.time_ns <= _SOON_NS
-    cited = a.brief.cite(
+    cited = a.draft.cite(
         asked, f"{wording.name(asked.process)} was started{wording.ran(asked.process)}"
     )
     # Who started a client that may have had no part in it is nobody's launcher.
     launcher = a.launch_noted(asked) if soon else None
-    return a.brief.link(
+    return a.draft.link(
         Role.REQUESTER, "asked systemd", Certainty.LIKELY if soon else Certainty.POSSIBLE,
         process=asked.process, time_ns=asked.time_ns, caused_by=launcher, evidence=(cited,),
     )  # fmt: skip
 
 
-def _passed_on(a: Argument, send: SignalSent) -> Prompt | None:
+def _passed_on(a: RuleContext, send: SignalSent) -> Request | None:
     received = _received(a, send)
     if received is None:
         return None
     how = explain(received)
-    cited = a.brief.cite(received, wording.sending(received, how))
+    cited = a.draft.cite(received, wording.sending(received, how))
     name = sg.name(received.sig)
     certainty = min(how.certainty, Certainty.LIKELY)
     if how.actor is Actor.BYSTANDER:
         what = how.mechanism.value if how.mechanism else "the kernel"
         key = how.mechanism is Mechanism.TTY_SIGNAL
-        link = a.brief.link(
+        link = a.draft.link(
             Role.TRIGGER, "signalled the sender", certainty,
             subject=Subject("terminal" if key else "kernel", what), signal=received.sig,
             target=send.current, time_ns=received.time_ns, evidence=(cited,),
         )  # fmt: skip
-        return Prompt(link, f", which passed on a {name} ({what})")
+        return Request(link, f", which passed on a {name} ({what})")
     by = received.current
     verb = "exited" if by.exiting else (how.mechanism.value if how.mechanism else "signal")
-    link = a.brief.link(
+    link = a.draft.link(
         Role.TRIGGER if how.actor is Actor.TRIGGER else Role.REQUESTER, verb, certainty,
         process=by, signal=received.sig, target=send.current, time_ns=received.time_ns,
         caused_by=a.launch(by, received), evidence=(cited,),
     )  # fmt: skip
-    return Prompt(link, f", which passed on the {name} it had got from {wording.name(by)}")
+    return Request(link, f", which passed on the {name} it had got from {wording.name(by)}")
 
 
 # The same number, handled (or waited for) by the sender a moment before, and sent to its own child
 # or a group: that is how shells, timeout, sudo and container inits hand signals down.
-def _received(a: Argument, send: SignalSent) -> SignalSent | None:
+def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
     facts = a.case.related.get(send.current.key)
     if facts is None or send.sig not in sg.ASKS or not _downwards(send):
         return None

@@ -2,7 +2,7 @@
 
 from killtrail.attribution import wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.draft import Brief
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.generation.explain import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
@@ -18,15 +18,15 @@ def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdic
     Needs: the exec on record, by a thread that was not the leader. The kernel ends all its siblings
     then, and it takes over the leader's number.
     """
-    brief = Brief()
+    draft = VerdictDraft()
     process = living or event.process
     now = wording.command(event.process)
-    cited = brief.cite(event, f"thread {event.old_tid} of pid {event.process.pid} became {now}")
-    brief.link(
+    cited = draft.cite(event, f"thread {event.old_tid} of pid {event.process.pid} became {now}")
+    draft.link(
         Role.TRIGGER, f"called execve in its thread {event.old_tid}", Certainty.ESTABLISHED,
         process=process, time_ns=event.time_ns, evidence=(cited,),
     )  # fmt: skip
-    brief.rule_out(
+    draft.rule_out(
         Cause.KILLED_BY_PROCESS, "its threads were ended by its own execve, by no signal"
     )
     summary = (
@@ -34,7 +34,7 @@ def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdic
         f" all its other threads ended; it went on as {now}"
     )
     return _verdict(
-        case, brief, Death(process, Ended.RUNNING), Cause.REPLACED_BY_EXEC, summary,
+        case, draft, Death(process, Ended.RUNNING), Cause.REPLACED_BY_EXEC, summary,
         Mechanism.EXECVE,
     )  # fmt: skip
 
@@ -45,15 +45,15 @@ def died(case: Case, event: ThreadDied) -> Verdict:
     Needs: the thread's end on record with a signal's status and no group exit: a seccomp filter
     with KILL_THREAD, or a bug in the kernel (its functions on the stack of the end).
     """
-    brief = Brief()
+    draft = VerdictDraft()
     sig = event.status & 0x7F
     name = wording.thread(event.process)
     oops = bool(set(event.stack) & OOPS_STACK)
-    cited = brief.cite(event, f"thread {name} ended with {sg.name(sig)}, its process went on")
+    cited = draft.cite(event, f"thread {name} ended with {sg.name(sig)}, its process went on")
     subject = Subject("kernel", "the running kernel") if oops else Subject("filter", "seccomp")
     known = oops or sig == sg.SIGSYS
     if known:
-        brief.link(
+        draft.link(
             Role.POLICY_OWNER, "hit a bug" if oops else "refused a system call",
             Certainty.ESTABLISHED, subject=subject, signal=sig, target=event.process,
             time_ns=event.time_ns, evidence=(cited,),
@@ -69,11 +69,16 @@ def died(case: Case, event: ThreadDied) -> Verdict:
     thread = (event.process.tid or 0, event.process.thread or "")
     death = Death(event.process, Ended.SIGNAL, event.time_ns, event.status, thread)
     mechanism = (Mechanism.OOPS if oops else Mechanism.SECCOMP) if known else None
-    return _verdict(case, brief, death, cause, summary, mechanism)
+    return _verdict(case, draft, death, cause, summary, mechanism)
 
 
 def _verdict(
-    case: Case, brief: Brief, death: Death, cause: Cause, summary: str, mechanism: Mechanism | None
+    case: Case,
+    draft: VerdictDraft,
+    death: Death,
+    cause: Cause,
+    summary: str,
+    mechanism: Mechanism | None,
 ) -> Verdict:
     sure = Certainty.NOT_ESTABLISHED if cause is Cause.NOT_ESTABLISHED else Certainty.ESTABLISHED
     return Verdict(
@@ -83,9 +88,9 @@ def _verdict(
         summary=summary,
         host=case.host,
         mechanism=mechanism,
-        links=tuple(brief.links),
-        evidence=tuple(brief.evidence),
-        ruled_out=tuple(brief.ruled_out),
+        links=tuple(draft.links),
+        evidence=tuple(draft.evidence),
+        ruled_out=tuple(draft.ruled_out),
         events_lost=case.loss.events,
         problems=len(case.loss.problems),
     )

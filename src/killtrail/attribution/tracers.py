@@ -1,6 +1,6 @@
 """Who traced a process, as far as that shows."""
 
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
@@ -8,7 +8,7 @@ from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
 
 
-def attached(a: Argument) -> SignalSent | None:
+def attached(a: RuleContext) -> SignalSent | None:
     """The last attaching on record: PTRACE_ATTACH stops its target with a SIGSTOP.
 
     PTRACE_SEIZE leaves no trace.
@@ -18,7 +18,7 @@ def attached(a: Argument) -> SignalSent | None:
     return found[-1] if found else None
 
 
-def at_end(a: Argument) -> Process | None:
+def at_end(a: RuleContext) -> Process | None:
     """Who traced it when it ended, or where that is not told, who was last seen attaching."""
     end = a.facts.exit
     if end is None:

@@ -1,6 +1,6 @@
 """How processes and signals are named in sentences, on one line and harmless to print."""
 
-from killtrail.attribution.generation.base import Actor, Sending
+from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
@@ -47,7 +47,7 @@ def status(wait_status: int) -> str:
     return f"exit code {code}"
 
 
-def sending(signal: SignalSent, how: Sending) -> str:
+def sending(signal: SignalSent, how: Generation) -> str:
     """`sh (pid 7) sent SIGKILL to sleep (pid 42): its kill() was in flight`.
 
     Who merely ran at that moment is said to have run; what kept the signal from acting is added.

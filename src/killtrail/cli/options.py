@@ -1,4 +1,4 @@
-"""Argument parsing that commands share."""
+"""RuleContext parsing that commands share."""
 
 import argparse
 import re

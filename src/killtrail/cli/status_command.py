@@ -7,7 +7,7 @@ from killtrail.cli import options
 from killtrail.errors import KilltrailError
 from killtrail.host import boot
 from killtrail.recorder.pins import FOLDER, Pins
-from killtrail.recorder.rings import Box
+from killtrail.recorder.rings import RingBuffers
 from killtrail.report.when import moment
 from killtrail.sources.catalogue import CATALOGUE
 
@@ -31,7 +31,7 @@ def main(words: list[str]) -> int:
 
 
 def _box() -> Iterator[str]:
-    box = Box(Pins())
+    box = RingBuffers(Pins())
     yield f"since {moment(box.meta.armed_ns, boot.this_boot())} by killtrail {box.meta.version}, in {FOLDER}"
     yield f"command lines: {box.meta.argv}; kernel functions known: {len(box.meta.symbols.names)}"
     for state in box.states():
@@ -45,7 +45,7 @@ def _box() -> Iterator[str]:
     box.close()
 
 
-def _missed(box: Box) -> str:
+def _missed(box: RingBuffers) -> str:
     try:
         programs = box.pins.programs()
     except OSError:

@@ -73,7 +73,7 @@ def _examined(args: argparse.Namespace) -> TrustReport:
     root = Root(args.root or "/")
     if root.is_host:
         preload.around()
-    wish = examine.Wish(
+    wish = examine.Scope(
         root, args.deep, not args.no_exec, tuple(args.reference or ()), tuple(args.yara or ())
     )
     found = examine.examine(wish)

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.inquiry import target as targets
-from killtrail.inquiry.follow import BoxFollower, SignalFollower
+from killtrail.inquiry.follow import DeathFollower, SignalFollower
 from killtrail.inquiry.target import Target
 from killtrail.model import signals as sg
 from killtrail.model.verdict import Verdict
@@ -73,7 +73,7 @@ def main(words: list[str]) -> int:
 
 # A line, or None once per idle tick, so that the caller can look at the clock.
 def _deaths(wanted: Target | None, ordinary: bool, *, as_json: bool) -> Generator[str | None]:  # noqa: FBT001
-    follower = BoxFollower(ordinary=ordinary)
+    follower = DeathFollower(ordinary=ordinary)
     while True:
         for verdict in follower.new():
             if wanted is None or wanted.matches(verdict.death.process):

@@ -13,7 +13,7 @@ from killtrail.model.events import (
     KernelLine,
     ManagerAsked,
     Note,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     SignalSent,
 )
@@ -64,7 +64,7 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
     notes = _notes(fusion, facts, signal)
-    wills: dict[Key, ParentDied] = {}
+    wills: dict[Key, OrphanedBy] = {}
     for each in (facts, *related.values()):
         _gather_wills(fusion, each, wills)
     _gather(fusion, [n.creator.key for n in notes if n.creator], wills)
@@ -77,7 +77,7 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
         wills=wills,
         armed_ns=fusion.armed_ns,
         watched=start is not None and start >= fusion.complete_since(end.signal if end else None),
-        company=incidents.company(fusion, signal),
+        same_call=incidents.same_call(fusion, signal),
         notes=notes,
         reader=_reader(fusion, signal),
     )
@@ -146,14 +146,14 @@ def end_of(fusion: Fusion, key: Key) -> ProcessExited | None:
     return None
 
 
-def _gather_wills(fusion: Fusion, facts: Facts, wills: dict[Key, ParentDied]) -> None:
+def _gather_wills(fusion: Fusion, facts: Facts, wills: dict[Key, OrphanedBy]) -> None:
     pending: list[Key] = [s.creator.key for s in facts.signals if s.creator]
     if facts.exit and facts.exit.creator:
         pending.append(facts.exit.creator.key)
     _gather(fusion, pending, wills)
 
 
-def _gather(fusion: Fusion, pending: list[Key], wills: dict[Key, ParentDied]) -> None:
+def _gather(fusion: Fusion, pending: list[Key], wills: dict[Key, OrphanedBy]) -> None:
     while pending and len(wills) < 256:  # noqa: PLR2004 -- a bound, not a number with a meaning
         key = pending.pop()
         if key in wills:

@@ -11,16 +11,16 @@ from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.verdict import Verdict
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import Pins
-from killtrail.recorder.private_recorder import PrivateBox
+from killtrail.recorder.private_recorder import PrivateRecorder
 from killtrail.recorder.rings import Slot
-from killtrail.sources.bpf import BoxSource
+from killtrail.sources.bpf import BpfSource
 from killtrail.sources.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from killtrail.model.clock import Boot
 
 
-class BoxFollower:
+class DeathFollower:
     """New deaths in the armed box. Raises `UnavailableError` where none is armed or readable."""
 
     def __init__(self, *, ordinary: bool) -> None:
@@ -28,7 +28,7 @@ class BoxFollower:
         if not usable.usable:
             raise UnavailableError(f"can't follow deaths: {usable.says}", usable.remedy)
         self._rings = (L.DEATHS, L.VICTIMS, *((L.EXITS,) if ordinary else ()))
-        self._source = BoxSource(Pins())
+        self._source = BpfSource(Pins())
         self._next = {r.name: self._source.box.state(r).written for r in self._rings}
 
     def new(self) -> list[Verdict]:
@@ -63,7 +63,7 @@ class SignalFollower:
     """
 
     def __init__(self) -> None:
-        self._box = PrivateBox({"cfg_all": 1})
+        self._box = PrivateRecorder({"cfg_all": 1})
         self.boot: Boot = boot.this_boot()
         self.lost = 0
 

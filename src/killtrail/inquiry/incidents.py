@@ -15,7 +15,7 @@ _FURTHEST_NS: Final = 60 * NS
 _GAP_NS: Final = NS
 
 
-def company(fusion: Fusion, signal: SignalSent | None) -> tuple[SignalSent, ...]:
+def same_call(fusion: Fusion, signal: SignalSent | None) -> tuple[SignalSent, ...]:
     """The deadly sends of the act that `signal` is part of, itself included, in time order."""
     if signal is None or signal.same_group or not signal.current.pid:
         return ()

@@ -56,7 +56,7 @@ class _Life:
     seen: list[ProcessSeen] = field(default_factory=list)
     again: bool = False
     """Whether its number was seen to start a program after its end."""
-    doubted: str | None = None
+    caveat: str | None = None
 
     @property
     def over(self) -> bool:
@@ -314,8 +314,8 @@ def _judged(events: _Pile, pid: int, machine: Host, loss: Loss) -> Iterator[Verd
                 loss=loss,
                 watched=False,
                 kept=True,
-                doubted=life.doubted,
-                company=events.act(found.signal.act if found else None),
+                caveat=life.caveat,
+                same_call=events.act(found.signal.act if found else None),
                 refused=tuple(r for r in refused if abs(r.time_ns - last) <= _AROUND_NS),
                 around=tuple(tries),
             )
@@ -350,7 +350,7 @@ def _lives(events: list[Event]) -> list[_Life]:
             continue
         if not lives or lives[-1].ended_before(event):
             doubt = _ZOMBIE if lives and lives[-1].may_linger else None
-            lives.append(_Life(doubted=None if isinstance(event, ProcessExited) else doubt))
+            lives.append(_Life(caveat=None if isinstance(event, ProcessExited) else doubt))
         life = lives[-1]
         life.seen.extend(started)
         started.clear()

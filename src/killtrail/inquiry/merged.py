@@ -1,6 +1,6 @@
 """Several sources about one boot, asked as one.
 
-Box and history hold the same records (history is the box, drained), so an event seen twice is one:
+RingBuffers and history hold the same records (history is the box, drained), so an event seen twice is one:
 same moment, same process, same kind. Where only one source has it, its provenance stays.
 """
 
@@ -13,7 +13,7 @@ from killtrail.model.events import (
     Loss,
     Note,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     SignalSent,
     ThreadDied,
@@ -89,7 +89,7 @@ class Fusion:
             (s.threads(pid) for s in self._sources), lambda e: (e.process.key, e.time_ns)
         )
 
-    def will(self, key: Key) -> ParentDied | None:
+    def will(self, key: Key) -> OrphanedBy | None:
         """What a dead parent left."""
         return next((w for s in self._sources if (w := s.will(key)) is not None), None)
 

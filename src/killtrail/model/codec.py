@@ -16,7 +16,7 @@ from killtrail.model.process import Process
 _KINDS: Final = {
     "signal": ev.SignalSent,
     "exit": ev.ProcessExited,
-    "will": ev.ParentDied,
+    "will": ev.OrphanedBy,
     "oom": ev.OomVictimMarked,
     "thread": ev.ThreadDied,
     "replaced": ev.ImageReplaced,

@@ -179,7 +179,7 @@ class ProcessExited:
 
 
 @dataclass(frozen=True, slots=True)
-class ParentDied:
+class OrphanedBy:
     """A process died before its children: who it was and where it came from (its will)."""
 
     time_ns: int
@@ -302,7 +302,7 @@ class ParseProblem:
 Note = KernelLine | ManagerAsked
 """What people did that reaches a victim only through the kernel or a manager."""
 Recorded = (
-    SignalSent | ProcessExited | ParentDied | OomVictimMarked | ThreadDied | ImageReplaced | Note
+    SignalSent | ProcessExited | OrphanedBy | OomVictimMarked | ThreadDied | ImageReplaced | Note
 )
 """What our recorders write."""
 Event = Recorded | ProcessSeen | LoginSeen | SignalRefused | OomKilled | HostEvent

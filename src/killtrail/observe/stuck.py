@@ -4,7 +4,7 @@ from typing import Final
 
 from killtrail._slotted import dataclass, replace
 from killtrail.attribution import wording
-from killtrail.attribution.draft import Brief
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.host import boot, privilege, procfs
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -35,7 +35,7 @@ class _State:
 
 def explain(waiter: Process, seconds: float = LOOK_S) -> Verdict:
     """The verdict on a process that does not come to an end."""
-    brief = Brief()
+    brief = VerdictDraft()
     found = waits.find(waiter, seconds)
     if not found:
         return _verdict(waiter, brief, Certainty.POSSIBLE, _unseen(waiter, brief))
@@ -44,7 +44,7 @@ def explain(waiter: Process, seconds: float = LOOK_S) -> Verdict:
     return _verdict(waiter, brief, weakest, "; ".join(says for says, _ in parts))
 
 
-def _part(wait: Wait, brief: Brief) -> tuple[str, Certainty]:
+def _part(wait: Wait, brief: VerdictDraft) -> tuple[str, Certainty]:
     who = wording.name(wait.waiter)
     seen = f", seen {wait.rounds} times" if wait.rounds else ""
     _cite(brief, "procfs", wait.where, f"{who} waits through {visible(wait.through)}{seen}")
@@ -76,7 +76,7 @@ def _part(wait: Wait, brief: Brief) -> tuple[str, Certainty]:
 
 # Only a tool that is asked again and again can make somebody wait by lying. Its path is a path here only
 # where it is in our mount namespace: elsewhere another program lies under it.
-def _lies(wait: Wait, brief: Brief) -> list[Check]:
+def _lies(wait: Wait, brief: VerdictDraft) -> list[Check]:
     if wait.tool is None:
         return []
     pid = wait.waiter.pid
@@ -153,7 +153,7 @@ def _why_alive(pid: int, stat: procfs.Stat) -> str:
     return ""
 
 
-def _unseen(waiter: Process, brief: Brief) -> str:
+def _unseen(waiter: Process, brief: VerdictDraft) -> str:
     place = procfs.read_bytes(procfs.PROC / str(waiter.pid) / "wchan", 128) or b""
     known = visible(place.decode("ascii", "replace")) if place.strip(b"0") else ""
     inside = f", in the kernel's {known}" if known else ""
@@ -169,13 +169,13 @@ def _unseen(waiter: Process, brief: Brief) -> str:
     return f"{wording.name(waiter)} is alive{inside}; for whom it waits can't be seen from outside"
 
 
-def _cite(brief: Brief, source: str, where: str, says: str) -> int:
+def _cite(brief: VerdictDraft, source: str, where: str, says: str) -> int:
     number = len(brief.evidence) + 1
     brief.evidence.append(Evidence(number, source, where, says, boot.now_ns()))
     return number
 
 
-def _verdict(waiter: Process, brief: Brief, certainty: Certainty, says: str) -> Verdict:
+def _verdict(waiter: Process, brief: VerdictDraft, certainty: Certainty, says: str) -> Verdict:
     return Verdict(
         death=Death(replace(waiter, alive=True), Ended.RUNNING),
         cause=Cause.ALIVE,

@@ -14,7 +14,7 @@ from killtrail.model.events import (
     KernelLine,
     ManagerAsked,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     Provenance,
     Recorded,
@@ -203,9 +203,9 @@ class Decoder:
             trigger=trigger or Process(Key(0, None)),
         )
 
-    def _will(self, b: bytes, origin: Provenance) -> ParentDied:
+    def _will(self, b: bytes, origin: Provenance) -> OrphanedBy:
         person = self._person(b)
-        return ParentDied(
+        return OrphanedBy(
             person.time_ns, origin, person.process, person.lineage, fields.creator(b, L.WILL_ORPHAN)
         )
 

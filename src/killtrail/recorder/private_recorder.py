@@ -12,7 +12,7 @@ from killtrail.recorder.rings import live_slots
 from killtrail.recorder.symbols import Symbols, from_rows, read_kallsyms
 
 
-class PrivateBox:
+class PrivateRecorder:
     """Loads, attaches, and reads what is new. Raises `UnavailableError` where that is refused."""
 
     def __init__(self, settings: dict[str, int]) -> None:

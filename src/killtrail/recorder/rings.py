@@ -48,7 +48,7 @@ class RingState:
         return max(0, self.written - self.ring.slots)
 
 
-class Box:
+class RingBuffers:
     """The pinned maps, opened for reading.
 
     Raises FileNotFoundError where nothing is armed, PermissionError where the pins may not be

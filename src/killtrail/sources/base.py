@@ -9,7 +9,7 @@ from killtrail.model.events import (
     Loss,
     Note,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     SignalSent,
     ThreadDied,
@@ -76,7 +76,7 @@ class Source(Protocol):
         """OOM marks on a process number."""
         ...
 
-    def will(self, key: Key) -> ParentDied | None:
+    def will(self, key: Key) -> OrphanedBy | None:
         """What a dead parent left."""
         ...
 

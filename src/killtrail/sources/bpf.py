@@ -16,7 +16,7 @@ from killtrail.model.events import (
     ManagerAsked,
     Note,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ParseProblem,
     ProcessExited,
     Recorded,
@@ -26,7 +26,7 @@ from killtrail.model.events import (
 from killtrail.model.process import Key
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import Pins
-from killtrail.recorder.rings import Box, Slot
+from killtrail.recorder.rings import RingBuffers, Slot
 from killtrail.sources.base import Wanted
 from killtrail.sources.shared_sender import completed
 
@@ -46,13 +46,13 @@ _PROBLEMS_KEPT: Final = 100
 _E = TypeVar("_E", bound=Recorded)
 
 
-class BoxSource:
+class BpfSource:
     """Reads the box when first asked and answers from that one reading."""
 
     id = "bpf"
 
     def __init__(self, pins: Pins | None = None) -> None:
-        self.box = Box(pins or Pins())
+        self.box = RingBuffers(pins or Pins())
         self._decoder = self.box.decoder()
         self._problems: list[ParseProblem] = []
         self._read: dict[str, list[Slot]] = {}
@@ -188,11 +188,11 @@ class BoxSource:
             if isinstance(event, ThreadDied | ImageReplaced):
                 yield event
 
-    def will(self, key: Key) -> ParentDied | None:
+    def will(self, key: Key) -> OrphanedBy | None:
         """What a dead parent left."""
         slot = self._wills.get(key)
         event = self.event(slot) if slot else None
-        return event if isinstance(event, ParentDied) else None
+        return event if isinstance(event, OrphanedBy) else None
 
     def loss(self) -> Loss:
         """Overwritten and failed records of the rings that matter for senders."""

@@ -7,7 +7,7 @@ from killtrail.host import boot
 from killtrail.recorder.history import paths
 from killtrail.recorder.pins import Pins
 from killtrail.sources.base import Descriptor, Source, Usable
-from killtrail.sources.bpf import BoxSource
+from killtrail.sources.bpf import BpfSource
 
 _ARM: Final = "sudo killtrail arm"
 
@@ -31,7 +31,7 @@ def _probe_box() -> Usable:
 
 
 def _open_box() -> list[Source]:
-    return [BoxSource()]
+    return [BpfSource()]
 
 
 def _probe_tracefs() -> Usable:

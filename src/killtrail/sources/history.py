@@ -11,7 +11,7 @@ from killtrail.model.events import (
     ManagerAsked,
     Note,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ParseProblem,
     ProcessExited,
     Recorded,
@@ -71,11 +71,11 @@ class HistorySource:
             if isinstance(event, OomVictimMarked):
                 yield event
 
-    def will(self, key: Key) -> ParentDied | None:
+    def will(self, key: Key) -> OrphanedBy | None:
         """What a dead parent left."""
         body = self._history.will(self._row.row, key)
         event = self._decoded("will", body) if body is not None else None
-        return event if isinstance(event, ParentDied) else None
+        return event if isinstance(event, OrphanedBy) else None
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
         """Signals for which this process was `current`, in that time."""

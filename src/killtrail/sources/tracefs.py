@@ -11,7 +11,7 @@ from killtrail.model.events import (
     Loss,
     Note,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ParseProblem,
     ProcessExited,
     SignalSent,
@@ -104,7 +104,7 @@ class TracefsSource:
         """OOM marks on a process number."""
         return (o for o in self._story.ooms if o.victim.tgid == pid)
 
-    def will(self, key: Key) -> ParentDied | None:  # noqa: ARG002
+    def will(self, key: Key) -> OrphanedBy | None:  # noqa: ARG002
         """None: lineages here are those of creation, nobody needs a will."""
         return None
 

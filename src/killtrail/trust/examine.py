@@ -23,7 +23,7 @@ from killtrail.trust.root import Root
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Scope:
     """What to examine: whose files, how much of it, and whether its programs may be run."""
 
     root: Root
@@ -33,7 +33,7 @@ class Wish:
     yara: tuple[str, ...] = ()
 
 
-def examine(wish: Wish) -> TrustReport:
+def examine(wish: Scope) -> TrustReport:
     """The report. Programs are run only where the tree is the running system's own."""
     running = wish.root.is_host
     told = running and procfs.read_stat(os.getpid()) is not None
@@ -65,7 +65,7 @@ def _tools(root: Root) -> Iterator[Check]:
     yield from processes.by_tools(root)
 
 
-def _files(wish: Wish, suspects: set[str]) -> Iterator[Check]:
+def _files(wish: Scope, suspects: set[str]) -> Iterator[Check]:
     index = packages.index(wish.root, everything=wish.deep)
     named = set(suspects)
     if index is None:

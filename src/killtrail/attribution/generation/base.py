@@ -31,7 +31,7 @@ class Actor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class Generation:
     """One signal explained. `shown_by` is the phrase for the evidence line."""
 
     mechanism: Mechanism | None

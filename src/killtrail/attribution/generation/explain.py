@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Final
 
 from killtrail.attribution.generation import by_record
-from killtrail.attribution.generation.base import SENDING_CALLS, Actor, Sending
+from killtrail.attribution.generation.base import SENDING_CALLS, Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 
-_Recogniser = Callable[[SignalSent, frozenset[str]], Sending | None]
+_Recogniser = Callable[[SignalSent, frozenset[str]], Generation | None]
 _SURE: Final = Certainty.ESTABLISHED
 
 OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
@@ -40,33 +40,35 @@ _SEND_PATH: Final = frozenset(
 )  # fmt: skip
 
 
-def explain(signal: SignalSent) -> Sending:
+def explain(signal: SignalSent) -> Generation:
     """What made the kernel send this signal; an unrecognised way blames nobody."""
     names = frozenset(name for name in signal.stack or () if name)
     for recogniser in _RECOGNISERS if names else _WITHOUT_STACK:
         found = recogniser(signal, names)
         if found is not None:
             return found
-    return Sending(None, Actor.BYSTANDER, Certainty.NOT_ESTABLISHED, "the way it came is not known")
+    return Generation(
+        None, Actor.BYSTANDER, Certainty.NOT_ESTABLISHED, "the way it came is not known"
+    )
 
 
 def _stack(functions: str, mechanism: Mechanism, actor: Actor, phrase: str) -> _Recogniser:
     wanted = frozenset(functions.split())
 
-    def recognise(_: SignalSent, names: frozenset[str]) -> Sending | None:
+    def recognise(_: SignalSent, names: frozenset[str]) -> Generation | None:
         hit = next((name for name in sorted(wanted) if name in names), None)
         if hit is None:
             return None
-        return Sending(mechanism, actor, _SURE, f"{phrase} (kernel stack: {hit})")
+        return Generation(mechanism, actor, _SURE, f"{phrase} (kernel stack: {hit})")
 
     return recognise
 
 
-def _oom(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _oom(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not names & {"__oom_kill_process", "oom_kill_process", "oom_kill_memcg_member"}:
         return None
     if "moom_callback" in names:
-        return Sending(
+        return Generation(
             Mechanism.OOM_SYSRQ, Actor.BYSTANDER, _SURE,
             "sysrq-f forced the OOM killer (kernel stack: moom_callback)",
         )  # fmt: skip
@@ -77,12 +79,12 @@ def _oom(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     else:
         mechanism = Mechanism.OOM_HOST
     actor = Actor.BYSTANDER if signal.current.kthread else Actor.TRIGGER
-    return Sending(
+    return Generation(
         mechanism, actor, _SURE, "the OOM killer sent it (kernel stack: oom_kill_process)"
     )
 
 
-def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # do_exit is on the stack of every exiting task; the relation and the target's own setting
     # decide. A thread's exit is enough: the parent process may live on.
     relation = signal.target_is_child and signal.pdeath_match is not False
@@ -90,31 +92,31 @@ def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return None
     if signal.code != sg.SI_USER or not signal.group:
         return None
-    return Sending(
+    return Generation(
         Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE if signal.pdeath_match else Certainty.LIKELY,
         "its parent exited and it had asked for this signal then (PR_SET_PDEATHSIG)",
     )  # fmt: skip
 
 
-def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not names & {"isig", "__isig", "n_tty_receive_signal_char"}:
         return None
     # Input comes through a kworker; only TIOCSTI brings it in its writer's own call.
     by_call = "tiocsti" in names or (signal.syscall and signal.syscall.name == "ioctl")
     if signal.current.kthread or not by_call:
-        return Sending(
+        return Generation(
             Mechanism.TTY_SIGNAL, Actor.BYSTANDER, _SURE,
             "a key on its terminal (kernel stack: isig)",
         )  # fmt: skip
-    return Sending(
+    return Generation(
         Mechanism.TTY_SIGNAL, Actor.TRIGGER, _SURE,
         "a key put into its terminal's input (kernel stack: isig)",
     )  # fmt: skip
 
 
-def _sysrq(_: SignalSent, names: frozenset[str]) -> Sending | None:
+def _sysrq(_: SignalSent, names: frozenset[str]) -> Generation | None:
     if names & {"__do_SAK", "do_SAK_work"}:
-        return Sending(
+        return Generation(
             Mechanism.SYSRQ, Actor.BYSTANDER, _SURE,
             "the secure attention key: all on that terminal (kernel stack: __do_SAK)",
         )  # fmt: skip
@@ -124,13 +126,13 @@ def _sysrq(_: SignalSent, names: frozenset[str]) -> Sending | None:
     }  # fmt: skip
     if not hit:
         return None
-    return Sending(
+    return Generation(
         Mechanism.SYSRQ, Actor.SENDER, _SURE,
         f"a write to sysrq-trigger (kernel stack: {min(hit)})",
     )  # fmt: skip
 
 
-def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # bprm_execve() past the point of no return: the old image is gone, the new one is not there.
     call = signal.syscall.name if signal.syscall else None
     inside = call in ("execve", "execveat") or names & {
@@ -140,12 +142,12 @@ def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return None
     if signal.sig not in (sg.SIGSEGV, sg.SIGKILL):
         return None
-    return Sending(
+    return Generation(
         Mechanism.EXECVE, Actor.SELF, _SURE, "its execve() failed when there was no way back"
     )
 
 
-def _driver(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _driver(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # Nothing the kernel itself does to its caller is left here: a driver's send_sig().
     if not signal.same_task or signal.group or signal.code != sg.SI_KERNEL:
         return None
@@ -153,79 +155,85 @@ def _driver(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return None
     module = next((n for n in signal.stack if n and n.startswith("[")), None)
     if module:
-        return Sending(
+        return Generation(
             Mechanism.DRIVER, Actor.SELF, _SURE, f"module {module} is on the kernel stack"
         )
     certainty = Certainty.LIKELY if None in signal.stack[:3] and names else Certainty.POSSIBLE
-    return Sending(
+    return Generation(
         Mechanism.DRIVER, Actor.SELF, certainty, "kernel code that it had called sent it"
     )
 
 
-def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not names & {
         "posix_cpu_timers_work", "run_posix_cpu_timers", "handle_posix_cpu_timers",
         "check_process_timers", "check_thread_timers",
     }:  # fmt: skip
         return None
     if signal.sig in (sg.SIGVTALRM, sg.SIGPROF):
-        return Sending(
+        return Generation(
             Mechanism.ITIMER, Actor.SELF, _SURE,
             "its own CPU timer ran out (kernel stack: posix_cpu_timers_work)",
         )  # fmt: skip
     if signal.limit and signal.limit.resource == "RLIMIT_RTTIME":
-        return Sending(
+        return Generation(
             Mechanism.RLIMIT_RTTIME, Actor.SELF, _SURE,
             "it ran too long at a real-time priority (kernel stack: posix_cpu_timers_work)",
         )  # fmt: skip
-    return Sending(
+    return Generation(
         Mechanism.RLIMIT_CPU, Actor.SELF, _SURE,
         "it used up a CPU time limit (kernel stack: posix_cpu_timers_work)",
     )  # fmt: skip
 
 
-def _fault(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _fault(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not signal.same_group or signal.group or signal.code in (sg.SI_USER, sg.SI_TKILL):
         return None
     code = sg.code_name(signal.sig, signal.code)
     if signal.sig == sg.SIGSYS:
         mechanism = Mechanism.SECCOMP if signal.code == 1 else Mechanism.USER_DISPATCH
-        return Sending(mechanism, Actor.SELF, _SURE, f"its own system call was refused ({code})")
+        return Generation(mechanism, Actor.SELF, _SURE, f"its own system call was refused ({code})")
     if signal.sig not in sg.FAULTS:
         return None
     if signal.sig == sg.SIGBUS and signal.code in (4, 5):
-        return Sending(Mechanism.HWPOISON, Actor.SELF, _SURE, f"it touched broken memory ({code})")
+        return Generation(
+            Mechanism.HWPOISON, Actor.SELF, _SURE, f"it touched broken memory ({code})"
+        )
     if names & {"__x64_sys_rt_sigreturn", "signal_fault", "force_sigsegv"}:
-        return Sending(Mechanism.SIGRETURN, Actor.SELF, _SURE, f"its signal frame was bad ({code})")
+        return Generation(
+            Mechanism.SIGRETURN, Actor.SELF, _SURE, f"its signal frame was bad ({code})"
+        )
     # SIGSEGV from SI_KERNEL is no page's fault: general protection, a bad stack segment.
     paged = signal.sig in (sg.SIGSEGV, sg.SIGBUS) and signal.code != sg.SI_KERNEL
     mechanism = Mechanism.PAGE_FAULT if paged else Mechanism.TRAP
-    return Sending(mechanism, Actor.SELF, _SURE, f"its own instruction faulted ({code})")
+    return Generation(mechanism, Actor.SELF, _SURE, f"its own instruction faulted ({code})")
 
 
-def _own_write(signal: SignalSent, _: frozenset[str]) -> Sending | None:
+def _own_write(signal: SignalSent, _: frozenset[str]) -> Generation | None:
     if not signal.same_task or signal.group or (signal.info == "user" and signal.code != 0):
         return None
     if signal.code not in (0, sg.SI_KERNEL):
         return None
     if signal.sig == sg.SIGPIPE:
-        return Sending(Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote where nobody reads any more")
+        return Generation(
+            Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote where nobody reads any more"
+        )
     if signal.sig == sg.SIGXFSZ:
-        return Sending(
+        return Generation(
             Mechanism.RLIMIT_FSIZE, Actor.SELF, _SURE, "it wrote beyond its file size limit"
         )
     return None
 
 
-def _ptrace(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _ptrace(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if "exit_ptrace" in names:
-        return Sending(
+        return Generation(
             Mechanism.EXITKILL, Actor.TRIGGER, _SURE,
             "its tracer exited with PTRACE_O_EXITKILL set (kernel stack: exit_ptrace)",
         )  # fmt: skip
     call = signal.syscall.name if signal.syscall else None
     if names & {"ptrace_request", "__x64_sys_ptrace", "__arm64_sys_ptrace"} or call == "ptrace":
-        return Sending(
+        return Generation(
             Mechanism.PTRACE,
             Actor.SENDER,
             _SURE,
@@ -234,7 +242,7 @@ def _ptrace(signal: SignalSent, names: frozenset[str]) -> Sending | None:
     return None
 
 
-def _system_call(signal: SignalSent, names: frozenset[str]) -> Sending | None:
+def _system_call(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not names & _SEND_PATH:
         return None
     by_stack = next((_CALL_SUFFIX[name] for name in sorted(names) if name in _CALL_SUFFIX), None)
@@ -245,10 +253,10 @@ def _system_call(signal: SignalSent, names: frozenset[str]) -> Sending | None:
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
     abi = f" ({call.abi})" if call and call.foreign else ""
-    return Sending(mechanism, actor, _SURE, f"its {mechanism.value}(){abi} was in flight")
+    return Generation(mechanism, actor, _SURE, f"its {mechanism.value}(){abi} was in flight")
 
 
-def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Sending | None:
+def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Generation | None:
     # Without a stack: only codes that the kernel sets for calls alone, from a task that lives on
     # and is neither the kernel nor idle. SI_USER is also what cgroup.kill, PTRACE_KILL and
     # PDEATHSIG show, hence no more than likely; a negative code can be chosen freely.
@@ -273,10 +281,12 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Sending | None:
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
     code = sg.code_name(signal.sig, signal.code)
-    return Sending(mechanism, actor, Certainty.LIKELY, f"si_code {code} is that of a signal call")
+    return Generation(
+        mechanism, actor, Certainty.LIKELY, f"si_code {code} is that of a signal call"
+    )
 
 
-def _timer_code(signal: SignalSent, _: frozenset[str]) -> Sending | None:
+def _timer_code(signal: SignalSent, _: frozenset[str]) -> Generation | None:
     # An interrupt has no task's stack. Whoever may send with rt_sigqueueinfo can claim SI_TIMER,
     # but not without a stack; where no stacks are taken it stays possible at best.
     if not signal.group:
@@ -288,7 +298,7 @@ def _timer_code(signal: SignalSent, _: frozenset[str]) -> Sending | None:
     certainty = Certainty.LIKELY if alarm or signal.stack == () else Certainty.POSSIBLE
     mechanism = Mechanism.POSIX_TIMER if posix else Mechanism.ITIMER
     code = sg.code_name(signal.sig, signal.code)
-    return Sending(mechanism, Actor.BYSTANDER, certainty, f"si_code {code} is that of a timer")
+    return Generation(mechanism, Actor.BYSTANDER, certainty, f"si_code {code} is that of a timer")
 
 
 _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (

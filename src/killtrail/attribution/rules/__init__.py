@@ -1,13 +1,13 @@
 """One small pure function per way to die.
 
-Each takes the case, the effective signal explained, and the brief to write into; it gives a
+Each takes the case, the effective signal explained, and the draft to write into; it gives a
 conclusion, or None where the case is not of its kind. The docstring states its claim, the evidence
 it needs, and what would refute it.
 """
 
 from collections.abc import Callable
 
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.rules import (
     asked,
@@ -29,7 +29,7 @@ from killtrail.attribution.rules import (
     wakeups,
 )
 
-Rule = Callable[[Argument], Conclusion | None]
+Rule = Callable[[RuleContext], Conclusion | None]
 
 RULES: tuple[Rule, ...] = (
     asked.reraised,

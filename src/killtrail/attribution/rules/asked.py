@@ -3,10 +3,10 @@
 from typing import Final
 
 from killtrail.attribution import fatal_signal, policy_owners, requesters, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation import explain
-from killtrail.attribution.generation.base import Actor, Sending
+from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -22,7 +22,7 @@ _RELOAD_NS: Final = 10 * NS
 """HUP mostly means reload: only an exit right behind it looks like compliance."""
 
 
-def requests(a: Argument) -> list[SignalSent]:
+def requests(a: RuleContext) -> list[SignalSent]:
     """Signals of the asking kind that it handled, or had blocked, before it ended; latest last."""
     end = a.facts.exit.time_ns if a.facts.exit else None
     return [
@@ -36,13 +36,13 @@ def requests(a: Argument) -> list[SignalSent]:
 
 
 # Where a log has no dispositions: whoever exits by itself after a TERM handled or ignored it.
-def _survived(a: Argument, signal: SignalSent) -> bool:
+def _survived(a: RuleContext, signal: SignalSent) -> bool:
     end = a.facts.exit
     exited = end is not None and end.exit_code is not None
     return a.case.kept and exited and signal.disposition is None
 
 
-def asked_to_stop(a: Argument) -> Conclusion | None:
+def asked_to_stop(a: RuleContext) -> Conclusion | None:
     """Claim: it was asked to go by a signal it handled, and went by exiting.
 
     Needs: an exit, no fatal signal, and an asking signal that it handled before. Exit code
@@ -59,11 +59,11 @@ def asked_to_stop(a: Argument) -> Conclusion | None:
         if certainty is not None:
             return _conclude(a, request, certainty, reraise=None)
     if end.asked and not asked:
-        a.brief.miss(f"who sent it the {sg.name(end.asked)} that it handled", Why.LOST)
+        a.draft.miss(f"who sent it the {sg.name(end.asked)} that it handled", Why.LOST)
     return None
 
 
-def reraised(a: Argument) -> Conclusion | None:
+def reraised(a: RuleContext) -> Conclusion | None:
     """Claim: it handled a request to stop and then sent itself the same signal, to die of it.
 
     Needs: an asking signal that it handled, then a signal call on itself of the same number that
@@ -96,20 +96,20 @@ def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certai
 
 
 def _conclude(
-    a: Argument, request: SignalSent, certainty: Certainty, reraise: SignalSent | None
+    a: RuleContext, request: SignalSent, certainty: Certainty, reraise: SignalSent | None
 ) -> Conclusion:
     how = explain.explain(request)
     certainty = min(certainty, how.certainty)
     name = sg.name(request.sig)
     evidence = (
-        a.brief.cite(request, wording.sending(request, how)),
+        a.draft.cite(request, wording.sending(request, how)),
         *a.cite_end(),
     )
     if how.actor is Actor.BYSTANDER:
         certainty = min(certainty, Certainty.LIKELY)
     who, via = _actor(a, request, how, certainty, evidence)
     if reraise:
-        a.brief.link(
+        a.draft.link(
             Role.SENDER,
             "re-raised it on itself",
             certainty,
@@ -117,12 +117,12 @@ def _conclude(
             signal=reraise.sig,
             target=a.victim,
             time_ns=reraise.time_ns,
-            caused_by=len(a.brief.links),
+            caused_by=len(a.draft.links),
             evidence=a.cite_signal(),
         )
-        a.brief.rule_out(Cause.KILLED_BY_SELF, "it only passed on a request that it had handled")
+        a.draft.rule_out(Cause.KILLED_BY_SELF, "it only passed on a request that it had handled")
     else:
-        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "no signal ended it: it handled one and exited")
+        a.draft.rule_out(Cause.KILLED_BY_PROCESS, "no signal ended it: it handled one and exited")
     if certainty is Certainty.NOT_ESTABLISHED:
         certainty = Certainty.POSSIBLE
     summary = f"{wording.name(a.victim)} was asked to stop with {name} {who}, and complied"
@@ -130,9 +130,9 @@ def _conclude(
 
 
 def _actor(
-    a: Argument,
+    a: RuleContext,
     request: SignalSent,
-    how: Sending,
+    how: Generation,
     certainty: Certainty,
     evidence: tuple[int, ...],
 ) -> tuple[str, Mechanism | None]:
@@ -140,8 +140,8 @@ def _actor(
         return _by_key(a, request, certainty, evidence), how.mechanism
     if how.actor is Actor.BYSTANDER:
         what = how.mechanism.value if how.mechanism else "kernel"
-        a.brief.miss("who asked", Why.NOT_RECORDED)
-        a.brief.link(
+        a.draft.miss("who asked", Why.NOT_RECORDED)
+        a.draft.link(
             Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
             subject=Subject("kernel", what), signal=request.sig, target=a.victim,
             time_ns=request.time_ns, evidence=evidence,
@@ -150,7 +150,7 @@ def _actor(
     prompt = requesters.find(a, request)
     launcher = a.launch(request.current, request)
     trigger = how.actor is Actor.TRIGGER
-    a.brief.link(
+    a.draft.link(
         Role.TRIGGER if trigger else Role.SENDER,
         how.mechanism.value if how.mechanism else "signal",
         certainty,
@@ -170,19 +170,19 @@ def _actor(
 
 
 def _by_key(
-    a: Argument, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
+    a: RuleContext, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
 ) -> str:
     who = policy_owners.of_key(request)
     terminal = request.terminal.name if request.terminal else "its controlling terminal"
     typed: int | None = None
     if who is None:
-        a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
+        a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
     else:
-        typed = a.brief.link(
+        typed = a.draft.link(
             Role.TRIGGER, who.says, min(certainty, who.certainty), process=who.process,
             time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
-    a.brief.link(
+    a.draft.link(
         Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
         subject=Subject("terminal", terminal), signal=request.sig, target=a.victim,
         time_ns=request.time_ns, caused_by=typed, evidence=evidence,

@@ -1,7 +1,7 @@
 """A write to cgroup.kill."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
@@ -11,7 +11,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.verdict import Subject
 
 
-def cgroup_killed(a: Argument) -> Conclusion | None:
+def cgroup_killed(a: RuleContext) -> Conclusion | None:
     """Claim: somebody wrote 1 to cgroup.kill of a cgroup the process was in.
 
     Needs: cgroup_kill_write on the kernel stack of the send; then `current` is the writer, or its
@@ -39,18 +39,18 @@ def cgroup_killed(a: Argument) -> Conclusion | None:
 
 
 # The parent that was forking then is killed by the same write.
-def _parents_killer(a: Argument, certainty: Certainty) -> str:
+def _parents_killer(a: RuleContext, certainty: Certainty) -> str:
     parent = a.case.related.get(a.signal.current.key) if a.signal else None
     for signal in parent.signals if parent else ():
         how = explain(signal)
         if how.mechanism is Mechanism.CGROUP_KILL and how.actor is Actor.SENDER:
-            cited = a.brief.cite(signal, wording.sending(signal, how))
+            cited = a.draft.cite(signal, wording.sending(signal, how))
             launcher = a.launch(signal.current, signal)
-            a.brief.link(
+            a.draft.link(
                 Role.SENDER, "wrote cgroup.kill", certainty, process=signal.current,
                 signal=signal.sig, target=a.victim, time_ns=signal.time_ns, caused_by=launcher,
                 evidence=(cited, *a.cite_signal()),
             )  # fmt: skip
             return f" by {wording.name(signal.current)}"
-    a.brief.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
+    a.draft.miss("who wrote cgroup.kill", Why.NOT_RECORDED)
     return ""

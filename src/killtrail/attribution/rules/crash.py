@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import Actor
 from killtrail.model import signals as sg
@@ -27,7 +27,7 @@ _MECHANISM_SAYS = {
 }
 
 
-def crashed(a: Argument) -> Conclusion | None:
+def crashed(a: RuleContext) -> Conclusion | None:
     """Claim: an instruction of its own faulted.
 
     Needs: a fault signal forced on its own thread with a fault code, and a matching exit status.
@@ -45,8 +45,8 @@ def crashed(a: Argument) -> Conclusion | None:
         process=a.signal.current,
         launched=a.victim,
     )
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} is a fault's, no call sent it")
-    a.brief.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} is a fault's, no call sent it")
+    a.draft.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
     thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
     summary = (
         f"{wording.name(a.victim)} crashed{thread}: it {_what(a.signal, mechanism)}"
@@ -82,7 +82,7 @@ def _address(signal: SignalSent) -> str:
     return "" if address is None else f", address {address:#x}"
 
 
-def aborted(a: Argument) -> Conclusion | None:
+def aborted(a: RuleContext) -> Conclusion | None:
     """Claim: it gave up by itself: abort(), a failed assertion, a detected corruption.
 
     Needs: SIGABRT sent to its own thread by a call of its own. Refuted by: SIGABRT from another
@@ -94,13 +94,13 @@ def aborted(a: Argument) -> Conclusion | None:
         return None
     certainty = a.certainty()
     a.blame(Role.SENDER, "aborted", certainty, process=a.signal.current, launched=a.victim)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
-    a.brief.miss("why it aborted", Why.NOT_RECORDED, "its standard error, or its core file")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
+    a.draft.miss("why it aborted", Why.NOT_RECORDED, "its standard error, or its core file")
     summary = f"{wording.name(a.victim)} aborted itself (SIGABRT){wording.ran(a.victim)}"
     return Conclusion(Cause.ABORTED, certainty, summary, a.sending.mechanism)
 
 
-def hardware_error(a: Argument) -> Conclusion | None:
+def hardware_error(a: RuleContext) -> Conclusion | None:
     """Claim: it touched memory that the hardware reports as broken.
 
     Needs: SIGBUS with BUS_MCEERR_AR or _AO forced on it. Refuted by: the same sent by a call.

@@ -3,7 +3,7 @@
 from typing import Final
 
 from killtrail.attribution import tracers, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -14,7 +14,7 @@ _SHELL_OFFSET: Final = 128
 _SHELL_MOST: Final = _SHELL_OFFSET + sg.LAST
 
 
-def exited(a: Argument) -> Conclusion | None:
+def exited(a: RuleContext) -> Conclusion | None:
     """Claim: it called exit; no signal ended it.
 
     Needs: an exit status without a signal, from the kernel. A code over 128 is a number that it
@@ -31,7 +31,7 @@ def exited(a: Argument) -> Conclusion | None:
     evidence = a.cite_end()
     launcher = a.launch_dead(end)
     certainty = _own_wish(a, end, Certainty.ESTABLISHED)
-    a.brief.link(
+    a.draft.link(
         Role.SENDER,
         f"exited with code {end.exit_code}",
         certainty,
@@ -45,12 +45,12 @@ def exited(a: Argument) -> Conclusion | None:
     if _SHELL_OFFSET < end.exit_code <= _SHELL_MOST:
         named = sg.name(end.exit_code - _SHELL_OFFSET)
         look = f"; {end.exit_code} looks like {named}, but is the code it passed to exit"
-        a.brief.rule_out(
+        a.draft.rule_out(
             Cause.KILLED_BY_PROCESS, f"its wait status holds no signal, {named} included"
         )
-        a.brief.rule_out(Cause.OOM_KILLED, "its wait status holds no signal")
+        a.draft.rule_out(Cause.OOM_KILLED, "its wait status holds no signal")
     else:
-        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
+        a.draft.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
     _note_memory_limit(a, end)
     summary = (
         f"{wording.name(a.victim)} ended by itself with exit code {end.exit_code}{_by_thread(end)}"
@@ -67,10 +67,10 @@ def _by_thread(end: ProcessExited) -> str:
 
 
 # Allocations fail quietly under RLIMIT_AS: people take what follows for the OOM killer's work.
-def _note_memory_limit(a: Argument, end: ProcessExited) -> None:
+def _note_memory_limit(a: RuleContext, end: ProcessExited) -> None:
     if end.memory_limit is None or not end.exit_code:
         return
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.OOM_KILLED,
         f"no signal ended it; but it ran under RLIMIT_AS = {end.memory_limit} bytes, so an"
         " allocation of its own may have failed",
@@ -79,11 +79,11 @@ def _note_memory_limit(a: Argument, end: ProcessExited) -> None:
 
 # A debugger can make a process call exit. Where its return address could be read and is in code,
 # it did so itself.
-def _own_wish(a: Argument, end: ProcessExited, certainty: Certainty) -> Certainty:
+def _own_wish(a: RuleContext, end: ProcessExited, certainty: Certainty) -> Certainty:
     tracer = tracers.at_end(a)
     if tracer is None or end.returns_to_stack is False:
         return certainty
-    a.brief.link(
+    a.draft.link(
         Role.TRIGGER, "was tracing it, and may have made it call exit", Certainty.POSSIBLE,
         process=tracer, target=a.victim, evidence=a.cite_end(),
     )  # fmt: skip
@@ -91,13 +91,13 @@ def _own_wish(a: Argument, end: ProcessExited, certainty: Certainty) -> Certaint
 
 
 # tracefs tells no status, but the kernel stack of the exit: exit_group was in flight.
-def _without_code(a: Argument) -> Conclusion | None:
+def _without_code(a: RuleContext) -> Conclusion | None:
     end = a.facts.exit
     if end is None or not a.case.watched:
         return None
     launcher = a.launch_dead(end)
     certainty = _own_wish(a, end, Certainty.LIKELY)
-    a.brief.link(
+    a.draft.link(
         Role.SENDER,
         "exited",
         certainty,
@@ -107,7 +107,7 @@ def _without_code(a: Argument) -> Conclusion | None:
         caused_by=launcher,
         evidence=a.cite_end(),
     )
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action"
     )
     summary = f"{wording.name(a.victim)} ended by itself; its exit code was not recorded"

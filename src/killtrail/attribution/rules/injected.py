@@ -3,7 +3,7 @@
 from typing import Final
 
 from killtrail.attribution import tracers, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -15,7 +15,7 @@ _RECENT_NS: Final = 60 * NS
 """A tracer that is gone may be taken for the one that left a signal behind for so long."""
 
 
-def traced_to_death(a: Argument) -> Conclusion | None:
+def traced_to_death(a: RuleContext) -> Conclusion | None:
     """Claim: its tracer killed it (PTRACE_KILL) or left with PTRACE_O_EXITKILL set.
 
     Needs: ptrace_request or exit_ptrace on the kernel stack of the SIGKILL; `current` is the
@@ -43,7 +43,7 @@ def traced_to_death(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.TRACED, certainty, summary, mechanism)
 
 
-def bpf_killed(a: Argument) -> Conclusion | None:
+def bpf_killed(a: RuleContext) -> Conclusion | None:
     """Claim: a BPF program sent the signal (bpf_send_signal); nobody's task is the sender.
 
     Needs: bpf_send_signal on the kernel stack. Who loaded the program is not in the record, so
@@ -54,17 +54,17 @@ def bpf_killed(a: Argument) -> Conclusion | None:
     if a.sending.mechanism is not Mechanism.BPF_SEND_SIGNAL:
         return None
     certainty = min(a.certainty(), Certainty.LIKELY)
-    a.brief.miss("who loaded the BPF program", Why.NOT_RECORDED, "sudo bpftool prog list")
+    a.draft.miss("who loaded the BPF program", Why.NOT_RECORDED, "sudo bpftool prog list")
     a.cite_signal()
     a.cite_end()
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.KILLED_BY_SELF, "the running task is where the program hit, not who sent"
     )
     summary = f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by a BPF program"
     return Conclusion(Cause.BPF_KILLED, certainty, summary, Mechanism.BPF_SEND_SIGNAL)
 
 
-def injected(a: Argument) -> Conclusion | None:
+def injected(a: RuleContext) -> Conclusion | None:
     """Claim: its tracer put the signal in at a stop; the kernel's signal path never saw it.
 
     Needs: death by a signal that no send on record explains, while recording was complete, and a
@@ -81,15 +81,15 @@ def injected(a: Argument) -> Conclusion | None:
     if tracer is None:
         return None
     if attached:
-        a.brief.cite(attached, f"{wording.name(attached.current)} attached to it with ptrace()")
+        a.draft.cite(attached, f"{wording.name(attached.current)} attached to it with ptrace()")
     was = "was tracing it" if end.tracer else "had traced it"
     recent = attached is not None and end.time_ns - attached.time_ns <= _RECENT_NS
     certainty = Certainty.LIKELY if end.tracer or recent else Certainty.POSSIBLE
     a.blame(Role.SENDER, "injected a signal", certainty, process=tracer)
     if attached and attached.current.key.same_life(tracer.key):
         a.launch(attached.current, attached)
-    a.brief.miss("the ptrace call that injected it", Why.NOT_RECORDED)
-    a.brief.rule_out(
+    a.draft.miss("the ptrace call that injected it", Why.NOT_RECORDED)
+    a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded"
     )
     summary = (
@@ -99,7 +99,7 @@ def injected(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.TRACED, certainty, summary, Mechanism.PTRACE_INJECT)
 
 
-def made_to_exit(a: Argument) -> Conclusion | None:
+def made_to_exit(a: RuleContext) -> Conclusion | None:
     """Claim: a debugger made it call exit.
 
     Needs: an exit under a tracer whose call would have returned to the stack, where debuggers put
@@ -112,7 +112,7 @@ def made_to_exit(a: Argument) -> Conclusion | None:
     attached = tracers.attached(a)
     if attached and attached.current.key.same_life(end.tracer.key):
         a.launch(attached.current, attached)
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.EXITED,
         "its call of exit would have returned to the stack: no code of its own made it",
     )

@@ -1,7 +1,7 @@
 """The kernel itself: an operator's sysrq, a driver, a bug."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import OOPS_STACK
@@ -13,7 +13,7 @@ from killtrail.model.events import KernelLine
 from killtrail.model.verdict import Subject
 
 
-def operator(a: Argument) -> Conclusion | None:
+def operator(a: RuleContext) -> Conclusion | None:
     """Claim: somebody wrote e, i or k to sysrq-trigger, and the kernel signalled many processes.
 
     Needs: the sysrq functions on the kernel stack of the send; `current` is the writer, or for k,
@@ -35,24 +35,24 @@ def operator(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.SYSRQ)
 
 
-def requested(a: Argument) -> str:
+def requested(a: RuleContext) -> str:
     """Names the writer of sysrq-trigger from the kernel line that it caused."""
     lines = [n for n in a.case.notes if isinstance(n, KernelLine)]
     if not lines:
-        a.brief.miss("who wrote sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
+        a.draft.miss("who wrote sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
         return ""
     line = lines[-1]
-    cited = a.brief.cite(line, f'{wording.name(line.process)} made the kernel log "{line.text}"')
+    cited = a.draft.cite(line, f'{wording.name(line.process)} made the kernel log "{line.text}"')
     certainty = a.certainty() if len(lines) == 1 else Certainty.LIKELY
     launcher = a.launch_noted(line)
-    a.brief.link(
+    a.draft.link(
         Role.REQUESTER, "wrote sysrq-trigger", certainty, process=line.process,
         time_ns=line.time_ns, caused_by=launcher, evidence=(cited, *a.cite_signal()),
     )  # fmt: skip
     return f", which {wording.name(line.process)} set off{wording.ran(line.process)}"
 
 
-def driver(a: Argument) -> Conclusion | None:
+def driver(a: RuleContext) -> Conclusion | None:
     """Claim: kernel code that it had called, mostly a driver's, killed it.
 
     Needs: SIGKILL from the kernel to the very thread that runs, by none of the ways that the
@@ -67,14 +67,14 @@ def driver(a: Argument) -> Conclusion | None:
     a.blame(Role.POLICY_OWNER, "killed its caller", certainty, subject=subject)
     a.launch(a.victim, a.signal)
     a.rule_out_memory()
-    a.brief.rule_out(Cause.KILLED_BY_SELF, "no signal call was in flight: the kernel sent it")
+    a.draft.rule_out(Cause.KILLED_BY_SELF, "no signal call was in flight: the kernel sent it")
     call = a.signal.syscall
     inside = f" in {call.name or f'system call {call.number}'}" if call else ""
     summary = f"{wording.name(a.victim)} was killed by the kernel{inside}: {subject.name}"
     return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.DRIVER)
 
 
-def bug(a: Argument) -> Conclusion | None:
+def bug(a: RuleContext) -> Conclusion | None:
     """Claim: the kernel hit a bug (oops, BUG) on its behalf and ended it.
 
     Needs: a status of a signal that was never sent, and the oops functions on the kernel stack of
@@ -89,9 +89,9 @@ def bug(a: Argument) -> Conclusion | None:
     subject = Subject("kernel", f"module {module[1:-1]}" if module else "the running kernel")
     a.blame(Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject)
     a.launch_dead(end)
-    a.brief.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
+    a.draft.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
     number = sg.name(end.signal)
-    a.brief.rule_out(Cause.CRASHED, f"no {number} was sent to it: the kernel's own code failed")
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, f"no {number} was sent to it")
+    a.draft.rule_out(Cause.CRASHED, f"no {number} was sent to it: the kernel's own code failed")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"no {number} was sent to it")
     summary = f"{wording.name(a.victim)} was ended by a bug in the kernel ({subject.name})"
     return Conclusion(Cause.KERNEL_BUG, Certainty.ESTABLISHED, summary, Mechanism.OOPS)

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -20,7 +20,7 @@ _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"
 _SAYS_EXIT: Final = re.compile(r"\b(?:exit|return)\b")
 
 
-def exec_struck(a: Argument) -> Conclusion | None:
+def exec_struck(a: RuleContext) -> Conclusion | None:
     """Claim: its execve failed past the point of no return, so the kernel ended it.
 
     Needs: SIGSEGV or SIGKILL from the kernel in its own execve. The old program is gone by then:
@@ -30,7 +30,7 @@ def exec_struck(a: Argument) -> Conclusion | None:
         return None
     certainty = a.certainty()
     a.blame(Role.SENDER, "execve", certainty, process=a.victim, launched=a.victim)
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.CRASHED, "no instruction of a program had run: the kernel was loading it"
     )
     summary = (
@@ -40,7 +40,7 @@ def exec_struck(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.EXEC_FAILED, certainty, summary, Mechanism.EXECVE)
 
 
-def exec_failed(a: Argument) -> Conclusion | None:
+def exec_failed(a: RuleContext) -> Conclusion | None:
     """Claim: it was to become another program, but that was not found or not executable.
 
     Needs: exit code 127 or 126, by convention those of a failed exec, from a process that never
@@ -54,12 +54,12 @@ def exec_failed(a: Argument) -> Conclusion | None:
     if certainty is None:
         return None
     launcher = a.launch_dead(end)
-    a.brief.link(
+    a.draft.link(
         Role.SENDER, f"exited with code {end.exit_code}", Certainty.ESTABLISHED,
         process=end.process, target=a.victim, time_ns=end.time_ns, caused_by=launcher,
         evidence=a.cite_end(),
     )  # fmt: skip
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
     summary = (
         f"{wording.name(a.victim)} ended with exit code {end.exit_code}: by convention what it was"
         f" to start {_CODES[end.exit_code]}: {wording.command(a.victim)}"

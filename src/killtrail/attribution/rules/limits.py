@@ -1,7 +1,7 @@
 """Limits, timers and filters: the kernel on the process's own account."""
 
 from killtrail.attribution import policy_owners, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -25,7 +25,7 @@ _TIMERS = {
 
 
 def _own_account(
-    a: Argument, role: Role, action: str, subject: Subject, certainty: Certainty
+    a: RuleContext, role: Role, action: str, subject: Subject, certainty: Certainty
 ) -> None:
     if a.signal is None:
         return
@@ -37,7 +37,7 @@ def _own_account(
         subject=subject,
     )
     if not a.signal.same_group:
-        a.brief.rule_out(
+        a.draft.rule_out(
             Cause.KILLED_BY_PROCESS,
             f"{wording.name(a.signal.current)} only ran when the interrupt came",
         )
@@ -45,7 +45,7 @@ def _own_account(
         a.launch(a.victim, a.signal)
 
 
-def limit_exceeded(a: Argument) -> Conclusion | None:
+def limit_exceeded(a: RuleContext) -> Conclusion | None:
     """Claim: it went over a resource limit and the kernel acted on that.
 
     Needs: for CPU time, the CPU timer functions on the kernel stack; for file size, SIGXFSZ from
@@ -80,12 +80,12 @@ def _value(signal: SignalSent, mechanism: Mechanism) -> str:
     return f" = {number}{unit}"
 
 
-def _limit_owner(a: Argument, signal: SignalSent, limit: str) -> None:
+def _limit_owner(a: RuleContext, signal: SignalSent, limit: str) -> None:
     owner = policy_owners.of_limit(signal, a.victim)
-    a.brief.miss(f"who set {limit}: prlimit(2) leaves no trace", Why.NOT_RECORDED)
+    a.draft.miss(f"who set {limit}: prlimit(2) leaves no trace", Why.NOT_RECORDED)
     if owner is None:
         return
-    a.brief.link(
+    a.draft.link(
         Role.POLICY_OWNER,
         f"came to this {limit}, {owner.says}",
         owner.certainty,
@@ -95,7 +95,7 @@ def _limit_owner(a: Argument, signal: SignalSent, limit: str) -> None:
     )
 
 
-def timer_expired(a: Argument) -> Conclusion | None:
+def timer_expired(a: RuleContext) -> Conclusion | None:
     """Claim: a timer that the process itself had armed ran out.
 
     Needs: the timer functions on the kernel stack. An interrupt delivers it, so `current` is
@@ -111,7 +111,7 @@ def timer_expired(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
 
-def seccomp_killed(a: Argument) -> Conclusion | None:
+def seccomp_killed(a: RuleContext) -> Conclusion | None:
     """Claim: a seccomp filter (or user dispatch) refused its system call with a deadly signal.
 
     Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. Who installed the filter follows
@@ -128,7 +128,7 @@ def seccomp_killed(a: Argument) -> Conclusion | None:
         a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty
     )
     by = _filter_owner(a, a.signal, certainty) if mechanism is Mechanism.SECCOMP else ""
-    a.brief.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
+    a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
     summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}{by}"
     return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, mechanism)
 
@@ -142,12 +142,12 @@ def _refused_call(signal: SignalSent) -> str:
     return f"system call {call.number}{name} ({call.abi})"
 
 
-def _filter_owner(a: Argument, signal: SignalSent, certainty: Certainty) -> str:
+def _filter_owner(a: RuleContext, signal: SignalSent, certainty: Certainty) -> str:
     owner = policy_owners.of_filter(signal, a.victim)
     if owner is None:
-        a.brief.miss("who installed the filter", Why.NOT_RECORDED)
+        a.draft.miss("who installed the filter", Why.NOT_RECORDED)
         return ""
-    a.brief.link(
+    a.draft.link(
         Role.POLICY_OWNER,
         "installed the filter",
         min(certainty, owner.certainty),
@@ -160,7 +160,7 @@ def _filter_owner(a: Argument, signal: SignalSent, certainty: Certainty) -> str:
     return f", which {wording.name(owner.process)} had installed and handed down"
 
 
-def seccomp_strict(a: Argument) -> Conclusion | None:
+def seccomp_strict(a: RuleContext) -> Conclusion | None:
     """Claim: seccomp strict mode ended it: any call but read, write, exit and sigreturn is death.
 
     Needs: status SIGKILL, no send on record, strict or dead mode, and either seccomp on the kernel
@@ -182,7 +182,7 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         subject=Subject("filter", "seccomp strict mode"),
     )
     # prctl(PR_SET_SECCOMP) works on the calling thread alone, and strict mode forbids execve.
-    a.brief.link(
+    a.draft.link(
         Role.POLICY_OWNER, "entered strict mode", Certainty.LIKELY, process=a.victim,
         target=a.victim, evidence=a.cite_end(),
     )  # fmt: skip
@@ -191,7 +191,7 @@ def seccomp_strict(a: Argument) -> Conclusion | None:
         why = "the record is seccomp's own"
     elif not seen:
         why = "no SIGKILL was sent to it while all sends were recorded"
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, why)
-    a.brief.rule_out(Cause.OOM_KILLED, why)
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, why)
+    a.draft.rule_out(Cause.OOM_KILLED, why)
     summary = f"{wording.name(a.victim)} was ended by seccomp strict mode at a system call it may not make"
     return Conclusion(Cause.SECCOMP_KILLED, sure, summary, Mechanism.SECCOMP)

@@ -1,7 +1,7 @@
 """The OOM killer."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.rules import kernel
@@ -18,7 +18,7 @@ _OOMD = frozenset({"/usr/lib/systemd/systemd-oomd", "/lib/systemd/systemd-oomd"}
 _HOST = Subject("kernel", "the host's memory")
 
 
-def oom_killed(a: Argument) -> Conclusion | None:
+def oom_killed(a: RuleContext) -> Conclusion | None:
     """Claim: the kernel's OOM killer chose it. There is no sender.
 
     Needs: oom_kill_process on the kernel stack of the effective SIGKILL, or (without stacks) an
@@ -43,10 +43,10 @@ def oom_killed(a: Argument) -> Conclusion | None:
     a.cite_signal()
     a.cite_end()
     for mark in a.facts.ooms:
-        a.brief.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim")
+        a.draft.cite(mark, f"the OOM killer marked pid {mark.victim.tgid} as its victim")
     who = _trigger(a, certainty)
     where = _policy(a, mechanism, certainty) + _shared(a, mechanism)
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "the kernel sent it itself (SI_KERNEL) in the OOM killer"
     )
     summary = f"{wording.name(a.victim)} was killed by the OOM killer: {where}{who}"
@@ -55,13 +55,13 @@ def oom_killed(a: Argument) -> Conclusion | None:
 
 # __oom_kill_process() marks each victim it chose; who shares a chosen one's memory map is killed
 # along without a mark or a line in the kernel's log.
-def _shared(a: Argument, mechanism: Mechanism | None) -> str:
+def _shared(a: RuleContext, mechanism: Mechanism | None) -> str:
     if mechanism is None or a.facts.ooms or not a.case.watched:
         return ""
     return "; it was not chosen itself, but shares its memory with the one that was"
 
 
-def by_oomd(a: Argument) -> Conclusion | None:
+def by_oomd(a: RuleContext) -> Conclusion | None:
     """Claim: systemd-oomd killed it because its cgroup was under memory pressure or full of swap.
 
     Needs: a signal call of the process that runs systemd-oomd. What the pressure was stands in the
@@ -76,19 +76,19 @@ def by_oomd(a: Argument) -> Conclusion | None:
     a.blame(Role.SENDER, "systemd-oomd", certainty, process=sender, launched=sender)
     group = a.signal.target.cgroup or "?"
     a.blame(Role.POLICY_OWNER, "was under pressure", certainty, subject=Subject("cgroup", group))
-    a.brief.miss("the pressure that made it act", Why.NOT_RECORDED, "journalctl -u systemd-oomd")
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the sender acts on memory pressure, by policy")
+    a.draft.miss("the pressure that made it act", Why.NOT_RECORDED, "journalctl -u systemd-oomd")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the sender acts on memory pressure, by policy")
     summary = f"{wording.name(a.victim)} was killed by systemd-oomd with its cgroup {group}"
     return Conclusion(Cause.OOM_KILLED, certainty, summary, Mechanism.SYSTEMD_OOMD)
 
 
-def _marked(a: Argument) -> bool:
+def _marked(a: RuleContext) -> bool:
     kernel = a.signal is not None and a.signal.code == sg.SI_KERNEL and a.signal.sig == sg.SIGKILL
     unexplained = a.sending is not None and a.sending.mechanism is None
     return kernel and unexplained and bool(a.facts.ooms)
 
 
-def _trigger(a: Argument, certainty: Certainty) -> str:
+def _trigger(a: RuleContext, certainty: Certainty) -> str:
     signal = a.signal
     if signal is None or signal.current.kthread:
         if a.sending and a.sending.mechanism is Mechanism.OOM_SYSRQ:
@@ -107,7 +107,7 @@ def _trigger(a: Argument, certainty: Certainty) -> str:
     )
 
 
-def _policy(a: Argument, mechanism: Mechanism | None, certainty: Certainty) -> str:
+def _policy(a: RuleContext, mechanism: Mechanism | None, certainty: Certainty) -> str:
     if mechanism is Mechanism.OOM_SYSRQ:
         a.blame(Role.POLICY_OWNER, "was told to free memory", certainty, subject=_HOST)
         return "sysrq-f forced it"
@@ -116,7 +116,7 @@ def _policy(a: Argument, mechanism: Mechanism | None, certainty: Certainty) -> s
         return "the host ran out of memory"
     memory = a.signal.memory if a.signal else None
     if memory is None:
-        a.brief.miss("which memory cgroup was full", Why.NOT_RECORDED, "sudo killtrail arm")
+        a.draft.miss("which memory cgroup was full", Why.NOT_RECORDED, "sudo killtrail arm")
         return "memory ran out" if mechanism is None else "a cgroup's memory limit was reached"
     limit = f"limits memory to {memory.max_bytes} bytes"
     a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject("cgroup", memory.cgroup))

@@ -1,12 +1,12 @@
 """The end of a pid namespace."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model.causes import Cause, Mechanism, Role
 
 
-def namespace_ended(a: Argument) -> Conclusion | None:
+def namespace_ended(a: RuleContext) -> Conclusion | None:
     """Claim: the init of its pid namespace ended, so the kernel killed all the rest.
 
     Needs: zap_pid_ns_processes on the kernel stack of the SIGKILL. The init is the trigger; what
@@ -20,7 +20,7 @@ def namespace_ended(a: Argument) -> Conclusion | None:
     above = a.why_it_ended(init)
     a.blame(Role.TRIGGER, "exited", certainty, process=init, caused_by=above)
     a.rule_out_memory()
-    a.brief.rule_out(
+    a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting"
     )
     a.launch(init, a.signal)

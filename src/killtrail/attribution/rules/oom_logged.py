@@ -1,7 +1,7 @@
 """Deaths that the kernel's log tells of."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.rules.memory import size
 from killtrail.model import signals as sg
@@ -16,7 +16,7 @@ _SURE = Certainty.LIKELY
 """A log is text: who may write to it may write this, too."""
 
 
-def oom_killed(a: Argument) -> Conclusion | None:
+def oom_killed(a: RuleContext) -> Conclusion | None:
     """Claim: the OOM killer chose it; the kernel's log says so.
 
     Needs: `Killed process N` in the kernel's log. The task that `invoked oom-killer` is the trigger,
@@ -29,12 +29,12 @@ def oom_killed(a: Argument) -> Conclusion | None:
     if end is not None and end.status is not None and end.signal != sg.SIGKILL:
         return None
     report = a.facts.reports[0]
-    cited = tuple(a.brief.cite(r, _says(r)) for r in a.facts.reports[:2])
+    cited = tuple(a.draft.cite(r, _says(r)) for r in a.facts.reports[:2])
     end_cited = a.cite_end() if end is not None else ()
     where = _policy(a, report, (*cited, *end_cited))
     who = _trigger(a, report, cited)
     if report.scope != "oomd":
-        a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel says that its OOM killer did it")
+        a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the kernel says that its OOM killer did it")
     chosen = f" (chosen from {report.candidates} processes)" if report.candidates else ""
     killer = "systemd-oomd" if report.scope == "oomd" else "the OOM killer"
     summary = f"{wording.name(a.victim)} was killed by {killer}{chosen}: {where}{who}"
@@ -57,10 +57,10 @@ def _mechanism(report: OomKilled) -> Mechanism:
     return Mechanism.OOM_CGROUP if report.scope == "cgroup" else Mechanism.OOM_HOST
 
 
-def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
+def _policy(a: RuleContext, report: OomKilled, cited: tuple[int, ...]) -> str:
     if report.sysrq:
         subject, action, says = Subject("kernel", "sysrq f"), "was told to", "sysrq-f forced it"
-        a.brief.miss("who wrote to sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
+        a.draft.miss("who wrote to sysrq-trigger", Why.NOT_RECORDED, "sudo killtrail arm")
     elif report.scope == "oomd":
         subject = Subject("cgroup", report.cgroup or "?")
         action, says = "was under pressure", f"systemd-oomd acted on {visible(report.details)}"
@@ -70,7 +70,7 @@ def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
         subject, action = Subject("cgroup", name), "reached its memory limit"
         says = f"cgroup {visible(name)} is full{limit}"
         if report.cgroup is None:
-            a.brief.miss("which memory cgroup was full", Why.LOST)
+            a.draft.miss("which memory cgroup was full", Why.LOST)
         if report.group:
             says += " and takes all its processes along (memory.oom.group)"
     else:
@@ -78,24 +78,24 @@ def _policy(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
         says = "the host ran out of memory"
         if report.scope == "unknown":
             says = "memory ran out"
-            a.brief.miss("whether the host or a cgroup was full", Why.LOST)
-    a.brief.link(
+            a.draft.miss("whether the host or a cgroup was full", Why.LOST)
+    a.draft.link(
         Role.POLICY_OWNER, action, _SURE, subject=subject, signal=sg.SIGKILL, target=a.victim,
         time_ns=report.time_ns, evidence=cited,
     )  # fmt: skip
     return says
 
 
-def _trigger(a: Argument, report: OomKilled, cited: tuple[int, ...]) -> str:
+def _trigger(a: RuleContext, report: OomKilled, cited: tuple[int, ...]) -> str:
     by = report.invoker
     if report.scope == "oomd":
         return ""
     if by is None:
-        a.brief.miss("the task whose allocation set it off", Why.LOST)
+        a.draft.miss("the task whose allocation set it off", Why.LOST)
         return ""
     if report.sysrq:
         return ""
-    a.brief.link(
+    a.draft.link(
         Role.TRIGGER, "allocated memory", _SURE, process=by, signal=sg.SIGKILL, target=a.victim,
         time_ns=report.time_ns, evidence=cited,
     )  # fmt: skip

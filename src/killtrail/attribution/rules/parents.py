@@ -1,13 +1,13 @@
 """The end of a parent, by the child's own wish."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 
 
-def parent_died(a: Argument) -> Conclusion | None:
+def parent_died(a: RuleContext) -> Conclusion | None:
     """Claim: it had asked to get this signal when its parent ends (PR_SET_PDEATHSIG), and it did.
 
     Needs: the sending task exiting, being the very thread that created it, no signal call, and
@@ -19,7 +19,7 @@ def parent_died(a: Argument) -> Conclusion | None:
     parent, certainty = a.signal.current, a.certainty()
     above = a.why_it_ended(parent)
     a.blame(Role.TRIGGER, "exited", certainty, process=parent, caused_by=above)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
     a.launch(parent, a.signal)
     thread_only = parent.tid not in (None, parent.pid)
     whose = "the thread that made it, of" if thread_only else "its parent"

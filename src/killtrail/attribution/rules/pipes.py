@@ -1,7 +1,7 @@
 """Writes that nobody reads any more."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -10,7 +10,7 @@ from killtrail.model.events import SignalSent
 from killtrail.model.verdict import Subject
 
 
-def broken_pipe(a: Argument) -> Conclusion | None:
+def broken_pipe(a: RuleContext) -> Conclusion | None:
     """Claim: it wrote to a pipe or socket that nobody reads any more.
 
     Needs: SIGPIPE from the kernel on its own thread. The reader is named where it ended as the
@@ -30,20 +30,20 @@ def broken_pipe(a: Argument) -> Conclusion | None:
         "has no reader",
         certainty if reader else min(certainty, Certainty.LIKELY),
         subject=Subject("pipe", name),
-        caused_by=len(a.brief.links) if reader else None,
+        caused_by=len(a.draft.links) if reader else None,
     )
     a.launch(a.victim, a.signal)
     if not reader:
         certainty = min(certainty, Certainty.LIKELY)
-        a.brief.miss("who closed the other end", Why.NOT_RECORDED)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "the kernel sent it for its own write")
+        a.draft.miss("who closed the other end", Why.NOT_RECORDED)
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the kernel sent it for its own write")
     summary = (
         f"{wording.name(a.victim)} wrote to a pipe or socket that nobody reads (SIGPIPE){reader}"
     )
     return Conclusion(Cause.BROKEN_PIPE, certainty, summary, Mechanism.SIGPIPE)
 
 
-def _reader(a: Argument, signal: SignalSent, certainty: Certainty) -> tuple[str, Certainty]:
+def _reader(a: RuleContext, signal: SignalSent, certainty: Certainty) -> tuple[str, Certainty]:
     end = a.case.reader
     if end is None:
         return "", certainty
@@ -52,8 +52,8 @@ def _reader(a: Argument, signal: SignalSent, certainty: Certainty) -> tuple[str,
     if not held:
         certainty = min(certainty, Certainty.LIKELY)
         says = "the only one on record that had been started with the pipe as its standard input"
-    cited = a.brief.cite(end, f"{wording.name(end.process)} ended: {says}")
-    a.brief.link(
+    cited = a.draft.cite(end, f"{wording.name(end.process)} ended: {says}")
+    a.draft.link(
         Role.TRIGGER,
         "ended as its last reader" if held else "was its reader and ended",
         certainty,

@@ -1,7 +1,7 @@
 """A process did it with a signal call."""
 
 from killtrail.attribution import requesters, siginfo, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import SENDING_CALLS, Actor
 from killtrail.model import signals as sg
@@ -12,7 +12,7 @@ from killtrail.model.events import ProcessExited
 _CALLS = frozenset(SENDING_CALLS.values())
 
 
-def killed_by_process(a: Argument) -> Conclusion | None:
+def killed_by_process(a: RuleContext) -> Conclusion | None:
     """Claim: another process sent the signal that ended it, with one of the six signal calls.
 
     Needs: exit status = that signal; the kernel's record of the send with result 0; the sender
@@ -34,7 +34,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     )  # fmt: skip
     a.rule_out_memory()
     if a.signal.sig in sg.FAULTS:
-        a.brief.rule_out(Cause.CRASHED, "the signal was sent by a call, no instruction faulted")
+        a.draft.rule_out(Cause.CRASHED, "the signal was sent by a call, no instruction faulted")
     astray = siginfo.misdirected(a.signal)
     summary = (
         f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by"
@@ -45,7 +45,7 @@ def killed_by_process(a: Argument) -> Conclusion | None:
     return Conclusion(Cause.KILLED_BY_PROCESS, certainty, summary, via)
 
 
-def killed_by_self(a: Argument) -> Conclusion | None:
+def killed_by_self(a: RuleContext) -> Conclusion | None:
     """Claim: the process sent itself the signal that ended it.
 
     Needs: as `killed_by_process`, with sender and target in one thread group. Refuted by: another
@@ -66,7 +66,7 @@ def killed_by_self(a: Argument) -> Conclusion | None:
         process=a.signal.current,
         caused_by=mirrored or launcher,
     )
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
     summary = (
         f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}{wording.ran(a.victim)}"
@@ -75,15 +75,15 @@ def killed_by_self(a: Argument) -> Conclusion | None:
 
 
 # Wrappers (unshare, su, strace) die of what their child died of, so that their parent sees it.
-def _repeats_its_child(a: Argument) -> tuple[int | None, str]:
+def _repeats_its_child(a: RuleContext) -> tuple[int | None, str]:
     children = [c for c in a.facts.children if a.signal and c.signal == a.signal.sig]
     children = [c for c in children if not _killed_it_itself(a, c)]
     if not children:
         return None, ""
     child = children[-1]
     above = a.why_it_ended(child.process)
-    cited = a.brief.cite(child, f"its child {wording.name(child.process)} had ended of the same")
-    link = a.brief.link(
+    cited = a.draft.cite(child, f"its child {wording.name(child.process)} had ended of the same")
+    link = a.draft.link(
         Role.TRIGGER,
         "died of the same signal",
         Certainty.LIKELY,
@@ -95,7 +95,7 @@ def _repeats_its_child(a: Argument) -> tuple[int | None, str]:
     return link, f", as its child {wording.name(child.process)}{a.because(above)} had died of it"
 
 
-def _killed_it_itself(a: Argument, child: ProcessExited) -> bool:
+def _killed_it_itself(a: RuleContext, child: ProcessExited) -> bool:
     other = a.related(child.process)
     signal = other.signal if other else None
     return signal is not None and signal.current.key.same_life(a.victim.key)

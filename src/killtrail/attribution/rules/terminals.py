@@ -1,7 +1,7 @@
 """Terminals: keys, hang-ups, orphaned jobs."""
 
 from killtrail.attribution import policy_owners, wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.attribution.generation.base import Actor
 from killtrail.model import signals as sg
@@ -17,7 +17,7 @@ _SAYS = {
 }
 
 
-def terminal(a: Argument) -> Conclusion | None:
+def terminal(a: RuleContext) -> Conclusion | None:
     """Claim: the terminal driver sent it, for a key, a hang-up or an orphaned job.
 
     Needs: the driver's functions on the kernel stack. For a key the running task is a kworker;
@@ -35,12 +35,12 @@ def terminal(a: Argument) -> Conclusion | None:
     return _hang_up(a, a.signal, mechanism)
 
 
-def _key(a: Argument, signal: SignalSent) -> Conclusion:
+def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
     who = policy_owners.of_key(signal)
     name = signal.terminal.name if signal.terminal else "its controlling terminal"
     certainty = min(a.certainty(), who.certainty if who else Certainty.LIKELY)
     if who is None:
-        a.brief.miss("who typed or wrote the key", Why.NOT_RECORDED)
+        a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
     else:
         own = who.process.key == signal.current.key
         a.blame(
@@ -52,11 +52,11 @@ def _key(a: Argument, signal: SignalSent) -> Conclusion:
         "signalled the foreground job",
         a.certainty(),
         subject=Subject("terminal", name),
-        caused_by=len(a.brief.links) or None,
+        caused_by=len(a.draft.links) or None,
     )
     if a.sending and a.sending.actor is Actor.BYSTANDER:
         carried = f"{wording.name(signal.current)} only carried the terminal's input"
-        a.brief.rule_out(Cause.KILLED_BY_PROCESS, carried)
+        a.draft.rule_out(Cause.KILLED_BY_PROCESS, carried)
     by = f": {wording.name(who.process)} {who.says}" if who else ""
     summary = (
         f"{wording.name(a.victim)} got {sg.name(signal.sig)} from a key on its terminal"
@@ -65,7 +65,7 @@ def _key(a: Argument, signal: SignalSent) -> Conclusion:
     return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
 
 
-def _hang_up(a: Argument, signal: SignalSent, mechanism: Mechanism) -> Conclusion:
+def _hang_up(a: RuleContext, signal: SignalSent, mechanism: Mechanism) -> Conclusion:
     certainty, actor = a.certainty(), signal.current
     above = a.why_it_ended(actor) if actor.exiting else None
     a.blame(

@@ -1,7 +1,7 @@
 """Honest ends: what is missing, and what would have proved it."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -9,7 +9,7 @@ from killtrail.model.causes import Cause
 from killtrail.model.certainty import Certainty
 
 
-def not_established(a: Argument) -> Conclusion:
+def not_established(a: RuleContext) -> Conclusion:
     """Claim: none. Says what is known, what is missing and what would have told."""
     a.cite_end()
     if a.signal is not None:
@@ -20,7 +20,7 @@ def not_established(a: Argument) -> Conclusion:
         return _nothing_kept(a, end.signal)
     if end is not None and end.signal:
         why = Why.NOT_RECORDED if a.case.watched else Why.LOST
-        a.brief.miss(f"the send of its {sg.name(end.signal)}", why, "sudo killtrail arm")
+        a.draft.miss(f"the send of its {sg.name(end.signal)}", why, "sudo killtrail arm")
         reason = (
             "no such signal was sent by a call or by the kernel's usual ways"
             if a.case.watched
@@ -30,16 +30,16 @@ def not_established(a: Argument) -> Conclusion:
             f"{name} died of {sg.name(end.signal)}, by whom is not established: {reason}"
         )
     if end is not None:
-        a.brief.miss("its exit code", Why.NOT_RECORDED, "sudo killtrail arm")
+        a.draft.miss("its exit code", Why.NOT_RECORDED, "sudo killtrail arm")
         return _conclude(f"{name} ended; how is not established: this source tells no wait status")
     return _conclude(f"how {name} ended is not established")
 
 
 # The kernel queues no siginfo for SIGKILL, so nothing on the victim's side ever names its sender.
-def _nothing_kept(a: Argument, sig: int) -> Conclusion:
+def _nothing_kept(a: RuleContext, sig: int) -> Conclusion:
     name, what = wording.name(a.victim), sg.name(sig)
-    a.brief.miss(f"who sent the {what}", Why.NOT_RECORDED, "sudo killtrail rules --install")
-    a.brief.miss("a recorder that was armed then", Why.NOT_RECORDED, "sudo killtrail arm")
+    a.draft.miss(f"who sent the {what}", Why.NOT_RECORDED, "sudo killtrail rules --install")
+    a.draft.miss("a recorder that was armed then", Why.NOT_RECORDED, "sudo killtrail arm")
     silent = " (of a SIGKILL the victim's side never shows a sender)" if sig == sg.SIGKILL else ""
     return _conclude(
         f"{name} died of {what}, by whom is not established: nothing in these files shows the"
@@ -47,14 +47,14 @@ def _nothing_kept(a: Argument, sig: int) -> Conclusion:
     )
 
 
-def _unexplained_signal(a: Argument) -> Conclusion:
+def _unexplained_signal(a: RuleContext) -> Conclusion:
     signal = a.signal
     assert signal is not None  # noqa: S101 -- the caller looked
     a.cite_signal()
-    a.brief.miss("what made the kernel send it", Why.NOT_RECORDED)
+    a.draft.miss("what made the kernel send it", Why.NOT_RECORDED)
     if not signal.stack:
-        a.brief.miss("the kernel stack of the send", Why.NOT_RECORDED, "sudo killtrail arm")
-    a.brief.rule_out(
+        a.draft.miss("the kernel stack of the send", Why.NOT_RECORDED, "sudo killtrail arm")
+    a.draft.rule_out(
         Cause.KILLED_BY_PROCESS,
         f"nothing shows that {wording.name(signal.current)}, which ran at that moment, sent it",
     )

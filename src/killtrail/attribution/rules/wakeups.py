@@ -1,7 +1,7 @@
 """Notifications that a process had asked for with a deadly number."""
 
 from killtrail.attribution import wording
-from killtrail.attribution.context import Argument
+from killtrail.attribution.context import RuleContext
 from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
@@ -12,7 +12,7 @@ _SAYS = {
 }
 
 
-def requested_notification(a: Argument) -> Conclusion | None:
+def requested_notification(a: RuleContext) -> Conclusion | None:
     """Claim: it had asked to be signalled when a descriptor or queue becomes ready, and it did.
 
     Needs: send_sigio or the message queue's notify on the kernel stack. Whoever made it ready is
@@ -23,7 +23,7 @@ def requested_notification(a: Argument) -> Conclusion | None:
         return None
     certainty, poster = a.certainty(), a.signal.current
     a.blame(Role.TRIGGER, "made it ready", certainty, process=poster, launched=poster)
-    a.brief.rule_out(Cause.KILLED_BY_PROCESS, "it had asked for this signal itself")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, "it had asked for this signal itself")
     summary = (
         f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} as it had asked for:"
         f" {wording.name(poster)} {_SAYS[mechanism]}"

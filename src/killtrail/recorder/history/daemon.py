@@ -15,7 +15,7 @@ from killtrail.recorder.history.drain import Drain
 from killtrail.recorder.history.store import History, Limits
 from killtrail.recorder.history.wakeup import Bell
 from killtrail.recorder.pins import Pins
-from killtrail.recorder.rings import Box
+from killtrail.recorder.rings import RingBuffers
 
 _POLL_S: Final = 1.0
 _PRUNE_S: Final = 60.0
@@ -36,7 +36,11 @@ Listener = Callable[[list[Recorded]], None]
 
 def drain_once(limits: Limits) -> Report:
     """Drains what waits, prunes, and leaves: the save at shutdown."""
-    with contextlib.closing(Box(Pins())) as box, History(writable=True) as history, _alone(history):
+    with (
+        contextlib.closing(RingBuffers(Pins())) as box,
+        History(writable=True) as history,
+        _alone(history),
+    ):
         drain = Drain(box, history)
         events = drain.turn()
         history.prune(limits, int(time.time()))
@@ -50,7 +54,11 @@ def run(limits: Limits, listener: Listener | None, complain: Callable[[str], Non
     is overwritten meanwhile is counted as lost. Raises `UnavailableError` where another daemon runs.
     """
     total = 0
-    with contextlib.closing(Box(Pins())) as box, History(writable=True) as history, _alone(history):
+    with (
+        contextlib.closing(RingBuffers(Pins())) as box,
+        History(writable=True) as history,
+        _alone(history),
+    ):
         drain = Drain(box, history)
         with Bell(Pins()) as bell, _stop_signals() as stop:
             bell.also(stop.fd)

@@ -12,7 +12,7 @@ from killtrail.host import boot
 from killtrail.model.events import Recorded
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.history.store import History
-from killtrail.recorder.rings import Box, Slot
+from killtrail.recorder.rings import RingBuffers, Slot
 
 if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder
@@ -49,7 +49,7 @@ def progress_from(text: str, armed_ns: int) -> Progress:
 class Drain:
     """One box, one history file."""
 
-    def __init__(self, box: Box, history: History) -> None:
+    def __init__(self, box: RingBuffers, history: History) -> None:
         self._box, self._history = box, history
         self._host = boot.this_host()
         self._decoder: Decoder = box.decoder()

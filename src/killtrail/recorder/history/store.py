@@ -25,7 +25,7 @@ from killtrail.model.events import (
     KernelLine,
     ManagerAsked,
     OomVictimMarked,
-    ParentDied,
+    OrphanedBy,
     ProcessExited,
     Recorded,
     SignalSent,
@@ -59,7 +59,7 @@ CREATE INDEX IF NOT EXISTS exits_by_time ON exits (boot, time_ns);
 """
 _KINDS: Final[dict[type, str]] = {
     ProcessExited: "exit",
-    ParentDied: "will",
+    OrphanedBy: "will",
     ThreadDied: "thread",
     ImageReplaced: "replaced",
     KernelLine: "note",
