@@ -1,15 +1,18 @@
 """One boot of the history file as a source."""
 
+import heapq
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from killtrail.errors import UnavailableError
+from killtrail.host import boot
 from killtrail.model import codec
+from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
+    Event,
     ImageReplaced,
     KernelLine,
-    Loss,
     ManagerAsked,
-    Note,
     OomVictimMarked,
     OrphanedBy,
     ParseProblem,
@@ -19,10 +22,14 @@ from killtrail.model.events import (
     ThreadDied,
 )
 from killtrail.model.process import Key
+from killtrail.model.query import Query, Window, key_of
 from killtrail.model.verdict import Host
-from killtrail.recorder.history.store import BootRow, History
-from killtrail.sources.base import Source, Wanted
+from killtrail.recorder.history import paths
+from killtrail.sources.base import Descriptor, Source, Usable
 from killtrail.sources.shared_sender import completed
+
+if TYPE_CHECKING:
+    from killtrail.recorder.history.store import BootRow, History
 
 _PROBLEMS_KEPT: Final = 100
 
@@ -31,70 +38,46 @@ class HistorySource:
     """Answers from the file; rows that can't be read are counted and passed over."""
 
     id = "history"
+    exact = True
 
-    def __init__(self, history: History, row: BootRow, host: Host) -> None:
+    def __init__(self, history: "History", row: "BootRow", host: Host) -> None:
         self._history = history
         self._row = row
         self.host = host
         self._problems: list[ParseProblem] = []
 
     @property
-    def armed_ns(self) -> int | None:
-        """When the recorder behind it was first armed in that boot."""
-        return self._row.armed_ns
+    def names(self) -> tuple[str, ...]:
+        """The file."""
+        return (str(self._history.path),)
 
-    def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
-        """Ends of processes, oldest first."""
-        kinds = ("exit", "ordinary") if wanted.ordinary else ("exit",)
-        # Relations are checked behind the query, so a limit may only go into it without one.
-        most = wanted.most
-        if wanted.parent is not None or wanted.pipe is not None:
-            most = None
-        found = [
-            e
-            for kind in kinds
-            for e in self._events(kind, wanted.pid, most, wanted.since_ns, wanted.until_ns)
-            if isinstance(e, ProcessExited) and wanted.relates(e)
+    def events(self, query: Query) -> Iterator[Event]:
+        """What the file holds for this query, the newest first."""
+        streams = [
+            self._of(kind, query) for kind, classes in _KINDS.items() if query.wants(*classes)
         ]
-        found.sort(key=lambda e: e.time_ns)
-        yield from found[-wanted.most :] if wanted.most else found
+        yield from heapq.merge(*streams, key=lambda e: -e.time_ns)
 
-    def signals(self, pid: int | None) -> Iterator[SignalSent]:
-        """Signals sent to a process number, oldest first."""
-        for event in self._events("signal", pid):
-            if isinstance(event, SignalSent):
-                yield self._completed(event)
+    def _of(self, kind: str, query: Query) -> Iterator[Recorded]:
+        if kind == "will":
+            if query.key is not None:
+                yield from self._orphaned(query.key)
+            return
+        if kind == "note" and query.pid is not None:
+            return
+        if kind == "ordinary" and not query.ordinary:
+            return
+        pid = query.key.tgid if query.key is not None else query.pid
+        for event in self._events(kind, pid, query.window):
+            found = self._completed(event) if isinstance(event, SignalSent) else event
+            if query.wants(type(found)) and _meant(found, query):
+                yield found
 
-    def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
-        """OOM marks on a process number."""
-        for event in self._events("oom", pid):
-            if isinstance(event, OomVictimMarked):
-                yield event
-
-    def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
+    def _orphaned(self, key: Key) -> Iterator[OrphanedBy]:
         body = self._history.will(self._row.row, key)
         event = self._decoded("will", body) if body is not None else None
-        return event if isinstance(event, OrphanedBy) else None
-
-    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
-        """Signals for which this process was `current`, in that time."""
-        for event in self._events("signal", None, None, since_ns, until_ns):
-            if isinstance(event, SignalSent) and event.current.key.same_life(sender):
-                yield self._completed(event)
-
-    def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
-        """Kernel lines and managers' clients of that time."""
-        for event in self._events("note", None, None, since_ns, until_ns):
-            if isinstance(event, KernelLine | ManagerAsked):
-                yield event
-
-    def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
-        """Threads of a process number that ended while their process went on."""
-        for kind in ("thread", "replaced"):
-            for event in self._events(kind, pid):
-                if isinstance(event, ThreadDied | ImageReplaced):
-                    yield event
+        if isinstance(event, OrphanedBy):
+            yield event
 
     def _completed(self, event: SignalSent) -> SignalSent:
         if not event.act or event.lineage or not event.origin.where.startswith("victims:"):
@@ -106,27 +89,23 @@ class HistorySource:
         event = self._decoded(place, body) if body else None
         return event if isinstance(event, SignalSent) else None
 
-    def loss(self) -> Loss:
-        """What record knew to be lost before it could drain it."""
-        return Loss(self._row.lost, self.complete_since(), tuple(self._problems))
-
-    def complete_since(self, sig: int | None = None) -> int:  # noqa: ARG002
-        """From the last gap (pruned rows are one), else from arming."""
-        return max(self._row.complete_ns, self._row.armed_ns or 0)
+    def coverage(self) -> Coverage:
+        """From the last gap (pruned rows are one), else from arming; what `record` knew to be lost."""
+        since = max(self._row.complete_ns, self._row.armed_ns or 0)
+        return Coverage(
+            lost=self._row.lost,
+            complete_from_ns=since,
+            requests_from_ns=since,
+            creators_from_ns=self._row.armed_ns,
+            problems=tuple(self._problems),
+        )
 
     def close(self) -> None:
         """Closes the file (shared by all boots: closing twice is harmless)."""
         self._history.close()
 
-    def _events(
-        self,
-        kind: str,
-        pid: int | None,
-        most: int | None = None,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Iterator[Recorded]:
-        rows = self._history.bodies(self._row.row, kind, pid, most, since_ns, until_ns)
+    def _events(self, kind: str, pid: int | None, window: Window) -> Iterator[Recorded]:
+        rows = self._history.bodies(self._row.row, kind, pid, window)
         for place, body in rows:
             event = self._decoded(place, body)
             if event is not None:
@@ -141,11 +120,69 @@ class HistorySource:
             return None
 
 
-def open_all(running: Host) -> list[Source]:
-    """Every boot on record as a source; the running boot with its clock offset of now."""
+_KINDS: Final[dict[str, tuple[type[Event], ...]]] = {
+    "signal": (SignalSent,),
+    "exit": (ProcessExited,),
+    "ordinary": (ProcessExited,),
+    "oom": (OomVictimMarked,),
+    "thread": (ThreadDied,),
+    "replaced": (ImageReplaced,),
+    "note": (KernelLine, ManagerAsked),
+    "will": (OrphanedBy,),
+}
+"""Kinds of rows, and what they hold."""
+
+
+def _meant(event: Recorded, query: Query) -> bool:
+    if isinstance(event, ProcessExited) and not query.relates(event):
+        return False
+    if query.sender is not None:
+        return isinstance(event, SignalSent) and event.current.key.same_life(query.sender)
+    key = key_of(event)
+    return query.key is None or (key is not None and key.same_life(query.key))
+
+
+def open_all() -> list[Source]:
+    """Every recorded boot as a source; the running boot with its clock offset of now."""
+    from killtrail.recorder.history.store import History  # noqa: PLC0415 -- sqlite3 takes 6 ms
+
+    running = boot.this_host()
     history = History(writable=False)
     sources: list[Source] = []
     for row in history.boots():
         host = running if row.host.boot.boot_id == running.boot.boot_id else row.host
         sources.append(HistorySource(history, row, host))
     return sources
+
+
+def _probe() -> Usable:
+    try:
+        path = paths.default_path()
+        if not paths.exists(path):
+            return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
+        from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms
+
+        count = store.boots_on_record(path)
+    except PermissionError:
+        return Usable(
+            usable=False,
+            says="history may be read by root and group adm only",
+            remedy="sudo killtrail why ...",
+        )
+    except UnavailableError as error:
+        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
+    return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} recorded")
+
+
+DESCRIPTOR: Final = Descriptor(
+    id="history",
+    what="what `killtrail record` saved to disk, earlier boots too",
+    yields="as bpf",
+    silent_about="what happened while neither `record` nor the recorder was running",
+    needs="a past `killtrail record` or shutdown save; reading as root or group adm",
+    clock="boot",
+    completeness="complete while record was running, up to its size and age; losses are counted",
+    places=("/var/lib/killtrail/history.db",),
+    probe=_probe,
+    open_here=open_all,
+)

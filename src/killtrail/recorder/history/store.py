@@ -32,6 +32,7 @@ from killtrail.model.events import (
     ThreadDied,
 )
 from killtrail.model.process import Key
+from killtrail.model.query import Window
 from killtrail.model.verdict import Host
 from killtrail.recorder.history.paths import default_path
 
@@ -152,15 +153,9 @@ class History:
         ]
 
     def bodies(
-        self,
-        boot: int,
-        kind: str,
-        pid: int | None = None,
-        most: int | None = None,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
+        self, boot: int, kind: str, pid: int | None, window: Window
     ) -> Iterator[tuple[str, str]]:
-        """(place, JSON) of the events of a kind, oldest first; only the newest `most` if given.
+        """(place, JSON) of the events of a kind, the newest first, read as far as the caller reads.
 
         `exit` gives deaths by signal and asked ones, `ordinary` all other exits.
         """
@@ -169,16 +164,16 @@ class History:
         where, values = "boot = ? AND kind = ?", [boot, kind]
         for condition, value in (
             ("pid = ?", pid),
-            ("time_ns >= ?", since_ns),
-            ("time_ns <= ?", until_ns),
+            ("time_ns >= ?", window.since_ns),
+            ("time_ns <= ?", window.until_ns),
         ):
             if value is not None:
                 where, values = f"{where} AND {condition}", [*values, value]
-        rows = self._rows(
-            f"SELECT place, body FROM {table} WHERE {where} ORDER BY time_ns DESC LIMIT ?",  # noqa: S608 -- names from this file
-            (*values, -1 if most is None else most),
-        )
-        yield from reversed(rows)
+        query = f"SELECT place, body FROM {table} WHERE {where} ORDER BY time_ns DESC"  # noqa: S608 -- names from this file
+        try:
+            yield from self._db.execute(query, values)
+        except _BROKEN as error:
+            raise _unreadable(self.path, error) from error
 
     def at(self, boot: int, place: str) -> str | None:
         """JSON of the event that lay at a place of the box, of the latest arming that has one."""

@@ -16,6 +16,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.sources.logs.stream import WALL, text_format
 
 ID: Final = "ausearch"
 _HEAD: Final = re.compile(
@@ -168,3 +169,15 @@ def _time(head: re.Match[bytes]) -> int | None:
         passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
         return (passed.days * 86_400 + passed.seconds) * NS + int(head["ms"]) * 1_000_000
     return None
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    WALL,
+    what="`ausearch -i` text",
+    yields="signal calls and their targets",
+    silent_about="launch chains; names that hold ` exe=` make a record unreadable",
+    says_of_clock="wall clock, local time of the host that printed it",
+)

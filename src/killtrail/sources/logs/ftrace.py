@@ -13,6 +13,7 @@ from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
+from killtrail.sources.logs.stream import SINCE_BOOT, text_format
 
 ID: Final = "ftrace"
 _LINE: Final = re.compile(
@@ -115,3 +116,15 @@ def _exited(piece: Piece, offset: int, match: re.Match[bytes]) -> ProcessExited 
 
 
 _EVENTS: Final = {b"signal_generate": _generated, b"sched_process_exit": _exited}
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    SINCE_BOOT,
+    what="text of ftrace, `trace-cmd report` and `perf script`",
+    yields="signal_generate: signal, target, and the task that was running",
+    silent_about="whether that task sent it, where no signal call did (timers, terminals)",
+    says_of_clock="seconds since boot; the date is not in it",
+)

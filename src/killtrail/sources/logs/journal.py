@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from killtrail.files.opened import CHUNK, Piece
+from killtrail.sources.base import Descriptor, Match, Opened, Source
 from killtrail.sources.logs.kernel_lines import Line
+from killtrail.sources.logs.stream import WALL, Stream
 
 ID: Final = "journal"
 MAGIC: Final = b"LPKSHHRH"
@@ -118,3 +120,38 @@ def _spill(argv: list[str], spill: Any) -> str | None:  # noqa: ANN401 -- tempfi
                 return f"only its first {written} bytes of JSON"
     process.wait(_SECONDS)
     return None
+
+
+def _opened(pieces: list[Piece]) -> Opened:
+    from killtrail.sources.logs.kernlog import parse_journal  # noqa: PLC0415 -- it imports this
+
+    sources: list[Source] = []
+    problems: list[tuple[str, str]] = []
+    for piece in pieces:
+        text: Piece | None = piece
+        if piece.head().startswith(MAGIC):
+            piece.close()
+            text = from_binary(piece.path)
+        if text is None:
+            what = "journalctl could not read it, or is missing (apt-get install systemd)"
+            problems.append((piece.path, what))
+        else:
+            sources.append(Stream(ID, text, parse_journal, WALL))
+    return Opened(tuple(sources), tuple(problems))
+
+
+DESCRIPTOR: Final = Descriptor(
+    id=ID,
+    what="systemd's journal: its files, or `journalctl -o json`",
+    yields="as kernlog; units that were stopped, killed, timed out, missed their watchdog or ran out of"
+    " memory; who asked for a shutdown",
+    silent_about="which client asked systemd; signals of other programs",
+    needs="the file; journalctl for binary files",
+    clock="wall clock",
+    completeness="what journald kept; rate limits drop entries",
+    places=("/var/log/journal", "/run/log/journal"),
+    looks=lambda _piece, sample: (
+        Match.WHOLE if sample.startswith(MAGIC) or looks(sample) else Match.NO
+    ),
+    open_files=_opened,
+)

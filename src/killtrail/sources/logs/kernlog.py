@@ -9,6 +9,7 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.files.opened import Piece
 from killtrail.model import signals as sg
+from killtrail.model.clock import Boot
 from killtrail.model.events import (
     Event,
     HostEvent,
@@ -19,6 +20,7 @@ from killtrail.model.events import (
 from killtrail.model.process import Key, Process
 from killtrail.sources.logs import journal, oom, syslog_services
 from killtrail.sources.logs.kernel_lines import Line, lines
+from killtrail.sources.logs.stream import SINCE_BOOT, UNTIMED, WALL, text_format
 
 ID: Final = "kernlog"
 # arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
@@ -224,3 +226,27 @@ def _host(line: Line, time_ns: int, origin: Provenance) -> HostEvent | None:
             int(code["code"], 16) if code else None,
         )  # fmt: skip
     return None
+
+
+def _clock(sample: bytes) -> Boot:
+    return {True: WALL, False: SINCE_BOOT, None: UNTIMED}[dated(sample)]
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    _clock,
+    what="the kernel's log: dmesg, `dmesg -T`, console, kern.log, messages, syslog, /dev/kmsg",
+    yields="OOM kills with trigger, limit and candidates, faults and traps, broken memory, panics and what"
+    " came before them; what systemd, cron, sshd and sudo wrote beside it",
+    silent_about="signals that processes sent",
+    says_of_clock="seconds since boot, or the date that syslog put before it",
+    places=(
+        "/var/log/kern.log*",
+        "/var/log/messages*",
+        "/var/log/syslog*",
+        "/var/log/auth.log*",
+        "/var/log/secure*",
+    ),
+)

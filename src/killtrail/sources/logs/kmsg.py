@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from killtrail.host import boot
-from killtrail.sources.kept import Kept
+from killtrail.sources.base import Source
 
 _DEVICE: Final = "/dev/kmsg"
 _RECORD: Final = re.compile(rb"(\d{1,18}),\d+,(\d{1,18}),[^;]*;([^\n]*)")
@@ -21,7 +21,7 @@ _KERNEL: Final = 0
 _BEFORE_NS: Final = 30_000_000_000
 
 
-def open_ring(since_ns: int = 0) -> Kept | None:
+def open_ring(since_ns: int = 0) -> Source | None:
     """The ring as it is now, as evidence of this boot; None where it may not be read.
 
     `since_ns`: on the boot clock; a little more is read, for reports that begin before.
@@ -41,7 +41,7 @@ def open_ring(since_ns: int = 0) -> Kept | None:
 
 
 # The kernel is silent most of the time; then nothing is imported to read it.
-def _stream(fd: int, size: int) -> Kept:
+def _stream(fd: int, size: int) -> Source:
     from killtrail.files.opened import Piece  # noqa: PLC0415
     from killtrail.sources.logs import kernlog  # noqa: PLC0415
     from killtrail.sources.logs.stream import Stream  # noqa: PLC0415

@@ -13,6 +13,8 @@ from killtrail.model.clock import NS
 from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
+from killtrail.sources.base import Descriptor, Match, Opened
+from killtrail.sources.logs.stream import WALL, Stream
 
 ID: Final = "lastlog"
 _RECORD: Final = struct.Struct("<I32s256s")
@@ -67,3 +69,21 @@ def _event(
 
 def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _opened(pieces: list[Piece]) -> Opened:
+    return Opened(tuple(Stream(ID, piece, parse, WALL) for piece in pieces))
+
+
+DESCRIPTOR: Final = Descriptor(
+    id=ID,
+    what="when each user last logged in, by uid",
+    yields="that the machine was up then, and who had logged in",
+    silent_about="logins before the last",
+    needs="the file; no root, nothing installed",
+    clock="wall clock",
+    completeness="one record a user",
+    places=("/var/log/lastlog",),
+    looks=lambda piece, _sample: Match.WHOLE if looks(piece) else Match.NO,
+    open_files=_opened,
+)

@@ -14,6 +14,7 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.sources.logs.stream import UNTIMED, WALL, text_format
 
 ID: Final = "testimony"
 # strsignal(3) of glibc, as shells print it.
@@ -80,3 +81,15 @@ def _end(
 ) -> ProcessExited:
     process = Process(Key(int(match["pid"]), None), comm=name, user="")
     return ProcessExited(time_ns, origin, process, status & 0xFFFF, told=True)
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    lambda sample: WALL if dated(sample) else UNTIMED,
+    what="messages of shells and supervisors about their children",
+    yields="that a process exited, and by which signal",
+    silent_about="who sent it",
+    says_of_clock="a mail's date, an epoch, or only the order",
+)

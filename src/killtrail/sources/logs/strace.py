@@ -22,6 +22,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.sources.logs.stream import UNTIMED, WALL, text_format
 
 ID: Final = "strace"
 _PID: Final = re.compile(
@@ -199,3 +200,15 @@ def _unescaped(raw: bytes) -> str:
         .encode("latin-1", "backslashreplace")
         .decode("unicode_escape", "replace")
     )
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    lambda sample: WALL if dated(sample) else UNTIMED,
+    what="strace's text, with and without -f, -t and -o",
+    yields="siginfo of signals that can be caught, execs, how the traced process exited",
+    silent_about="who sent a SIGKILL: the receiving side never sees its sender",
+    says_of_clock="seconds of the epoch with -ttt, else only the order",
+)

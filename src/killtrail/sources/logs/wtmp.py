@@ -8,6 +8,7 @@ from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.sources.logs.stream import WALL, text_format
 
 ID: Final = "wtmp"
 _RECORD: Final = struct.Struct("<h2xi32s4s32s256shhiii4i20x")
@@ -70,3 +71,16 @@ def _event(record: tuple[object, ...], origin: Provenance) -> HostEvent | None:
 
 def _text(raw: object) -> str:
     return raw.rstrip(b"\0").decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else ""
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    WALL,
+    what="boots, orderly shutdowns and logins",
+    yields="whether a machine went down in order",
+    silent_about="who asked for it",
+    says_of_clock="wall clock",
+    places=("/var/log/wtmp*",),
+)

@@ -9,10 +9,12 @@ from killtrail.files.opened import Piece
 from killtrail.files.search import Window
 from killtrail.model import syscalls
 from killtrail.model.clock import Boot
-from killtrail.model.events import Event, LoginSeen, Loss, ParseProblem, SignalSent
+from killtrail.model.coverage import Coverage, Unread
+from killtrail.model.events import Event, LoginSeen, ParseProblem, SignalSent
 from killtrail.model.process import NO_ID
+from killtrail.model.query import Query
 from killtrail.model.verdict import Host
-from killtrail.sources.kept import Asked
+from killtrail.sources.base import Descriptor, Match, Opened
 from killtrail.sources.logs.audit import to_events
 from killtrail.sources.logs.audit.anomalies import Mark, marks
 from killtrail.sources.logs.audit.identity import login_of
@@ -21,6 +23,7 @@ from killtrail.sources.logs.audit.record import HEAD, head
 from killtrail.sources.logs.audit.syscall_record import EXEC_CALLS, ID, Call, parse
 from killtrail.sources.logs.audit.targets import Finder, Hit
 from killtrail.sources.logs.audit.time_ranges import in_order, spans
+from killtrail.sources.logs.stream import about
 
 _NEAR: Final = 8 << 20
 """How far around a hit the sender's failed tries are looked for."""
@@ -39,7 +42,7 @@ class AuditLog:
     """Answers by searching; nothing is loaded, indexed or kept."""
 
     id = ID
-    newest_first = True
+    exact = False
 
     def __init__(self, pieces: list[Piece], name: str | None = None) -> None:
         self._pieces = in_order(pieces)
@@ -53,45 +56,49 @@ class AuditLog:
         """The files, oldest first."""
         return tuple(piece.path for piece in self._pieces)
 
-    def events(self, asked: Asked) -> Iterator[Event]:
-        """What hit a process, with its senders' launchers; what it crashed of; who tried in vain."""
-        if asked.pid is None:
-            yield from self._all(asked)
-        else:
-            # Its clock ticks every few milliseconds: within a tick the serial tells the order.
-            yield from sorted(self._about(asked.pid, asked), key=lambda e: (e.time_ns, _serial(e)))
+    def events(self, query: Query) -> Iterator[Event]:
+        """Signals to a process with their senders' launchers; its exits; refused signals."""
+        found = self._all(query) if query.pid is None else self._of(query.pid, query)
+        return (e for e in found if query.wants(type(e)) and about(e, query))
 
-    def _about(self, pid: int, asked: Asked) -> Iterator[Event]:
-        trails = self._trails(asked)
+    def _of(self, pid: int, query: Query) -> Iterator[Event]:
+        # Its clock ticks every few milliseconds: within a tick the serial has the order.
+        order = sorted(self._about(pid, query), key=lambda e: (e.time_ns, _serial(e)))
+        return reversed(order)
+
+    def _about(self, pid: int, query: Query) -> Iterator[Event]:
+        trails = self._trails(query)
         for trail in trails:
             yield to_events.sent(trail.hit, trail, _login(trail))
-        around = list(self._around(asked, trails))
+        around = list(self._around(query, trails))
         yield from _own(pid, around)
         yield from self._crashes(pid, around)
         yield from self._by_number(pid, around, trails)
 
-    def _trails(self, asked: Asked) -> list[Trail]:
+    def _trails(self, query: Query) -> list[Trail]:
         found: list[Trail] = []
         for numeric in sorted(set(self._numeric.values())):
             pieces = [p for p in self._pieces if self._numeric[p.path] is numeric]
-            walk = Walk(Finder(asked.pid, numeric=numeric), launchers=asked.launchers)
-            walk.through(spans(pieces, asked.since_ns, asked.until_ns))
+            walk = Walk(Finder(query.pid, numeric=numeric), launchers=query.launchers)
+            walk.through(spans(pieces, query.window.since_ns, query.window.until_ns))
             if walk.finder.orphans:
                 what = f"{walk.finder.orphans} records of a target whose call is not in the log"
                 self._problems.append(ParseProblem(ID, pieces[-1].path, what))
-            found.extend(t for t in walk.trails if asked.within(t.hit.call.head.time_ns))
+            found.extend(t for t in walk.trails if query.window.covers(t.hit.call.head.time_ns))
         return found
 
     # Everything, newest first: whoever lists deaths stops when there are enough.
-    def _all(self, asked: Asked) -> Iterator[Event]:
-        for window, numeric in self._windows(asked):
-            finder = Finder(None, numeric=numeric, within=asked.within)
+    def _all(self, query: Query) -> Iterator[Event]:
+        for window, numeric in self._windows(query):
+            finder = Finder(None, numeric=numeric, within=query.window.covers)
             found: list[tuple[int, Hit | Mark]] = []
             for at in finder.spots(window):
                 hit = finder.hit(window, at)
                 if hit is not None and hit.call.signal:
                     found.append((hit.offset, hit))
-            inside = (m for m in marks(window, numeric=numeric) if asked.within(m.head.time_ns))
+            inside = (
+                m for m in marks(window, numeric=numeric) if query.window.covers(m.head.time_ns)
+            )
             found.extend((mark.offset, mark) for mark in inside)
             for _, each in sorted(found, key=lambda pair: -pair[0]):
                 yield from _converted(each)
@@ -110,9 +117,9 @@ class AuditLog:
             place = mark.piece.place(mark.offset)
             self._gaps[f"auditd was not running (it ended at {place}, {mark.head.id})"] = None
 
-    def _windows(self, asked: Asked) -> Iterator[tuple[Window, bool]]:
+    def _windows(self, query: Query) -> Iterator[tuple[Window, bool]]:
         window = Window()
-        for span in spans(self._pieces, asked.since_ns, asked.until_ns):
+        for span in spans(self._pieces, query.window.since_ns, query.window.until_ns):
             if span.asked:
                 for each in window.backwards(span.piece, span.low, span.high):
                     yield each, self._numeric[span.piece.path]
@@ -128,9 +135,9 @@ class AuditLog:
             if theirs and call.signal and call.head.event not in known:
                 yield to_events.by_number(call, pid, proven=call.pid in proven)
 
-    def _around(self, asked: Asked, trails: list[Trail]) -> Iterator[Span]:
+    def _around(self, query: Query, trails: list[Trail]) -> Iterator[Span]:
         if not trails:
-            whole = spans(self._pieces, asked.since_ns, asked.until_ns)
+            whole = spans(self._pieces, query.window.since_ns, query.window.until_ns)
             yield from (span for span in whole if span.asked)
             return
         for path in {t.hit.piece.path for t in trails}:
@@ -144,9 +151,13 @@ class AuditLog:
                     yield Span(hit.piece, low, high)
                 end = max(end, high)
 
-    def loss(self) -> Loss:
-        """The log has no count of what is missing from it, but it says when its daemon was gone."""
-        return Loss(events=None, problems=tuple(self._problems), gaps=tuple(self._gaps))
+    def coverage(self) -> Coverage:
+        """The log has no count of what is missing from it, but it says when its daemon was not running."""
+        return Coverage(
+            problems=tuple(self._problems),
+            gaps=tuple(self._gaps),
+            unread=Unread(files=tuple(p.path for p in self._pieces if p.cut)),
+        )
 
     def close(self) -> None:
         """Closes the files."""
@@ -204,3 +215,34 @@ def _login(trail: Trail) -> LoginSeen | None:
     records: list[Call] = [n.record for n in chain(trail.sender) if n.record is not None]
     same = [r for r in records if r.session == session and r.piece is trail.hit.piece]
     return login_of(same[-1] if same else trail.hit.call)
+
+
+def _looks(_piece: Piece, sample: bytes) -> Match:
+    if not looks(sample):
+        return Match.NO
+    # A kernel's log holds audit records and other lines.
+    return Match.WHOLE if sample.startswith((b"type=", b"node=")) else Match.PART
+
+
+def _opened(pieces: list[Piece]) -> Opened:
+    folders: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        folders.setdefault(piece.path.rpartition("/")[0], []).append(piece)
+    return Opened(tuple(AuditLog(together) for together in folders.values()))
+
+
+DESCRIPTOR: Final = Descriptor(
+    id=ID,
+    what="the audit log: raw, enriched, of several nodes, behind syslog, as the kernel prints it",
+    yields="who called which signal call on which process, refused and failed calls, launch chains by"
+    " execs, the login of a session, crashes, sandbox kills; with the rules of `killtrail rules` also"
+    " which process exited by itself",
+    silent_about="whether a signal had its effect; cgroup.kill, timers, terminals, tracers, the OOM killer;"
+    " x32 programs, whose calls no rule matches",
+    needs="the file; rules that record signal calls: `killtrail rules`",
+    clock="wall clock in milliseconds, with a tick of a few",
+    completeness="what the rules in force recorded; the log has no count of what is missing",
+    places=("/var/log/audit/audit.log*",),
+    looks=_looks,
+    open_files=_opened,
+)
