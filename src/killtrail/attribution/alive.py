@@ -4,7 +4,7 @@ from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
 from killtrail.attribution.case import Case
 from killtrail.attribution.context import RuleContext
-from killtrail.attribution.draft import VerdictDraft
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
@@ -12,38 +12,29 @@ from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Evidence, Verdict
+from killtrail.model.verdict import Death
 
 
-def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
+def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> VerdictDraft:
     """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
 
     `reused` says that an earlier life of the number is on record.
     """
     process = replace(case.facts.process, alive=True)
-    argument = RuleContext(case, VerdictDraft())
-    argument.draft.evidence.append(
-        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
-    )
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
+    argument = RuleContext(case, draft)
+    draft.note("procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
     summary = f"{wording.name(process)} is alive"
     if reused:
-        summary = f"pid {process.pid} now belongs to another life: {summary}"
+        summary = f"PID {process.pid} was reused: {wording.name(process)} is running"
     if stopped_by is not None:
         summary += _frozen(argument, stopped_by, process)
-    return Verdict(
-        death=Death(process, Ended.RUNNING),
-        cause=Cause.PID_REUSED if reused else Cause.ALIVE,
-        certainty=Certainty.ESTABLISHED,
-        summary=summary,
-        host=case.host,
-        links=tuple(argument.draft.links),
-        ancestry=argument.ancestry,
-        origin=origin.of(argument.head, argument.ancestry) if argument.head else None,
-        evidence=tuple(argument.draft.evidence),
-        absent=tuple(argument.draft.absent),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-    )
+    draft.ancestry = argument.ancestry
+    if argument.head is not None:
+        draft.origin = origin.of(argument.head, argument.ancestry)
+    cause = Cause.PID_REUSED if reused else Cause.ALIVE
+    conclusion = Conclusion(cause, Certainty.ESTABLISHED, summary)
+    return draft.conclude(Death(process, Ended.RUNNING), conclusion)
 
 
 def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:

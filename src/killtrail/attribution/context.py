@@ -147,7 +147,9 @@ class RuleContext:
         self.head = head
         if isinstance(record, SignalSent) and record.chain:
             return self._kept_chain(record)
-        self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
+        self.ancestry = lineage.chain(
+            head, parents, creator, self.case.orphaned_by, self.case.coverage.creators_from_ns
+        )
         return self._launchers(self.draft.cited(record))
 
     def _kept_chain(self, record: SignalSent) -> int | None:
@@ -172,7 +174,11 @@ class RuleContext:
         ]
         evidence: list[tuple[int, ...]] = []
         for ancestor in launchers:
-            will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
+            will = (
+                self.case.orphaned_by.get(ancestor.process.key)
+                if ancestor.edge == "creator"
+                else None
+            )
             if will:
                 says = f"{wording.name(will.process)} died before its children"
                 source = (self.draft.cite(will, says),)

@@ -1,48 +1,47 @@
 """One death in, one verdict out."""
 
-from killtrail.attribution import incident, origin, patterns, wording
+from killtrail.attribution import corroboration, incident, origin, patterns, wording
 from killtrail.attribution.case import Case
 from killtrail.attribution.context import RuleContext, explained
-from killtrail.attribution.draft import Conclusion, VerdictDraft
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.attribution.rules import RULES
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
-from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.causes import Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import LoginSeen, SignalRefused, SignalSent
 from killtrail.model.text import visible
-from killtrail.model.verdict import Ancestor, Death, Link, Verdict
+from killtrail.model.verdict import Death, Link, Verdict
 
 
 def judge(case: Case) -> Verdict:
     """The verdict on one death. Pure: the same case gives the same verdict."""
-    argument = explained(case, VerdictDraft())
-    conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
-    draft = argument.draft
-    _note_loss(argument)
-    ancestry: tuple[Ancestor, ...] = argument.ancestry
-    began = origin.of(argument.head, ancestry, _login(argument)) if argument.head else None
-    return Verdict(
-        death=_death(case, argument),
-        cause=conclusion.cause,
-        certainty=_held_down(conclusion, case),
-        summary=conclusion.summary,
-        host=case.host,
-        mechanism=conclusion.mechanism,
-        links=tuple(draft.links),
-        ancestry=ancestry,
-        origin=began,
-        incident=incident.of(case, argument.signal),
-        patterns=patterns.of(case, draft),
-        evidence=tuple(draft.evidence),
-        ruled_out=tuple(draft.ruled_out),
-        absent=tuple(draft.absent),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-        attempts=_attempts(argument),
+    return argue(case).finish()
+
+
+def argue(case: Case) -> VerdictDraft:
+    """The same, open for what several deaths have in common."""
+    draft = VerdictDraft(
+        case.host,
+        coverage=case.coverage,
+        second_hand=case.kept,
+        caveat=case.caveat,
+        distrust=case.distrust,
     )
+    argument = explained(case, draft)
+    conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
+    _note_loss(argument)
+    draft.conclude(_death(case, argument), conclusion)
+    draft.ancestry = argument.ancestry
+    if argument.head is not None:
+        draft.origin = origin.of(argument.head, draft.ancestry, _login(argument))
+    draft.incident = incident.of(case, argument.signal)
+    draft.patterns.extend(patterns.of(case, draft))
+    draft.attempts = _attempts(argument)
+    corroboration.weigh(draft, case.second_hand)
+    return draft
 
 
 def _login(argument: RuleContext) -> LoginSeen | None:
@@ -56,21 +55,10 @@ def _login(argument: RuleContext) -> LoginSeen | None:
     return opened
 
 
-def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
-    # not-established exactly when the cause is
-    if conclusion.cause is Cause.NOT_ESTABLISHED:
-        return Certainty.NOT_ESTABLISHED
-    # Files are text: whoever may write to them may have written this.
-    most = Certainty.LIKELY if case.kept else Certainty.ESTABLISHED
-    if case.caveat:
-        most = Certainty.POSSIBLE
-    return min(most, max(Certainty.POSSIBLE, conclusion.certainty))
-
-
 def _note_loss(argument: RuleContext) -> None:
     if argument.case.caveat:
         argument.draft.miss(argument.case.caveat, Why.NOT_RECORDED)
-    for gap in argument.case.loss.gaps[:2]:
+    for gap in argument.case.coverage.gaps[:2]:
         argument.draft.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:
         argument.draft.miss("the end of long command lines", Why.LOST)

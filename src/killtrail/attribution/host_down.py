@@ -11,7 +11,8 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
-from killtrail.model.events import HostEvent, Loss
+from killtrail.model.coverage import Coverage
+from killtrail.model.events import HostEvent
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
 from killtrail.model.verdict import Death, Host, Subject, Verdict
@@ -50,9 +51,9 @@ _KINDS: Final = (
 )  # fmt: skip
 
 
-def judge(events: Sequence[HostEvent], host: Host, loss: Loss) -> list[Verdict]:
+def judge(events: Sequence[HostEvent], host: Host, coverage: Coverage) -> list[Verdict]:
     """One verdict for each end of the machine that the events show, oldest first. Pure."""
-    verdicts = (_judge(boot, following, host, loss) for boot, following in boots(events))
+    verdicts = (_judge(boot, following, host, coverage) for boot, following in boots(events))
     return [verdict for verdict in verdicts if verdict is not None]
 
 
@@ -81,9 +82,9 @@ def _same_boot(boot: list[HostEvent], event: HostEvent) -> bool:
 
 
 def _judge(
-    boot: list[HostEvent], following: HostEvent | None, host: Host, loss: Loss
+    boot: list[HostEvent], following: HostEvent | None, host: Host, coverage: Coverage
 ) -> Verdict | None:
-    draft = VerdictDraft()
+    draft = VerdictDraft(host, coverage=coverage)
     panic = next((e for e in boot if e.kind == "panic"), None)
     orderly = [e for e in boot if e.kind in _ORDERLY]
     if panic is not None:
@@ -96,20 +97,7 @@ def _judge(
         conclusion, ended = _vanished(last, following, draft), Ended.POWER_LOSS
     else:
         return None
-    return Verdict(
-        death=Death(MACHINE, ended, last.time_ns, kind="host"),
-        cause=conclusion.cause,
-        certainty=conclusion.certainty,
-        summary=conclusion.summary,
-        host=host,
-        mechanism=conclusion.mechanism,
-        links=tuple(draft.links),
-        evidence=tuple(draft.evidence),
-        ruled_out=tuple(draft.ruled_out),
-        absent=tuple(draft.absent),
-        events_lost=loss.events,
-        problems=len(loss.problems),
-    )
+    return draft.conclude(Death(MACHINE, ended, last.time_ns, kind="host"), conclusion).finish()
 
 
 def _panicked(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> Conclusion:

@@ -2,23 +2,23 @@
 
 from killtrail.attribution import wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.draft import VerdictDraft
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.attribution.generation.explain import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import ImageReplaced, ThreadDied
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Subject, Verdict
+from killtrail.model.verdict import Death, Subject
 
 
-def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdict:
+def replaced(case: Case, event: ImageReplaced, living: Process | None) -> VerdictDraft:
     """Claim: no death. A thread called execve, and its process goes on as another program.
 
     Needs: the exec on record, by a thread that was not the leader. The kernel ends all its siblings
     then, and it takes over the leader's number.
     """
-    draft = VerdictDraft()
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
     process = living or event.process
     now = wording.command(event.process)
     cited = draft.cite(event, f"thread {event.old_tid} of pid {event.process.pid} became {now}")
@@ -33,19 +33,19 @@ def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdic
         f"{wording.name(event.process)} did not die: its thread {event.old_tid} called execve and"
         f" all its other threads ended; it went on as {now}"
     )
-    return _verdict(
-        case, draft, Death(process, Ended.RUNNING), Cause.REPLACED_BY_EXEC, summary,
-        Mechanism.EXECVE,
-    )  # fmt: skip
+    conclusion = Conclusion(
+        Cause.REPLACED_BY_EXEC, Certainty.ESTABLISHED, summary, Mechanism.EXECVE
+    )
+    return draft.conclude(Death(process, Ended.RUNNING), conclusion)
 
 
-def died(case: Case, event: ThreadDied) -> Verdict:
+def died(case: Case, event: ThreadDied) -> VerdictDraft:
     """Claim: one thread was ended, its process went on.
 
     Needs: the thread's end on record with a signal's status and no group exit: a seccomp filter
     with KILL_THREAD, or a bug in the kernel (its functions on the stack of the end).
     """
-    draft = VerdictDraft()
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
     sig = event.status & 0x7F
     name = wording.thread(event.process)
     oops = bool(set(event.stack) & OOPS_STACK)
@@ -69,28 +69,4 @@ def died(case: Case, event: ThreadDied) -> Verdict:
     thread = (event.process.tid or 0, event.process.thread or "")
     death = Death(event.process, Ended.SIGNAL, event.time_ns, event.status, thread)
     mechanism = (Mechanism.OOPS if oops else Mechanism.SECCOMP) if known else None
-    return _verdict(case, draft, death, cause, summary, mechanism)
-
-
-def _verdict(
-    case: Case,
-    draft: VerdictDraft,
-    death: Death,
-    cause: Cause,
-    summary: str,
-    mechanism: Mechanism | None,
-) -> Verdict:
-    sure = Certainty.NOT_ESTABLISHED if cause is Cause.NOT_ESTABLISHED else Certainty.ESTABLISHED
-    return Verdict(
-        death=death,
-        cause=cause,
-        certainty=sure,
-        summary=summary,
-        host=case.host,
-        mechanism=mechanism,
-        links=tuple(draft.links),
-        evidence=tuple(draft.evidence),
-        ruled_out=tuple(draft.ruled_out),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-    )
+    return draft.conclude(death, Conclusion(cause, Certainty.ESTABLISHED, summary, mechanism))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import procfs
-from killtrail.inquiry import ask, open_sources, target
-from killtrail.model.query import Filter
+from killtrail.inquiry import answers
 from killtrail.observe import bait
 
 if TYPE_CHECKING:
@@ -76,10 +75,8 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
 def _ask(key: "Key") -> "Verdict":
     until = time.monotonic() + _PATIENCE_S
     while True:
-        fusion = open_sources.choose("0").fusions[0]
-        found = ask.why(fusion, target.parse(str(key.tgid)), Filter(), this_host=False)
-        mine = [v for v in found if v.death.process.key.same_life(key)]
-        if mine:
-            return mine[-1]
+        found = answers.of_process(key)
+        if found is not None:
+            return found
         if time.monotonic() > until:
-            raise NoSuchDeathError(f"the end of pid {key.tgid} is not on record")
+            raise NoSuchDeathError(f"the exit of PID {key.tgid} is not recorded")

@@ -14,10 +14,10 @@ from typing import Final
 from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import KilltrailError
 from killtrail.host import boot, procfs
-from killtrail.inquiry import ask, open_sources, target
+from killtrail.inquiry import answers
 from killtrail.model.causes import Cause
+from killtrail.model.events import Provenance
 from killtrail.model.process import Process
-from killtrail.model.query import Filter
 from killtrail.model.verdict import Verdict
 
 _SCRIPTS: Final = {
@@ -84,28 +84,18 @@ def _scratch() -> Iterator[str]:
 
 
 def _ask(victim: Process) -> list[Verdict]:
-    fusion = open_sources.choose("0").fusions[0]
-    wanted = target.parse(str(victim.pid))
     until = time.monotonic() + _PATIENCE
     while True:
-        verdicts = ask.why(fusion, wanted, Filter(), this_host=False)
-        mine = [v for v in verdicts if v.death.process.key.same_life(victim.key)]
-        if mine or time.monotonic() > until:
-            return mine
-        fusion = open_sources.choose("0").fusions[0]
+        found = answers.of_process(victim.key)
+        if found is not None or time.monotonic() > until:
+            return [found] if found is not None else []
 
 
-# What an unprivileged parent knows of its child's death: waitpid's status, and no more.
+# An unprivileged parent knows its child's wait status, and no more.
 def _unwatched(victim: Process, returncode: int) -> Verdict:
-    from killtrail.attribution.case import Case, Facts  # noqa: PLC0415
-    from killtrail.attribution.engine import judge  # noqa: PLC0415
-    from killtrail.model.events import Loss, ProcessExited, Provenance  # noqa: PLC0415
-
     status = -returncode if returncode < 0 else returncode << 8
-    end = ProcessExited(
-        boot.now_ns(), Provenance("waitpid", f"pid {os.getpid()}'s child"), victim, status
-    )
-    verdict = judge(Case(Facts(victim, end), boot.this_host(), Loss(events=None), watched=False))
+    origin = Provenance("waitpid", f"child of pid {os.getpid()}")
+    verdict = answers.of_wait_status(victim, status, origin, boot.now_ns())
     if verdict.cause is not Cause.NOT_ESTABLISHED:
         raise KilltrailError("the demo's victim was not killed")
     return verdict

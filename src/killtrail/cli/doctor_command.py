@@ -7,8 +7,8 @@ from pathlib import Path
 
 from killtrail.cli import options
 from killtrail.host import privilege
+from killtrail.sources import catalogue
 from killtrail.sources.base import Descriptor, Usable
-from killtrail.sources.catalogue import CATALOGUE
 
 
 def build() -> options.Parser:
@@ -21,7 +21,7 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command."""
     build().parse_args(words)
-    found = [(d, d.probe()) for d in CATALOGUE]
+    found = [(d, d.probe()) for d in catalogue.here() if d.probe is not None]
     lines = [*_summary(found), "", "sources"]
     for descriptor, usable in found:
         lines.extend(_source(descriptor, usable))
@@ -64,7 +64,7 @@ def _host() -> Iterator[str]:
     may = privilege.may_load_bpf()
     yield f"this user may {'load' if may else 'not load'} BPF" + ("" if may else ": use sudo")
     yield _symbols()
-    from killtrail.inquiry import host_logs  # noqa: PLC0415
+    from killtrail.sources import host_logs  # noqa: PLC0415
 
     logs = ", ".join(host_logs.paths())
     yield f"logs that why asks too: {logs or 'none that this user may read'}, /dev/kmsg, the journal"

@@ -1,10 +1,11 @@
 """The screen for a host where nothing can be asked: what was looked at, and what to enable."""
 
+import argparse
 import os
 import sys
 
-from killtrail.errors import UnavailableError
-from killtrail.inquiry.open_sources import Choice
+from killtrail.errors import NoSuchDeathError, UnavailableError
+from killtrail.inquiry.question import Answer
 from killtrail.model.text import visible
 
 _LOGS = (
@@ -28,20 +29,36 @@ logs copied from another host:
 """
 
 
-def show(choice: Choice, target: str) -> int:
-    """Prints it; the exit code of `no usable source`."""
+def show(answer: Answer, args: argparse.Namespace) -> int:
+    """Prints what was looked at; the exit code: no such death, or no usable source."""
+    target = ", ".join(args.targets)
+    if args.paths or answer.covered:
+        return _no_such_death(answer, target, args.paths)
     write = sys.stderr.write
-    write(f"killtrail: nothing here has {visible(target)} on record\n")
+    write(f"killtrail: no record of {visible(target)} on this host\n")
     write("what was looked at:\n")
-    for reason in choice.unusable:
+    for reason in answer.unusable:
         write(f"  {visible(reason)}\n")
-    if choice.remedy:
-        write(f"  try: {choice.remedy}\n")
+    if answer.remedy:
+        write(f"  try: {answer.remedy}\n")
     for name, places, remedy in _LOGS:
         there = [place for place in places if os.access(place, os.R_OK)]
-        state = f"no word of it in {', '.join(there)}"
+        state = f"not mentioned in {', '.join(there)}"
         if not there:
             state = f"none that this user may read ({', '.join(places)}; try: {remedy})"
         write(f"  {name}: {state}\n")
     write(_ELSEWHERE)
     return UnavailableError.exit_code
+
+
+def _no_such_death(answer: Answer, target: str, paths: list[str] | None) -> int:
+    if paths:
+        asked = ", ".join(sorted(set(answer.consulted)))
+        what = "end of the machine" if target == "host" else f"death of {target}"
+        raise NoSuchDeathError(
+            f"no {what} in these files (asked: {asked})",
+            f"killtrail list --from {' '.join(paths)}",
+        )
+    raise NoSuchDeathError(
+        f"no death of {target} is recorded ({'; '.join(answer.covered)})", "killtrail list --all"
+    )

@@ -1,17 +1,22 @@
 """RuleContext parsing that commands share."""
 
 import argparse
+import contextlib
 import re
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from killtrail.errors import UsageError
-from killtrail.model.clock import NS, Boot
-from killtrail.model.query import Filter
+from killtrail.model.clock import NS
+from killtrail.model.query import Window
 from killtrail.report.columns import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from killtrail.inquiry.question import Question
+    from killtrail.model.target import Target
 
 _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
@@ -95,17 +100,48 @@ def duration(text: str) -> int:
     return seconds
 
 
-def narrow(args: argparse.Namespace, boot: Boot, now_wall_ns: int) -> Filter:
-    """The filter that the options ask for, on one boot's clock."""
-    return Filter(
-        since_ns=_boot_ns(args.since, boot, now_wall_ns),
-        until_ns=_boot_ns(args.until, boot, now_wall_ns),
-        most=args.n,
+def question(
+    args: argparse.Namespace,
+    targets: "tuple[Target, ...]",
+    evidence: tuple[str, ...],
+    *,
+    ordinary: bool = False,
+    each: bool = True,
+) -> "Question":
+    """The question that the options ask. Raises `UsageError` for what is no time."""
+    from killtrail.inquiry.question import Question  # noqa: PLC0415 -- other commands ask none
+
+    now = time.time_ns()
+    return Question(
+        targets=targets,
+        window=Window(
+            None if args.since is None else parse_time(args.since, now),
+            None if args.until is None else parse_time(args.until, now),
+        ),
+        newest=args.n,
+        everything=bool(targets) and args.all,
+        boot=args.boot,
+        node=args.node,
+        ordinary=ordinary,
+        evidence=evidence,
+        each=each,
     )
 
 
-def _boot_ns(text: str | None, boot: Boot, now_wall_ns: int) -> int | None:
-    return None if text is None else parse_time(text, now_wall_ns) - (boot.offset_ns or 0)
+@contextlib.contextmanager
+def evidence(paths: list[str] | None) -> "Iterator[tuple[str, ...]]":
+    """The paths of --from; `-` is standard input, kept in an unnamed temporary file meanwhile."""
+    if not paths or "-" not in paths:
+        yield tuple(paths or ())
+        return
+    import shutil  # noqa: PLC0415 -- only for a pipe
+    import sys  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.NamedTemporaryFile(prefix="killtrail-stdin-") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield tuple(copy.name if path == "-" else path for path in paths)
 
 
 def parse_time(text: str, now_wall_ns: int) -> int:

@@ -5,9 +5,7 @@ from typing import Final
 
 from killtrail.cli import options
 from killtrail.errors import UnavailableError
-from killtrail.host import boot, privilege
-from killtrail.inquiry.cases import case_of
-from killtrail.inquiry.merged import Fusion
+from killtrail.host import privilege
 from killtrail.model.events import ProcessExited, Recorded
 from killtrail.recorder import arming
 from killtrail.recorder.history import daemon
@@ -69,17 +67,12 @@ def _to_journal(events: list[Recorded]) -> None:
     ends = [e for e in events if isinstance(e, ProcessExited) and e.signal]
     if not ends:
         return
-    from killtrail.attribution.engine import judge  # noqa: PLC0415
+    from killtrail.inquiry import answers  # noqa: PLC0415
     from killtrail.report.export import journal  # noqa: PLC0415
-    from killtrail.sources.history import open_all  # noqa: PLC0415
 
-    running = boot.this_host()
-    sources = [s for s in open_all(running) if s.host.boot.boot_id == running.boot.boot_id]
-    fusion = Fusion(sources)
-    for end in ends:
+    for verdict in answers.of_exits(ends):
         try:
-            journal.send(judge(case_of(fusion, end.process.key, end)))
+            journal.send(verdict)
         except OSError as error:
             _complain(f"neither journal nor syslog takes entries: {error}")
             break
-    fusion.close()

@@ -9,7 +9,8 @@ from killtrail.host import boot
 from killtrail.recorder.pins import FOLDER, Pins
 from killtrail.recorder.rings import RingBuffers
 from killtrail.report.when import moment
-from killtrail.sources.catalogue import CATALOGUE
+from killtrail.sources import catalogue
+from killtrail.sources.base import Usable
 
 
 def build() -> options.Parser:
@@ -20,8 +21,8 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command."""
     build().parse_args(words)
-    for source in CATALOGUE:
-        usable = source.probe()
+    for source in catalogue.here():
+        usable = source.probe() if source.probe else Usable(usable=False, says="?")
         sys.stdout.write(f"{source.id:<9}{usable.says}\n")
         if not usable.usable:
             continue

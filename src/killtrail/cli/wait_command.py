@@ -3,13 +3,9 @@
 import sys
 from typing import Final
 
-from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.engine import judge
 from killtrail.cli import options, output
-from killtrail.host import boot
-from killtrail.inquiry import ask, open_sources, target
-from killtrail.model.events import Loss, ProcessExited, Provenance
-from killtrail.model.query import Filter
+from killtrail.inquiry import answers
+from killtrail.model.events import Provenance
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
 from killtrail.observe.wait import Ended, Life
@@ -55,24 +51,14 @@ def main(words: list[str]) -> int:
             f"pid {args.pid} is a zombie: it has ended{' before' if ended.before else ''}, and {holder}"
             " has not reaped it; nothing that it could do is left\n"
         )
-    output.show([_recorded(ended) or _told(ended)], args)
+    output.show([_explained(ended)], args)
     return 0
 
 
-# A recorder, where one is armed, knows the killer as well.
-def _recorded(ended: Ended) -> Verdict | None:
-    fusion = open_sources.choose().current()
-    if fusion is None:
-        return None
-    wanted = target.parse(f"pid:{ended.process.pid}")
-    found = ask.why(fusion, wanted, Filter(), this_host=False)
-    mine = [v for v in found if v.death.process.key.same_life(ended.process.key)]
-    return mine[-1] if mine else None
-
-
-def _told(ended: Ended) -> Verdict:
-    where = f"pidfd of {ended.process.pid}"
-    end = ProcessExited(ended.time_ns, Provenance("pidfd", where), ended.process, ended.status)
-    return judge(
-        Case(Facts(ended.process, end), boot.this_host(), Loss(events=None), watched=False)
-    )
+def _explained(ended: Ended) -> Verdict:
+    # A recorder, where one is armed, knows the sender as well.
+    recorded = answers.of_process(ended.process.key)
+    if recorded is not None:
+        return recorded
+    origin = Provenance("pidfd", f"pidfd of {ended.process.pid}")
+    return answers.of_wait_status(ended.process, ended.status, origin, ended.time_ns)

@@ -9,8 +9,8 @@ from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
 from killtrail.inquiry import target as targets
 from killtrail.inquiry.follow import DeathFollower, SignalFollower
-from killtrail.inquiry.target import Target
 from killtrail.model import signals as sg
+from killtrail.model.target import Target
 from killtrail.model.verdict import Verdict
 
 _EXAMPLES = """  killtrail watch

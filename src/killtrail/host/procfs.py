@@ -163,6 +163,19 @@ def pids(root: Path = PROC) -> Iterator[int]:
     yield from sorted(int(name) for name in names if name.isdecimal())
 
 
+def own_family() -> frozenset[int]:
+    """This process, and those above it that were started for it (sudo killtrail, a shell script)."""
+    found, pid = set(), os.getpid()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        stat = read_stat(pid)
+        pid = stat.ppid if stat else 0
+        argv = read_argv(pid) if pid > 1 else None
+        if argv is None or not any("killtrail" in word for word in argv.words):
+            break
+    return frozenset(found)
+
+
 def tasks(pid: int) -> list[str]:
     """Numbers of its threads; none for what is gone."""
     try:

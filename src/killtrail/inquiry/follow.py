@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 from killtrail.attribution.engine import judge
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
-from killtrail.inquiry import cases
-from killtrail.inquiry.merged import Fusion
+from killtrail.inquiry import recorded
+from killtrail.inquiry.merged import Merged
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.verdict import Verdict
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import Pins
 from killtrail.recorder.private_recorder import PrivateRecorder
 from killtrail.recorder.rings import Slot
+from killtrail.sources import bpf
 from killtrail.sources.bpf import BpfSource
-from killtrail.sources.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from killtrail.model.clock import Boot
@@ -24,7 +24,7 @@ class DeathFollower:
     """New deaths in the armed box. Raises `UnavailableError` where none is armed or readable."""
 
     def __init__(self, *, ordinary: bool) -> None:
-        usable = CATALOGUE[0].probe()
+        usable = bpf.probe()
         if not usable.usable:
             raise UnavailableError(f"can't follow deaths: {usable.says}", usable.remedy)
         self._rings = (L.DEATHS, L.VICTIMS, *((L.EXITS,) if ordinary else ()))
@@ -37,11 +37,11 @@ class DeathFollower:
         if not slots:
             return []
         self._source.forget()
-        fusion = Fusion([self._source])
+        merged = Merged(self._source.host, [self._source])
         slots.sort(key=lambda s: s.time_ns)
         ends = (self._source.event(s) for s in slots)
         return [
-            judge(cases.case_of(fusion, end.process.key, end))
+            judge(recorded.case_of(merged, end.process.key, end))
             for end in ends
             if isinstance(end, ProcessExited)
         ]

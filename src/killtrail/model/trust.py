@@ -60,6 +60,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Distrust:
+    """A finding that lowers what this host says of itself, on the layer that it concerns."""
+
+    layer: Layer
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrustReport:
     """All checks on one host or its files. `root`: whose files; None = a record of a tool's run."""
 

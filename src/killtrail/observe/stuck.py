@@ -4,7 +4,7 @@ from typing import Final
 
 from killtrail._slotted import dataclass, replace
 from killtrail.attribution import wording
-from killtrail.attribution.draft import VerdictDraft
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.host import boot, privilege, procfs
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
@@ -12,8 +12,8 @@ from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
-from killtrail.model.trust import Check, CheckId
-from killtrail.model.verdict import Death, Evidence, Verdict
+from killtrail.model.trust import Check, CheckId, Distrust
+from killtrail.model.verdict import Death, Verdict
 from killtrail.observe import waits
 from killtrail.observe.waits import Wait
 from killtrail.trust import behaviour, process_views
@@ -33,25 +33,30 @@ class _State:
     certainty: Certainty = Certainty.ESTABLISHED
 
 
-def explain(waiter: Process, seconds: float = LOOK_S) -> Verdict:
-    """The verdict on a process that does not come to an end."""
-    brief = VerdictDraft()
+def explain(
+    waiter: Process, seconds: float = LOOK_S, distrust: tuple[Distrust, ...] = ()
+) -> Verdict:
+    """The verdict on a process that does not exit."""
+    draft = VerdictDraft(boot.this_host(), distrust=distrust)
     found = waits.find(waiter, seconds)
-    if not found:
-        return _verdict(waiter, brief, Certainty.POSSIBLE, _unseen(waiter, brief))
-    parts = [_part(wait, brief) for wait in found]
-    weakest = min(certainty for _, certainty in parts)
-    return _verdict(waiter, brief, weakest, "; ".join(says for says, _ in parts))
+    if found:
+        parts = [_part(wait, draft) for wait in found]
+        certainty = min(certainty for _, certainty in parts)
+        says = "; ".join(says for says, _ in parts)
+    else:
+        certainty, says = Certainty.POSSIBLE, _unseen(waiter, draft)
+    death = Death(replace(waiter, alive=True), Ended.RUNNING)
+    return draft.conclude(death, Conclusion(Cause.ALIVE, certainty, says)).finish()
 
 
-def _part(wait: Wait, brief: VerdictDraft) -> tuple[str, Certainty]:
+def _part(wait: Wait, draft: VerdictDraft) -> tuple[str, Certainty]:
     who = wording.name(wait.waiter)
     seen = f", seen {wait.rounds} times" if wait.rounds else ""
-    _cite(brief, "procfs", wait.where, f"{who} waits through {visible(wait.through)}{seen}")
-    lies = _lies(wait, brief)
+    _cite(draft, "procfs", wait.where, f"{who} waits through {visible(wait.through)}{seen}")
+    lies = _lies(wait, draft)
     for check in lies:
         moved = f"; the program behind it: {check.moved_to}" if check.moved_to else ""
-        _cite(brief, "trust", check.by, f"{check.subject}: {check.says}{moved}")
+        _cite(draft, "trust", check.by, f"{check.subject}: {check.says}{moved}")
     if wait.pid is None:
         says = f"{who} asks {visible(wait.through)} again and again"
         if wait.number is not None:
@@ -60,8 +65,8 @@ def _part(wait: Wait, brief: VerdictDraft) -> tuple[str, Certainty]:
     state = _state(wait)
     # Whoever waits for any of several waits for none of them in particular.
     certainty = state.certainty if wait.sole else min(state.certainty, Certainty.POSSIBLE)
-    evidence = _cite(brief, "procfs", f"/proc/{wait.pid}", f"pid {wait.pid}: {state.says}")
-    brief.link(
+    evidence = _cite(draft, "procfs", f"/proc/{wait.pid}", f"pid {wait.pid}: {state.says}")
+    draft.link(
         Role.TRIGGER, WAITED_FOR, certainty,
         process=state.process or Process(Key(wait.pid, None)), target=wait.waiter, evidence=(evidence,),
     )  # fmt: skip
@@ -76,12 +81,12 @@ def _part(wait: Wait, brief: VerdictDraft) -> tuple[str, Certainty]:
 
 # Only a tool that is asked again and again can make somebody wait by lying. Its path is a path here only
 # where it is in our mount namespace: elsewhere another program lies under it.
-def _lies(wait: Wait, brief: VerdictDraft) -> list[Check]:
+def _lies(wait: Wait, draft: VerdictDraft) -> list[Check]:
     if wait.tool is None:
         return []
     pid = wait.waiter.pid
     if procfs.namespace(pid, "mnt") != procfs.namespace("self", "mnt"):
-        brief.miss(
+        draft.miss(
             f"whether its {visible(wait.tool)} tells the truth: it is of another mount namespace",
             Why.UNREADABLE, f"killtrail trust, where pid {pid} runs",
         )  # fmt: skip
@@ -153,36 +158,21 @@ def _why_alive(pid: int, stat: procfs.Stat) -> str:
     return ""
 
 
-def _unseen(waiter: Process, brief: VerdictDraft) -> str:
+def _unseen(waiter: Process, draft: VerdictDraft) -> str:
     place = procfs.read_bytes(procfs.PROC / str(waiter.pid) / "wchan", 128) or b""
     known = visible(place.decode("ascii", "replace")) if place.strip(b"0") else ""
     inside = f", in the kernel's {known}" if known else ""
     shown = f"waits in {known}" if known else "shows no place in the kernel where it waits"
-    _cite(brief, "procfs", f"/proc/{waiter.pid}/wchan", f"{wording.name(waiter)} {shown}")
+    _cite(draft, "procfs", f"/proc/{waiter.pid}/wchan", f"{wording.name(waiter)} {shown}")
     # Calls in flight, locks and descriptors of others are root's to see.
     ask = (
         f"strace -f -p {waiter.pid}"
         if privilege.is_root()
         else f"sudo killtrail why --stuck {waiter.pid}"
     )
-    brief.miss("what it waits for: nothing outside it shows that", Why.NOT_RECORDED, ask)
+    draft.miss("what it waits for: nothing outside it shows that", Why.NOT_RECORDED, ask)
     return f"{wording.name(waiter)} is alive{inside}; for whom it waits can't be seen from outside"
 
 
-def _cite(brief: VerdictDraft, source: str, where: str, says: str) -> int:
-    number = len(brief.evidence) + 1
-    brief.evidence.append(Evidence(number, source, where, says, boot.now_ns()))
-    return number
-
-
-def _verdict(waiter: Process, brief: VerdictDraft, certainty: Certainty, says: str) -> Verdict:
-    return Verdict(
-        death=Death(replace(waiter, alive=True), Ended.RUNNING),
-        cause=Cause.ALIVE,
-        certainty=certainty,
-        summary=says,
-        host=boot.this_host(),
-        links=tuple(brief.links),
-        evidence=tuple(brief.evidence),
-        absent=tuple(brief.absent),
-    )
+def _cite(draft: VerdictDraft, source: str, where: str, says: str) -> int:
+    return draft.note(source, where, says, boot.now_ns())

@@ -321,7 +321,8 @@ def _meant(event: Event, query: Query) -> bool:
     return query.key is None or (key is not None and key.same_life(query.key))
 
 
-def _probe() -> Usable:
+def probe() -> Usable:
+    """Whether it can be asked here, by this user."""
     try:
         if not Pins().exists():
             return Usable(usable=False, says="the recorder is not armed", remedy=ARM)
@@ -351,6 +352,6 @@ DESCRIPTOR: Final = Descriptor(
     needs="arming as root (CAP_BPF, CAP_PERFMON; BTF; 5.17); reading as root or group adm",
     clock="boot",
     completeness="complete since arming, up to its size; overwritten records are counted",
-    probe=_probe,
+    probe=probe,
     open_here=lambda: [BpfSource()],
 )

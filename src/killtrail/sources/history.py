@@ -155,7 +155,8 @@ def open_all() -> list[Source]:
     return sources
 
 
-def _probe() -> Usable:
+def probe() -> Usable:
+    """Whether it can be asked here, by this user."""
     try:
         path = paths.default_path()
         if not paths.exists(path):
@@ -183,6 +184,6 @@ DESCRIPTOR: Final = Descriptor(
     clock="boot",
     completeness="complete while record was running, up to its size and age; losses are counted",
     places=("/var/lib/killtrail/history.db",),
-    probe=_probe,
+    probe=probe,
     open_here=open_all,
 )

@@ -143,7 +143,8 @@ def _exit_meant(event: ProcessExited, query: Query) -> bool:
     return (query.ordinary or event.fatal is not False) and query.relates(event)
 
 
-def _probe() -> Usable:
+def probe() -> Usable:
+    """Whether it can be asked here, by this user."""
     from killtrail.recorder.tracefs import instance  # noqa: PLC0415 -- only where it is asked
 
     try:
@@ -169,6 +170,6 @@ DESCRIPTOR: Final = Descriptor(
     needs="root; tracefs",
     clock="boot",
     completeness="complete since arming, up to its size per CPU; overruns are counted",
-    probe=_probe,
+    probe=probe,
     open_here=lambda: [TracefsSource()],
 )

@@ -24,6 +24,7 @@ from killtrail.attribution.rules import (
     parents,
     pipes,
     processes,
+    stale_pid,
     terminals,
     unknown,
     wakeups,
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     asked.asked_to_stop,
     launching.exec_failed,
     exits.exited,
+    stale_pid.keeps_signalling,
     unknown.not_established,
 )
 """Asked in this order; the last always answers."""
