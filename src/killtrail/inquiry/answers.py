@@ -1,5 +1,6 @@
 """One question in, one answer out: sources chosen, deaths found, judged together."""
 
+import heapq
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -267,8 +268,17 @@ def stream(question: Question) -> Iterator[Verdict]:
 
 
 def _in_files(opened: Opened, question: Question) -> Iterator[VerdictDraft]:
-    for merged in opened.merged:
-        yield from find.in_logs(merged, None, _query(merged, question), question.node)
+    streams = [
+        find.in_logs(merged, None, _query(merged, question), question.node)
+        for merged in opened.merged
+    ]
+    yield from heapq.merge(*streams, key=_age)
+
+
+# Clocks without a date come last, each by itself.
+def _age(draft: VerdictDraft) -> int:
+    at = draft.death.time_ns if draft.death else None
+    return -((draft.host.boot.wall(at) if at is not None else None) or 0)
 
 
 def _listed(drafts: Iterator[VerdictDraft], question: Question) -> Iterator[Verdict]:

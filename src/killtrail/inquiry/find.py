@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from killtrail._slotted import replace
-from killtrail.attribution import threads
+from killtrail.attribution import fatal_signal, threads
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.engine import argue
@@ -211,8 +211,8 @@ def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> Iterator[
 
 
 def _with_act(found: Logged, acts: dict[object, list[SignalSent]]) -> Logged:
-    signals = found.case.facts.signals
-    act = signals[0].act if signals else None
+    fatal = fatal_signal.find(found.case.facts)
+    act = fatal.signal.act if fatal else None
     if act is None or len(acts.get(act, ())) < 2:  # noqa: PLR2004 -- one victim is no act of many
         return found
     return replace(found, case=replace(found.case, same_call=tuple(acts[act])))
