@@ -18,8 +18,7 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 from killtrail.cli.main import COMMANDS  # noqa: E402
 from killtrail.report.reference import causes, checks  # noqa: E402
-from killtrail.sources.catalogue import CATALOGUE  # noqa: E402
-from killtrail.sources.kept_catalogue import KEPT  # noqa: E402
+from killtrail.sources import catalogue  # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py -->\n\n"
 
@@ -41,7 +40,7 @@ def sources() -> str:
     parts.extend(
         f"## {d.id}: {d.what}\n\n"
         f"- needs: {d.needs}\n- gives: {d.yields}\n- clock: {d.clock}\n- completeness: {d.completeness}\n"
-        for d in CATALOGUE
+        for d in catalogue.here()
     )
     parts.append(
         "# Kept evidence\n\nFiles of this host (plain `killtrail why`) or copied off any (`--from`). No root"
@@ -50,8 +49,8 @@ def sources() -> str:
         " have written it.\n"
     )
     parts.extend(
-        f"## {k.id}: {k.what}\n\n- tells: {k.tells}\n- silent about: {k.silent_about}\n- clock: {k.clock}\n"
-        for k in KEPT
+        f"## {d.id}: {d.what}\n\n- gives: {d.yields}\n- silent about: {d.silent_about}\n- needs: {d.needs}\n- clock: {d.clock}\n"
+        for d in catalogue.formats()
     )
     return "\n".join(parts)
 

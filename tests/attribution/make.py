@@ -2,7 +2,8 @@
 
 from killtrail.attribution.case import Case, Facts
 from killtrail.model.clock import Boot
-from killtrail.model.events import Loss, ProcessExited, Provenance, SignalSent
+from killtrail.model.coverage import Coverage
+from killtrail.model.events import ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.verdict import Host
 
@@ -46,6 +47,8 @@ def exited(status: int | None, pid: int = 9, **more) -> ProcessExited:
 
 def case(end: ProcessExited | None, *signals: SignalSent, **more) -> Case:
     """The case about process 9."""
-    kw = {"armed_ns": 0, "loss": Loss(), "host": HOST, **more}
+    kw = {"host": HOST, **more}
     ooms = kw.pop("ooms", ())
+    covered = Coverage(lost=kw.pop("lost", 0), creators_from_ns=kw.pop("armed_ns", 0))
+    kw.setdefault("coverage", covered)
     return Case(facts=Facts(process(9), end, tuple(signals), ooms), **kw)

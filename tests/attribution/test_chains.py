@@ -392,7 +392,7 @@ def test_one_act_is_one_incident():
 def test_threads():
     """An exec by a sibling is no death; a thread's end is told as one thread's."""
     where = Provenance("bpf", "exits:1")
-    verdict = threads.replaced(case(None), ImageReplaced(NOW, where, process(9), 12), None)
+    verdict = threads.replaced(case(None), ImageReplaced(NOW, where, process(9), 12), None).finish()
     assert verdict.cause is Cause.REPLACED_BY_EXEC
 
     thread = replace(process(9), tid=12, thread="worker")
@@ -401,7 +401,7 @@ def test_threads():
         (11, ("make_task_dead",), Cause.KERNEL_BUG),
         (11, (), Cause.NOT_ESTABLISHED),
     ):
-        verdict = threads.died(case(None), ThreadDied(NOW, where, thread, status, stack))
+        verdict = threads.died(case(None), ThreadDied(NOW, where, thread, status, stack)).finish()
         assert verdict.cause is cause
         assert verdict.death.thread == (12, "worker")
 

@@ -12,7 +12,6 @@ from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import (
     Creator,
-    Loss,
     MemoryLimit,
     OomVictimMarked,
     OrphanedBy,
@@ -242,7 +241,7 @@ def test_chain_through_wills():
         ),
     }
     sent = signal(9, doomed=True, lineage=(process(1),), creator=Creator(0, creator.key))
-    verdict = judge(case(exited(9), sent, wills=wills))
+    verdict = judge(case(exited(9), sent, orphaned_by=wills))
 
     assert [(a.process.pid, a.edge) for a in verdict.ancestry] == [
         (20, "creator"),
@@ -292,7 +291,7 @@ def test_wills_in_a_circle_end():
     }
     sent = signal(9, doomed=True, creator=Creator(0, a.key))
 
-    assert len(judge(case(exited(9), sent, wills=wills)).ancestry) <= 4
+    assert len(judge(case(exited(9), sent, orphaned_by=wills)).ancestry) <= 4
 
 
 def test_killers_that_exit_in_a_circle_end():
@@ -312,9 +311,9 @@ def test_killers_that_exit_in_a_circle_end():
 def test_frozen_and_reused():
     """The living: frozen by whom, and whether the number had an earlier life."""
     stop = signal(19)
-    frozen = alive(case(None, stop), stop, reused=False)
-    again = alive(case(None), None, reused=True)
-    by_key = alive(case(None), signal(20, stack=("isig",)), reused=False)
+    frozen = alive(case(None, stop), stop, reused=False).finish()
+    again = alive(case(None), None, reused=True).finish()
+    by_key = alive(case(None), signal(20, stack=("isig",)), reused=False).finish()
 
     assert senders(frozen) == [5]
     assert (again.cause, again.certainty) == (Cause.PID_REUSED, Certainty.ESTABLISHED)
@@ -323,7 +322,7 @@ def test_frozen_and_reused():
 
 def test_loss_is_carried():
     """What the source lost stands in the verdict."""
-    assert judge(case(exited(9), loss=Loss(events=7))).events_lost == 7
+    assert judge(case(exited(9), lost=7)).events_lost == 7
 
 
 ME = process(9)

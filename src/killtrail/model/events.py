@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from killtrail._slotted import dataclass, field, fields, is_dataclass
+from killtrail._slotted import dataclass, fields, is_dataclass
 from killtrail.model.circumstances import (
     Filters,
     MemoryLimit,
@@ -306,20 +306,6 @@ Recorded = (
 )
 """What our recorders write."""
 Event = Recorded | ProcessSeen | LoginSeen | SignalRefused | OomKilled | HostEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a source is known to have lost; None = it can't tell.
-
-    `complete_from_ns`: from this moment on (boot clock) every event of interest is still there.
-    """
-
-    events: int | None = 0
-    complete_from_ns: int | None = None
-    problems: tuple[ParseProblem, ...] = field(default=())
-    gaps: tuple[str, ...] = ()
-    """Times in which a writer of logs was not there, in words."""
 
 
 def described(event: Event) -> tuple[tuple[str, str], ...]:
