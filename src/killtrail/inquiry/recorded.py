@@ -60,9 +60,12 @@ def threads(merged: Merged, pid: int) -> list[ThreadDied | ImageReplaced]:
 
 
 def exit_of(merged: Merged, key: Key) -> ProcessExited | None:
-    """The exit of a process, if it is recorded."""
-    found = exits(merged, Query(key=key))
-    return next((e for e in found if e.process.key.same_life(key)), None)
+    """The exit of a process, if it is recorded.
+
+    procfs has start times in ticks of 10 ms: of two that had the PID within one tick, the last.
+    """
+    found = [e for e in exits(merged, Query(key=key)) if e.process.key.same_life(key)]
+    return found[-1] if found else None
 
 
 def facts_of(merged: Merged, key: Key, end: ProcessExited | None) -> Facts:
