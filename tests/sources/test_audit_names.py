@@ -207,6 +207,31 @@ def test_renamed_since_its_exec(tmp_path):
     assert by_name(log, Kind.COMM, "gunicorn") == []
 
 
+def test_a_log_in_pieces(tmp_path):
+    """The exec stands in an older file than the kill: one log."""
+    steps = [
+        step("exec", 7, comm="gunicorn", word="python3", file="python3.11"),
+        step("kill", 5, 7, word="worker 3"),
+    ]
+    before, _, after = a_log(steps).partition("type=SYSCALL msg=audit(1004")
+    (tmp_path / "audit.log.1").write_text(before)
+    (tmp_path / "audit.log").write_text(f"type=SYSCALL msg=audit(1004{after}")
+    log = AuditLog([open_piece(tmp_path / name) for name in ("audit.log", "audit.log.1")])
+    (hit,) = by_name(log, Kind.NAME, "python3", newest=1)
+    assert (hit.target.pid, hit.target.comm) == (7, "worker 3")
+
+
+@pytest.mark.parametrize("query", [Query(pid=7), Query()])
+def test_gaps_are_known_from_the_first_event_on(tmp_path, query):
+    """When auditd was not there is known to who stops reading early, too."""
+    end = (
+        "type=DAEMON_END msg=audit(1003.000:1): op=terminate auid=0 pid=1 uid=0 ses=1 res=success\n"
+    )
+    log = written(tmp_path, (end + a_log([step("exec", 7), step("kill", 5, 7)])).encode())
+    next(log.events(query))
+    assert ["1003.000:1" in gap for gap in log.coverage().gaps] == [True]
+
+
 def test_a_pid_that_runs_another_program_by_now(tmp_path):
     """A later record of the PID with another program: the exec was an earlier process's."""
     steps = [
@@ -253,7 +278,13 @@ def test_names_that_audit_has_not(tmp_path, windows, target):
 
 @pytest.mark.parametrize(
     "query",
-    [Query(kinds=(HostEvent, LoginSeen, OomKilled)), Query(parent=1), Query(pipe=3)],
+    [
+        Query(kinds=(HostEvent, LoginSeen, OomKilled)),
+        Query(kinds=(ManagerAsked,), pid=26171),
+        Query(parent=1),
+        Query(pipe=3),
+        Query(window=Window(2, 1)),
+    ],
 )
 def test_kinds_that_audit_has_not(tmp_path, windows, query):
     """Nothing is read for events that no audit record makes."""

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from killtrail.files import search
 from killtrail.files.opened import open_piece
-from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
-from killtrail.model.query import Query
+from killtrail.model.events import ManagerAsked, ProcessExited, SignalRefused, SignalSent
+from killtrail.model.process import Key
+from killtrail.model.query import Query, Window
+from killtrail.model.target import Kind, Target
 from killtrail.sources.logs.audit.log import AuditLog
 from tests.conftest import ROOT
 from tests.sources import reference, variants
@@ -238,6 +240,16 @@ def test_rotated_and_packed(killtrail, tmp_path):
         ]
 
 
+QUERIES = (
+    Query(),
+    Query(pid=9),
+    Query(target=Target(Kind.NAME, "app")),
+    Query(target=Target(Kind.EXE, "app"), newest=1),
+    Query(sender=Key(9, None)),
+    Query(kinds=(ManagerAsked,), window=Window(0, 10**12)),
+)
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     junk=st.one_of(
@@ -249,6 +261,8 @@ def test_rotated_and_packed(killtrail, tmp_path):
                     b"type=OBJ_PID msg=audit(1.000:1): opid=9 ", b" pid=9 auid=", b"J", b"\n",
                     b"\0", b"\x1d", b"'", b'"', b"node=", b"opid=99999999999999999999 ", b"=",
                     b"type=ANOM_ABEND msg=audit(1.000:1): pid=9 sig=x", b"ses=-1 ",
+                    b'ocomm="app" ', b' comm="app" exe="/bin/app" ', b"syscall=59 success=yes ",
+                    b"type=EXECVE msg=audit(1.000:1): argc=1 a0=", b'"app"', b' comm="systemctl" exe=',
                 ]
             ),
             max_size=60,
@@ -258,8 +272,8 @@ def test_rotated_and_packed(killtrail, tmp_path):
 def test_any_bytes(tmp_path_factory, junk):
     """Whatever the bytes: no exception, no hang."""
     log = written(tmp_path_factory.mktemp("any"), junk)
-    list(log.events(Query(pid=9)))
-    list(log.events(Query()))
+    for query in QUERIES:
+        list(log.events(query))
     log.close()
 
 

@@ -36,7 +36,7 @@ from killtrail.sources.logs.audit.targets import Finder, Hit
 from killtrail.sources.logs.audit.time_ranges import in_order, spans
 from killtrail.sources.logs.stream import about
 
-_GIVES: Final = (SignalSent, SignalRefused, ProcessExited, ProcessSeen, ManagerAsked)
+_GIVES: Final = (SignalSent, SignalRefused, ProcessExited, ProcessSeen)
 _SIGNALS: Final = (SignalSent, SignalRefused)
 _UNREAD_MOST: Final = 10_000
 _Look = Callable[[Window, Span], Iterable[Found]]
@@ -69,8 +69,9 @@ class AuditLog:
     def events(self, query: Query) -> Iterator[Event]:
         """Signals and refused ones, exits, the newest first; of a PID with launch chains and execs.
 
-        Requests to service managers only where their class is asked for by name. Of a target that
-        was hit under another name than the one asked for, see `_named`.
+        Launch chains, logins and execs come with a PID alone; exit_group(2) with a PID or a name.
+        Requests to service managers come where their class is among the kinds. Who was started under
+        a target's name and hit under another is found by an exec within the window.
         """
         if not _may_hold(query):
             return iter(())
@@ -82,9 +83,10 @@ class AuditLog:
             found = self._walk(query, self._by_sender(query.sender.tgid))
         elif pid is not None:
             search = PidSearch(self._spans(query), self._numeric, self._note)
-            yield from search.events(replace(query, pid=pid))
+            events = search.events(replace(query, pid=pid))
             self._gaps.update(dict.fromkeys(search.gaps))
             self._problems.update(search.problems)
+            yield from events
             return
         elif query.target is not None:
             found = self._named(query)
@@ -119,14 +121,13 @@ class AuditLog:
     def _everything(self, query: Query) -> _Look:
         finders = {p.path: self._finder(query, None, p) for p in self._pieces}
         requests = RequestSearch() if _asks(query) else None
-        others = query.kinds is None or query.wants(SignalSent, SignalRefused, ProcessExited)
 
         def look(window: Window, span: Span) -> Iterator[Found]:
             finder = finders[span.piece.path]
             if query.wants(*_SIGNALS):
                 hits = (finder.hit(window, at) for at in finder.spots(window))
                 yield from (_hit(h) for h in hits if h is not None and h.call.signal)
-            if others and query.wants(SignalSent, ProcessExited):
+            if query.wants(SignalSent, ProcessExited):
                 yield from self._marks(window, span)
             if requests is not None:
                 yield from requests.found(window, span.low)
@@ -252,7 +253,7 @@ def _pid(query: Query) -> int | None:
 def _may_hold(query: Query) -> bool:
     if query.parent is not None or query.pipe is not None or query.window.empty:
         return False
-    if not query.wants(*_GIVES):
+    if not query.wants(*_GIVES) and (_one(query) or not _asks(query)):
         return False
     if query.target is None or query.target.pid is not None:
         return True
@@ -271,6 +272,10 @@ def _meant(event: Event, query: Query) -> bool:
         sent_by = event.current
     own = replace(query, sender=None)
     return sent_by is not None and sent_by.pid == query.sender.tgid and about(event, own)
+
+
+def _one(query: Query) -> bool:
+    return _pid(query) is not None or query.sender is not None or query.target is not None
 
 
 def _asks(query: Query) -> bool:

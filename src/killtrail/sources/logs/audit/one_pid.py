@@ -70,7 +70,7 @@ class PidSearch:
             if walk.finder.orphans:
                 what = f"{walk.finder.orphans} records of a target whose call is not in the log"
                 path = spans[0].piece.path
-                self.problems[f"{path} {pid}"] = ParseProblem(ID, path, what)
+                self.problems[f"{path} targets"] = ParseProblem(ID, path, what)
             found.extend(t for t in walk.trails if query.window.covers(t.hit.call.head.time_ns))
         return found
 
