@@ -234,12 +234,28 @@ def test_gaps_are_known_from_the_first_event_on(tmp_path, query):
 
 def test_a_pid_that_runs_another_program_by_now(tmp_path):
     """A later record of the PID with another program: the exec was an earlier process's."""
-    steps = [
-        step("exec", 7, comm="gunicorn", file="gunicorn"),
-        step("other", 7, comm="cron", file="cron"),
-        step("kill", 5, 7, word="cron"),
+    own, others = (step("other", 7, comm=name, file=name) for name in ("gunicorn", "cron"))
+    begin, end = step("exec", 7, comm="gunicorn", file="gunicorn"), step("kill", 5, 7, word="cron")
+    for since, count in (
+        ([], 1),
+        ([own], 1),
+        ([others], 0),
+        ([own, others], 0),
+        ([others, own], 0),
+    ):
+        log = written(tmp_path, a_log([begin, *since, end]).encode())
+        assert len(by_name(log, Kind.NAME, "gunicorn")) == count, since
+
+
+@pytest.mark.parametrize("size", range(64, 600, 7))
+def test_lines_across_windows(tmp_path, monkeypatch, size):
+    """A record that two windows share counts once."""
+    monkeypatch.setattr(search.Window.__init__, "__defaults__", (size,))
+    steps = [step("exit", 7 + n, comm="app", file="app") for n in range(20)]
+    log = written(tmp_path, a_log(steps).encode())
+    assert [e.process.pid for e in by_name(log, Kind.NAME, "app")] == [
+        7 + n for n in reversed(range(20))
     ]
-    assert by_name(written(tmp_path, a_log(steps).encode()), Kind.NAME, "gunicorn") == []
 
 
 def test_forged_names_are_text(tmp_path):
@@ -340,11 +356,12 @@ def test_signals_of_a_sender(tmp_path):
         assert ours == sorted((event, victim) for event, by, victim, _ in kills if by == sender)
 
 
-def test_the_newest_first_in_a_log_out_of_order(tmp_path):
-    """Records of one moment may stand 40 ms apart: the stamps have the order, within a tick the serial."""
+def test_the_newest_first_in_a_log_out_of_order(tmp_path, monkeypatch):
+    """Records may stand a tenth of a second apart: the stamps have the order, within a tick the serial."""
+    monkeypatch.setattr(search.Window.__init__, "__defaults__", (1000,))
     lines = a_log([(*step("kill", 5, 100 + n)[:-1], 10 if n % 3 else 0) for n in range(3000)])
     events = re.findall(r"(?:type=SYSCALL.*\n)(?:type=(?!SYSCALL).*\n)*", lines)
-    mixed = [e for n in range(0, 3000, 4) for e in reversed(events[n : n + 4])]
+    mixed = [e for n in range(0, 3000, 20) for e in reversed(events[n : n + 20])]
     found = list(written(tmp_path, "".join(mixed).encode()).events(Query()))
     assert [e.target.pid for e in found] == [100 + n for n in reversed(range(3000))]
 
