@@ -5,15 +5,16 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from killtrail.inquiry.target import parse as target
+from killtrail.sources.kept import Asked
+
 from killtrail.attribution import host_down
 from killtrail.files.opened import Piece
 from killtrail.host.audit import check, rules
 from killtrail.inquiry import lives
-from killtrail.inquiry.target import parse as target
 from killtrail.model.clock import Boot
 from killtrail.model.events import HostEvent
 from killtrail.model.query import Filter
-from killtrail.sources.kept import Asked
 from killtrail.sources.logs import (
     ausearch,
     ftrace,
@@ -74,7 +75,12 @@ TEXTS = {
     b" exe=/usr/bin/kill key=kill \n",
     "auditlog": b'type=ANOM_ABEND msg=audit(2.000:2): auid=0 uid=0 ses=1 pid=9 comm="a" sig=11 res=1\n'
     b'type=SECCOMP msg=audit(3.000:3): auid=0 uid=0 ses=1 pid=9 comm="a" sig=31 arch=c000003e'
-    b" syscall=110 compat=0 ip=0x7f code=0x80000000\n",
+    b" syscall=110 compat=0 ip=0x7f code=0x80000000\n"
+    b"type=SYSCALL msg=audit(4.000:4): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4"
+    b" items=2 ppid=7 pid=8 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0"
+    b' ses=1 comm="systemctl" exe="/usr/bin/systemctl" key=(null)\n'
+    b'type=EXECVE msg=audit(4.000:4): argc=3 a0="systemctl" a1="stop" a2="a.service"\n'
+    b"type=OBJ_PID msg=audit(5.000:5): opid=9 oauid=0 ouid=0 oses=1 ocomm=612062\n",
     "journal": b'{"__REALTIME_TIMESTAMP":"1795267000000000","_TRANSPORT":"journal","_PID":"1",'
     b'"SYSLOG_IDENTIFIER":"systemd","MESSAGE":"app.service: Main process exited, code=killed,'
     b' status=9/KILL","_HOSTNAME":"db1"}\n',

@@ -5,9 +5,9 @@ import struct
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killtrail.sources.kept import Asked
 
 from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
-from killtrail.sources.kept import Asked
 from killtrail.sources.logs.formats import open_paths
 from tests.conftest import ROOT
 from tests.sources import reference, variants

@@ -34,6 +34,14 @@ class Mark:
     offset: int
     fields: dict[str, bytes]
 
+    @property
+    def gap(self) -> str | None:
+        """What a daemon's last word says of the time after it; None for other marks."""
+        if self.head.kind not in (b"DAEMON_END", b"DAEMON_ABORT"):
+            return None
+        place = self.piece.place(self.offset)
+        return f"auditd was not running (it ended at {place}, {self.head.id})"
+
 
 def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
     """Those in a window, in order."""

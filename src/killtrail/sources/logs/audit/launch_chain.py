@@ -71,10 +71,18 @@ class Walk:
         """Walks through parts of pieces, given newest first."""
         window = Window()
         for span in spans:
+            if not span.asked and not self._open:
+                return
             for each in window.backwards(span.piece, span.low, span.high):
                 if not span.asked and not self._open:
                     return
                 self._step(each, hits=span.asked)
+
+    def above(self, call: Call) -> Node:
+        """The process that an exec started, its parent open: for walks without hits."""
+        node = Node(call.pid, exec=call)
+        self._open_parent(node, call.ppid, [])
+        return node
 
     # Within a window, too, everything is looked at from the end to the beginning: what opens a
     # process stands behind what may close it.

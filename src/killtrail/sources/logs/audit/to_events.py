@@ -167,7 +167,7 @@ def ended(mark: Mark) -> list[Event]:
     if sig == sg.SIGKILL:
         # Strict mode sends no signal at all.
         return [_exit(mark, sig, seccomp_mode=1)]
-    process = _process(mark)
+    process = process_of(mark)
     return [
         SignalSent(
             time_ns=mark.head.time_ns,
@@ -194,7 +194,8 @@ def _call(mark: Mark) -> SystemCall | None:
     return SystemCall(nr, abi, syscalls.name(nr, abi), ())
 
 
-def _process(mark: Mark) -> Process:
+def process_of(mark: Mark) -> Process:
+    """Who crashed, or was caught by its sandbox."""
     found = mark.fields
     return Process(
         Key(unsigned(found.get("pid")), None),
@@ -212,7 +213,7 @@ def _exit(mark: Mark, sig: int, seccomp_mode: int | None = None) -> ProcessExite
     return ProcessExited(
         time_ns=mark.head.time_ns,
         origin=place(mark.piece, mark.offset, mark.head),
-        process=_process(mark),
+        process=process_of(mark),
         status=sig & 0x7F,
         seccomp_mode=seccomp_mode,
     )
