@@ -11,6 +11,7 @@ from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
 from killtrail.model.query import Filter
 from killtrail.model.text import visible
+from killtrail.report.pages.rows import Hidden
 from killtrail.sources.logs import formats
 
 _DATED = Boot("", 0)
@@ -46,7 +47,8 @@ def deaths(args: argparse.Namespace) -> int:
         verdicts = lives.deaths(opened.kept, narrow, args.node, each=args.json)
     finally:
         opened.close()
-    output.rows(verdicts, as_json=args.json)
+    cut = args.n is not None and len(verdicts) >= args.n
+    output.rows(verdicts, as_json=args.json, hidden=Hidden(older=None if cut else 0))
     return 0
 
 
@@ -66,7 +68,7 @@ def _open(paths: list[str]) -> formats.Opened:
     if opened.unknown:
         names = ", ".join(visible(name) for name in opened.unknown[:_SHOWN])
         more = f" and {len(opened.unknown) - _SHOWN} more" if len(opened.unknown) > _SHOWN else ""
-        sys.stderr.write(f"killtrail: of no known format: {names}{more}\n")
+        sys.stderr.write(f"killtrail: skipped (unrecognised format): {names}{more}\n")
     if not opened.kept:
         raise UnavailableError(
             "no file of a known format", "give an audit log, a trace, a kernel log or a journal"

@@ -13,6 +13,7 @@ from killtrail.inquiry.target import Kind, Target
 from killtrail.model.causes import Ended
 from killtrail.model.clock import rfc3339
 from killtrail.model.verdict import Verdict
+from killtrail.report.pages.rows import Hidden
 from killtrail.report.when import moment
 
 
@@ -35,7 +36,7 @@ def why(args: argparse.Namespace, wanted: Target) -> int:
         if not choice.fusions:
             return no_source.show(choice, args.target)
         raise NoSuchDeathError(
-            f"no death of {args.target} is on record ({_coverage(choice)})",
+            f"no death of {args.target} was recorded ({_coverage(choice)})",
             "killtrail list --all",
         )
     verdicts = trust_caveats.lowered(patterns.over(verdicts))
@@ -85,7 +86,8 @@ def deaths(args: argparse.Namespace, default_most: int) -> int:
         narrow = options.narrow(args, fusion.host.boot, now)
         each = ask.deaths if args.json else ask.acts
         verdicts.extend(each(fusion, narrow, ordinary=args.all))
-    output.rows(verdicts[-args.n :], as_json=args.json)
+    hidden = Hidden(ordinary=not args.all, older=None if len(verdicts) >= args.n else 0)
+    output.rows(verdicts[-args.n :], as_json=args.json, hidden=hidden)
     return 0
 
 

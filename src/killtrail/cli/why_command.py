@@ -12,6 +12,7 @@ _EXAMPLES = """  killtrail why 4242
   killtrail why --stuck rabbitmqctl                       what does my stop script wait for
   killtrail why host --from /mnt/image                    why did the machine go down
   killtrail why /var/crash/vmcore                         the same, from its crash dump
+  killtrail explain oom-killed                            what a cause means, what looks similar
 """
 
 
@@ -21,12 +22,12 @@ def build() -> options.Parser:
     p.add_argument(
         "target",
         metavar="TARGET",
-        help="a pid, a name (comm, exe, unit x.service), pid: comm: exe: unit: container: NAME, or host",
+        help="a PID, a name (comm, exe, unit x.service), pid: comm: exe: unit: container: NAME, or host",
     )
     p.add_argument(
         "--stuck",
         action="store_true",
-        help="it should be over and is not: who should have died, who waits for it, through what",
+        help="explain what a process that should have exited is waiting for",
     )
     options.add_filters(p)
     options.add_from(p)

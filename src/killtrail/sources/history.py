@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from killtrail.host.users import named
 from killtrail.model import codec
 from killtrail.model.events import (
     ImageReplaced,
@@ -25,6 +26,7 @@ from killtrail.sources.base import Source, Wanted
 from killtrail.sources.shared_sender import completed
 
 _PROBLEMS_KEPT: Final = 100
+_NAMED: Final = '"user":'
 
 
 class HistorySource:
@@ -134,7 +136,10 @@ class HistorySource:
 
     def _decoded(self, place: str, body: object) -> Recorded | None:
         try:
-            return codec.decode(body if isinstance(body, str) else "")
+            text = body if isinstance(body, str) else ""
+            event = codec.decode(text)
+            # Written by a version that left names to whoever printed them.
+            return event if _NAMED in text else named(event)
         except ValueError as error:
             if len(self._problems) < _PROBLEMS_KEPT:
                 self._problems.append(ParseProblem(self.id, place, str(error)))
