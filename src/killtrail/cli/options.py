@@ -85,7 +85,7 @@ def width() -> int:
 def positive(text: str) -> int:
     """A whole number over 0."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number over 0")
     return int(text)
 
 
