@@ -11,7 +11,6 @@ from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import Boot
 from killtrail.model.query import Filter
 from killtrail.model.text import visible
-from killtrail.report.pages.rows import Hidden
 from killtrail.sources.logs import formats
 
 _DATED = Boot("", 0)
@@ -47,6 +46,8 @@ def deaths(args: argparse.Namespace) -> int:
         verdicts = lives.deaths(opened.kept, narrow, args.node, each=args.json)
     finally:
         opened.close()
+    from killtrail.report.pages.rows import Hidden  # noqa: PLC0415 -- for rows alone
+
     cut = args.n is not None and len(verdicts) >= args.n
     output.rows(verdicts, as_json=args.json, hidden=Hidden(older=None if cut else 0))
     return 0

@@ -13,7 +13,6 @@ from killtrail.inquiry.target import Kind, Target
 from killtrail.model.causes import Ended
 from killtrail.model.clock import rfc3339
 from killtrail.model.verdict import Verdict
-from killtrail.report.pages.rows import Hidden
 from killtrail.report.when import moment
 
 
@@ -86,6 +85,8 @@ def deaths(args: argparse.Namespace, default_most: int) -> int:
         narrow = options.narrow(args, fusion.host.boot, now)
         each = ask.deaths if args.json else ask.acts
         verdicts.extend(each(fusion, narrow, ordinary=args.all))
+    from killtrail.report.pages.rows import Hidden  # noqa: PLC0415 -- for rows alone
+
     hidden = Hidden(ordinary=not args.all, older=None if len(verdicts) >= args.n else 0)
     output.rows(verdicts[-args.n :], as_json=args.json, hidden=hidden)
     return 0
