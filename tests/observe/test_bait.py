@@ -78,7 +78,7 @@ def test_nobody_came(bpf, free_number):
     done = bpf("bait", str(free_number), "--timeout", "1")
 
     assert done.returncode == 4
-    assert "nobody killed pid" in done.stderr
+    assert "no fatal signal to pid" in done.stderr
     assert not os.path.exists(f"/proc/{free_number}")
 
 

@@ -1,4 +1,4 @@
-"""killtrail demo: a real kill, through two launchers that are gone by then."""
+"""killtrail demo: a real kill, through two launchers that have exited by then."""
 
 import contextlib
 import os
@@ -32,8 +32,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "demo",
-        "Arms the recorder, lets a real process be killed by a script whose launchers are gone by\n"
-        "then, prints the verdict, and disarms (unless it was armed before).",
+        "Arms the recorder, lets a script kill a real process after the script's launchers exited,\n"
+        "prints the verdict, and disarms (unless it was armed before).",
     )
     p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
     options.add_output(p)

@@ -1,14 +1,18 @@
 """killtrail list."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from killtrail.cli import options, output
+
+if TYPE_CHECKING:
+    from killtrail.inquiry.question import Question
 
 _DEFAULT_MOST = 50
 _EXAMPLES = """  killtrail list
   killtrail list --since '1 h ago' --json
   killtrail list --all -n 20        ordinary exits too
-  killtrail list --from logs/       the deaths that files know of
+  killtrail list --from logs/       deaths found in files
 """
 
 
@@ -16,11 +20,15 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "list",
-        "Recent deaths: by signal, or after being asked to stop; victims of one call are grouped.",
+        "Recent deaths: by signal, or after a request to stop. Victims of one act share a row.\n\n"
+        "Columns are TIME (offset from UTC), SIG (signal or exit status), CERTAINTY, CAUSE, WHAT. On a\n"
+        "terminal rows are cut to its width, and narrow ones leave out CAUSE, then CERTAINTY (which then\n"
+        "precedes WHAT, unless established). Piped rows are whole and keep all columns. What is hidden\n"
+        "is said on standard error.",
         _EXAMPLES,
     )
     p.add_argument("--all", action="store_true", help="ordinary exits too")
-    p.add_argument("--boots", action="store_true", help="the boots that are recorded")
+    p.add_argument("--boots", action="store_true", help="list the recorded boots")
     options.add_filters(p)
     options.add_from(p)
     p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
@@ -37,8 +45,18 @@ def main(words: list[str]) -> int:
     args.n = args.n or _DEFAULT_MOST
     with options.evidence(args.paths) as paths:
         question = options.question(args, (), paths, ordinary=args.all, each=args.json)
-        output.rows(answers.stream(question), args)
+        if args.json:
+            output.json_lines(answers.stream(question))
+        else:
+            output.rows(answers.stream(_one_more(question)), args)
     return 0
+
+
+# One more than is shown, to know whether there is more.
+def _one_more(question: "Question") -> "Question":
+    from killtrail._slotted import replace  # noqa: PLC0415
+
+    return replace(question, newest=(question.newest or 0) + 1)
 
 
 def _boots() -> int:

@@ -15,24 +15,24 @@ COMMANDS: Final = {
     "why": "why did it die: what, how, by whom, who started that",
     "list": "recent deaths",
     "watch": "follow deaths, or signals, as they happen",
-    "arm": "start the flight recorder (no process stays behind)",
-    "disarm": "stop the flight recorder and forget the box",
-    "status": "is it recording, since when, what was lost",
+    "arm": "start recording (no daemon)",
+    "disarm": "stop recording and discard its buffers",
+    "status": "show recorder state and losses",
     "record": "keep history on disk (optional daemon)",
-    "doctor": "which deaths could be explained on this host, and what would change that",
-    "rules": "audit rules that can answer who killed; what is wrong with others",
-    "trust": "can this host's own tools and kernel be believed?",
-    "autopsy": "why a machine died, from its crash dump alone",
-    "wait": "until that life of a process number has really ended, then how",
-    "bait": "take a process number and wait for whoever kills it",
-    "demo": "a real kill through a script that is gone by then, explained",
-    "explain": "exit codes, signals, causes and mechanisms in plain words",
+    "doctor": "show which deaths could be explained on this host, and what would change that",
+    "rules": "audit rules that record who killed; what other rules miss",
+    "trust": "check whether this host's tools and kernel can be trusted",
+    "autopsy": "why a machine went down, from its crash dump alone",
+    "wait": "wait for a process to exit (safe against PID reuse), then explain it",
+    "bait": "occupy a PID, wait for a signal to it, report the sender",
+    "demo": "a real kill by a script whose launchers have exited, explained",
+    "explain": "exit statuses, signals, causes and mechanisms in plain words",
 }
 _EXAMPLES: Final = """examples:
-  killtrail why 4242              the process that had this number
+  killtrail why 4242              a process by its PID
   killtrail why nginx.service     every death in a unit
   killtrail list --since '1 h ago'
-  sudo killtrail arm              from now on every killer is on record
+  sudo killtrail arm              record the sender of every kill from now on
   killtrail explain 137
 """
 

@@ -14,7 +14,7 @@ from killtrail.recorder.history.store import Limits
 _MB: Final = 1 << 20
 _EXAMPLES = """  sudo killtrail record
   sudo killtrail record --journal --max-size 256 --max-age 90
-  sudo killtrail record --once          save the box, as at shutdown
+  sudo killtrail record --once          save what is buffered, as at shutdown
 """
 
 
@@ -22,11 +22,11 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "record",
-        "Keep history on disk: drains the box before it is overwritten, until stopped.\n"
+        "Keep history on disk: stores records before the ring buffers overwrite them, until stopped.\n"
         "Without it the last few thousand kills are kept in memory until the next boot.",
         _EXAMPLES,
     )
-    p.add_argument("--once", action="store_true", help="drain what is there and leave")
+    p.add_argument("--once", action="store_true", help="store what is buffered now, then exit")
     p.add_argument(
         "--journal", action="store_true", help="write each death by signal to the journal or syslog"
     )
@@ -54,7 +54,7 @@ def main(words: list[str]) -> int:
         arming.arm()
         report = daemon.run(limits, _to_journal if args.journal else None, _complain)
     sys.stderr.write(
-        f"{report.events} records kept, {report.lost} lost, {report.problems} unreadable\n"
+        f"{report.events} records stored, {report.lost} lost, {report.problems} unreadable\n"
     )
     return 0
 

@@ -12,7 +12,7 @@ from killtrail.observe.wait import Ended, Life
 
 _TIMED_OUT: Final = 124
 _EXAMPLES: Final = """  killtrail wait 4242 && echo gone
-  killtrail wait 4242 --timeout 90s           124 where it still lives then
+  killtrail wait 4242 --timeout 90s           exits with 124 if it is still running then
   killtrail wait "$(cat /run/app.pid)" --json
 """
 
@@ -21,8 +21,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "wait",
-        "Returns when that life of the number has really ended: by pidfd, never by ps, never fooled\n"
-        "by a zombie or by a number that passed to another process. Then says how it ended.",
+        "Waits until a process has exited, by pidfd: a zombie or a reused PID can't fool it. Then\n"
+        "explains the exit.",
         _EXAMPLES,
     )
     p.add_argument("pid", metavar="PID", type=options.positive)
@@ -43,13 +43,13 @@ def main(words: list[str]) -> int:
         life.close()
     if ended is None:
         name = visible(life.process.comm or "it")
-        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) still lives\n")
+        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) is still running\n")
         return _TIMED_OUT
     if ended.held_by is not None:
         holder = f"{visible(ended.held_by.comm or '?')} (pid {ended.held_by.pid})"
         sys.stderr.write(
-            f"pid {args.pid} is a zombie: it has ended{' before' if ended.before else ''}, and {holder}"
-            " has not reaped it; nothing that it could do is left\n"
+            f"pid {args.pid} is a zombie: it exited{' before' if ended.before else ''}, and {holder}"
+            " has not reaped it; it only needs to be reaped\n"
         )
     output.show([_explained(ended)], args)
     return 0

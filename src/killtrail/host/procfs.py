@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from killtrail._slotted import dataclass
+from killtrail.host.users import user_name
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
 
@@ -137,13 +138,17 @@ def read_process(pid: int, root: Path = PROC) -> Process | None:
     fields = _status_fields(pid, root)
     uids = fields.get("Uid", "").split()
     ns_pids = fields.get("NSpid", "").split()
+    uid = int(uids[0]) if uids else None
+    loginuid = _number(root / str(pid) / "loginuid")
     return Process(
         key=Key(pid, stat.start_ns),
         comm=stat.comm,
         exe=read_exe(pid, root),
         argv=read_argv(pid, root),
-        uid=int(uids[0]) if uids else None,
-        loginuid=_number(root / str(pid) / "loginuid"),
+        uid=uid,
+        loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=_number(root / str(pid) / "sessionid"),
         cgroup=read_cgroup(pid, root),
         ns_pid=int(ns_pids[-1]) if ns_pids else None,

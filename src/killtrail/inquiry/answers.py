@@ -15,13 +15,14 @@ from killtrail.host import boot, procfs
 from killtrail.inquiry import find, kept_files, open_sources, recorded, trust_caveats
 from killtrail.inquiry.merged import Merged
 from killtrail.inquiry.open_sources import Opened
-from killtrail.inquiry.question import Answer, Question, Shared
+from killtrail.inquiry.question import Answer, Question
 from killtrail.model.causes import Ended, Role
 from killtrail.model.clock import Boot
 from killtrail.model.coverage import Coverage, together
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.query import ALWAYS, Query, Window
+from killtrail.model.shared import Shared
 from killtrail.model.target import Target
 from killtrail.model.trust import Distrust
 from killtrail.model.verdict import Verdict

@@ -1,8 +1,11 @@
-"""Following the box: what is new since the last look."""
+"""Following the recorder: what is new since the last look."""
 
 from typing import TYPE_CHECKING
 
+from killtrail._slotted import dataclass
 from killtrail.attribution.engine import judge
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
 from killtrail.inquiry import recorded
@@ -18,6 +21,18 @@ from killtrail.sources.bpf import BpfSource
 
 if TYPE_CHECKING:
     from killtrail.model.clock import Boot
+    from killtrail.model.process import Process
+
+_ACTORS = frozenset({Actor.SENDER, Actor.SELF, Actor.TRIGGER})
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedSignal:
+    """A signal explained: `sender` is None where the kernel sent it, whatever task was running."""
+
+    signal: SignalSent
+    sender: "Process | None"
+    mechanism: str | None
 
 
 class DeathFollower:
@@ -67,11 +82,18 @@ class SignalFollower:
         self.boot: Boot = boot.this_boot()
         self.lost = 0
 
-    def new(self) -> list[SignalSent]:
+    def new(self) -> list[FollowedSignal]:
         """The signals since the last call, in kernel time order."""
         events = [e for e in self._box.new(L.KILLS) if isinstance(e, SignalSent)]
-        return sorted(events, key=lambda e: e.time_ns)
+        return [explained(e) for e in sorted(events, key=lambda e: e.time_ns)]
 
     def close(self) -> None:
         """Unloads the copy."""
         self._box.close()
+
+
+def explained(signal: SignalSent) -> FollowedSignal:
+    """The signal with its sender and how it was generated."""
+    how = explain(signal)
+    sender = signal.current if how.actor in _ACTORS else None
+    return FollowedSignal(signal, sender, how.mechanism.value if how.mechanism else None)

@@ -3,8 +3,9 @@
 from killtrail._slotted import dataclass
 from killtrail.model.coverage import Coverage
 from killtrail.model.query import ALWAYS, Window
+from killtrail.model.shared import Shared
 from killtrail.model.target import Target
-from killtrail.model.verdict import Pattern, Verdict
+from killtrail.model.verdict import Verdict
 
 LOOKED_AT: int = 20
 """So many of the newest deaths are explained where a question does not say how many."""
@@ -35,20 +36,6 @@ class Question:
     def most(self) -> int | None:
         """How many deaths are looked at."""
         return self.newest if self.newest or self.everything else LOOKED_AT
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What several deaths of one answer have in common."""
-
-    deaths: int
-    first_ns: int | None = None
-    last_ns: int | None = None
-    """Wall clock."""
-    sender: str | None = None
-    """The program that killed them all."""
-    signal: int | None = None
-    patterns: tuple[Pattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

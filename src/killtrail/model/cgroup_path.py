@@ -20,9 +20,15 @@ def unit_of(cgroup: str | None) -> str | None:
 
     A slice is a unit too, but says nothing about who runs in it.
     """
+    name = unit_argument(cgroup)
+    return None if name is None else re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), name)
+
+
+def unit_argument(cgroup: str | None) -> str | None:
+    """The same unit as systemctl(1) takes it: characters escaped as in the path."""
     for part in reversed((cgroup or "").split("/")):
         if part.endswith((".service", ".scope")) and re.search(_UNIT, part):
-            return re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), part)
+            return part
     return None
 
 

@@ -73,8 +73,8 @@ class Process:
     alive: bool | None = None
     user: str | None = None
     login_user: str | None = None
-    """Names of uid and loginuid on the process's own machine. None = may be looked up on this one;
-    empty = they are another machine's and not known."""
+    """Names of uid and loginuid on the process's own machine, from when the evidence was read; None
+    = no account has that number, empty = they are another machine's and not known."""
 
     @property
     def pid(self) -> int:

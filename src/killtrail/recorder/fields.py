@@ -3,6 +3,7 @@
 import struct
 from typing import Final
 
+from killtrail.host.users import user_name
 from killtrail.model import syscalls
 from killtrail.model.circumstances import MemoryLimit, SystemCall
 from killtrail.model.events import Creator
@@ -56,6 +57,8 @@ def who(b: bytes, offset: int) -> Process:
         tid=tid,
         uid=uid,
         loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=session,
         pidns=pidns or None,
         ns_pid=ns_pid or None,
@@ -74,6 +77,8 @@ def ancestor(b: bytes, offset: int) -> Process | None:
         comm=text(comm),
         uid=uid,
         loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=session,
         reaper=bool(tgid & L.ANCESTOR_REAPER),
     )

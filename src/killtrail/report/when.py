@@ -4,7 +4,7 @@ from typing import Final
 
 from killtrail.model.clock import NS, Boot, rfc3339
 
-_UNKNOWN: Final = "at an unknown time"
+_UNKNOWN: Final = "time not recorded"
 
 
 def full(boot_ns: int | None, boot: Boot) -> str | None:

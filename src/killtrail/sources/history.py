@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
+from killtrail.host.users import named
 from killtrail.model import codec
 from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from killtrail.recorder.history.store import BootRow, History
 
 _PROBLEMS_KEPT: Final = 100
+_NAMED: Final = '"user":'
 
 
 class HistorySource:
@@ -113,7 +115,10 @@ class HistorySource:
 
     def _decoded(self, place: str, body: object) -> Recorded | None:
         try:
-            return codec.decode(body if isinstance(body, str) else "")
+            text = body if isinstance(body, str) else ""
+            event = codec.decode(text)
+            # Written by a version that left names to whoever printed them.
+            return event if _NAMED in text else named(event)
         except ValueError as error:
             if len(self._problems) < _PROBLEMS_KEPT:
                 self._problems.append(ParseProblem(self.id, place, str(error)))

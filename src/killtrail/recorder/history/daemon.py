@@ -10,6 +10,7 @@ from typing import Final
 
 from killtrail._slotted import dataclass
 from killtrail.errors import UnavailableError
+from killtrail.host import users
 from killtrail.model.events import Recorded
 from killtrail.recorder.history.drain import Drain
 from killtrail.recorder.history.store import History, Limits
@@ -73,6 +74,7 @@ def run(limits: Limits, listener: Listener | None, complain: Callable[[str], Non
                     if time.monotonic() - pruned > _PRUNE_S:
                         history.prune(limits, int(time.time()))
                         pruned = time.monotonic()
+                        users.refresh()
                 except UnavailableError as error:
                     complain(f"{error}; trying again in {_FULL_DISK_S:.0f} s")
                     if not ending:

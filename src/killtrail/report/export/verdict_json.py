@@ -3,7 +3,6 @@
 import json
 from typing import Any, Final
 
-from killtrail.host.users import name_of
 from killtrail.model import signals as sg
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import Boot
@@ -97,7 +96,7 @@ def process(p: Process, boot: Boot) -> _Object:
         "argv_inherited": p.argv.inherited if p.argv else None,
         "argv_redacted": p.argv.redacted if p.argv else None,
         "uid": p.uid,
-        "user": name_of(p.uid, p.user) if p.uid is not None else p.user or None,
+        "user": p.user or None,
         "loginuid": _id(p.loginuid),
         "session": _id(p.session),
         "cgroup": p.cgroup,
@@ -160,6 +159,6 @@ def _origin(v: Verdict) -> _Object | None:
     return {
         "kind": v.origin.kind,
         "name": v.origin.name,
-        "user": (name_of(uid, v.origin.user) or str(uid)) if uid is not None else None,
+        "user": (v.origin.user or str(uid)) if uid is not None else None,
         "from": v.origin.came_from,
     }
