@@ -5,13 +5,13 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from killtrail.inquiry.target import parse as target
 from killtrail.sources.kept import Asked
 
 from killtrail.attribution import host_down
 from killtrail.files.opened import Piece
 from killtrail.host.audit import check, rules
 from killtrail.inquiry import lives
+from killtrail.inquiry.target import parse as target
 from killtrail.model.clock import Boot
 from killtrail.model.events import HostEvent
 from killtrail.model.query import Filter

@@ -4,15 +4,14 @@ from killtrail._slotted import replace
 from killtrail.attribution import host_down, threads
 from killtrail.attribution.alive import alive
 from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.corroboration import corroborated
 from killtrail.attribution.engine import judge
 from killtrail.model.circumstances import MemoryLimit, SystemCall
 from killtrail.model.clock import NS, Boot
+from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
     Creator,
     HostEvent,
     ImageReplaced,
-    Loss,
     OomKilled,
     OrphanedBy,
     ProcessExited,
@@ -60,7 +59,7 @@ def end(status: int | None, **more) -> ProcessExited:
 
 def judged(exit_: ProcessExited | None, *signals: SignalSent, **more) -> Verdict:
     """The verdict on the victim."""
-    kw = {"host": HOST, "loss": Loss(), "armed_ns": 0, **more}
+    kw = {"host": HOST, "coverage": Coverage(lost=0, creators_from_ns=0), **more}
     return judge(Case(facts=Facts(VICTIM, exit_, signals), **kw))
 
 
@@ -81,16 +80,16 @@ def _host(*events: tuple[int, str, str]) -> Verdict:
         HostEvent(t * NS, Provenance("kernlog", f"kern.log:{n}"), kind, text)
         for n, (t, kind, text) in enumerate(events, 1)
     ]
-    return host_down.judge(told, LOG_HOST, Loss())[0]
+    return host_down.judge(told, LOG_HOST, Coverage(lost=0))[0]
 
 
 def _replaced() -> Verdict:
     event = ImageReplaced(NOW, Provenance("bpf", "threads:4"), VICTIM, 4299, VICTIM.argv)
-    return threads.replaced(Case(Facts(VICTIM), HOST, Loss()), event, VICTIM)
+    return threads.replaced(Case(Facts(VICTIM), HOST, Coverage(lost=0)), event, VICTIM).finish()
 
 
 def _living(*, reused: bool = False) -> Verdict:
-    return alive(Case(Facts(VICTIM), HOST, Loss()), None, reused=reused)
+    return alive(Case(Facts(VICTIM), HOST, Coverage(lost=0)), None, reused=reused).finish()
 
 
 T = 1_795_000_000
@@ -146,14 +145,14 @@ def _logged(sig: int = 9) -> Verdict:
         current=replace(KILLER, key=Key(6672, None), user="", login_user=""),
         syscall=SystemCall(62, "x86_64", "kill", (4242, sig, 0)),
     )  # fmt: skip
-    return judge(Case(Facts(victim, None, (signal,)), LOG_HOST, Loss(events=None), watched=False, kept=True))  # fmt: skip
+    return judge(Case(Facts(victim, None, (signal,)), LOG_HOST, Coverage(), watched=False, kept=True))  # fmt: skip
 
 
 def _died_in_a_log() -> Verdict:
     victim = Process(Key(4242, None), comm="postgres", user="")
     where = Provenance("shell", "build.log:7")
     exit_ = ProcessExited(T * NS, where, victim, 9, told=True)
-    return judge(Case(Facts(victim, exit_), LOG_HOST, Loss(events=None), watched=False, kept=True))
+    return judge(Case(Facts(victim, exit_), LOG_HOST, Coverage(), watched=False, kept=True))
 
 
 def _oom_in_a_log() -> Verdict:
@@ -163,7 +162,7 @@ def _oom_in_a_log() -> Verdict:
         details="total-vm:8412kB, anon-rss:120000kB",
     )  # fmt: skip
     facts = Facts(victim, None, reports=(report,))
-    return judge(Case(facts, LOG_HOST, Loss(events=None), watched=False, kept=True))
+    return judge(Case(facts, LOG_HOST, Coverage(), watched=False, kept=True))
 
 
 def _orphans() -> Verdict:
@@ -171,7 +170,7 @@ def _orphans() -> Verdict:
     creator, init = process(6669, "sh /etc/cron.daily/rotate"), process(1, "systemd", reaper=True)
     will = OrphanedBy(NOW - NS, Provenance("bpf", "wills:3"), creator, (CRON,), None)
     hit = sent(current=killer, lineage=(init,), creator=Creator(0, creator.key))
-    return judged(end(9), hit, wills={creator.key: will})
+    return judged(end(9), hit, orphaned_by={creator.key: will})
 
 
 def _many(victims: int) -> Verdict:
@@ -181,12 +180,12 @@ def _many(victims: int) -> Verdict:
 
 def _contradicted() -> Verdict:
     other = SignalSent(
-        time_ns=HOST.boot.wall(NOW), origin=Provenance("auditlog", "audit.log:7 (1795001000.000:1)"),
+        time_ns=NOW, origin=Provenance("auditlog", "audit.log:7 (1795001000.000:1)"),
         sig=9, code=0, result=0, group=True, target=Process(Key(4242, None)),
         current=Process(Key(99, None), comm="monit"), info="call",
         syscall=SystemCall(62, "x86_64", "kill", (4242, 9, 0, 0)),
     )  # fmt: skip
-    return corroborated(CAUSES["killed-by-process"], [other], Boot("", 0))
+    return judged(end(9), sent(), second_hand=(other,))
 
 
 HOSTILE = "ev\x1b[31mil\n\u202e\x07\u200b"
@@ -199,7 +198,7 @@ def _hostile() -> Verdict:
     victim = replace(VICTIM, comm=HOSTILE, cgroup=group)
     hit = sent(current=evil, target=victim, lineage=(evil, evil))
     exit_ = replace(end(9), process=victim)
-    return judge(Case(Facts(victim, exit_, (hit,)), replace(HOST, name=HOSTILE), Loss()))
+    return judge(Case(Facts(victim, exit_, (hit,)), replace(HOST, name=HOSTILE), Coverage(lost=0)))
 
 
 OTHERS: dict[str, Verdict] = {

@@ -214,7 +214,13 @@ def test_doctor():
         Explainable("systemd units: stop, timeout", (), "sudo killtrail arm"),
     )
     host = HostState("6.12.9", False, "confidentiality", False, "readable", ("/var/log/syslog",))
-    page = doctor_page("Deaths from now on can be explained.", classes, sources, host)
+    page = doctor_page(
+        "Deaths from now on can be explained.",
+        classes,
+        sources,
+        (("auditlog", "the audit log"),),
+        host,
+    )
 
     goldens.check("doctor", text.lines(page, 100))
     goldens.check("doctor-60", text.lines(page, 60))

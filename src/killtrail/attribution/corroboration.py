@@ -41,8 +41,12 @@ def weigh(draft: VerdictDraft, events: Sequence[Event]) -> None:
 def _weigh_signal(draft: VerdictDraft, death: Death, event: SignalSent) -> None:
     if event.info in _CALLS:
         _weigh_call(draft, death, event)
-    elif event.same_task and death.status is not None and event.sig == death.status & 0x7F:
+    elif event.same_task and event.sig in _signals(draft, death):
         _weigh_fault(draft, death, event)
+
+
+def _signals(draft: VerdictDraft, death: Death) -> set[int | None]:
+    return {None if death.status is None else death.status & 0x7F, *(x.signal for x in draft.links)}
 
 
 # The kernel logs faults that no handler takes (arch/x86/mm/fault.c, show_signal_msg).

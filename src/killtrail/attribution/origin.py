@@ -20,10 +20,12 @@ def of(
     """The origin of the process whose ancestry this is, None where nothing points anywhere."""
     chain = [head, *(a.process for a in ancestry if a.edge != "reaper")]
     found = _of(head, chain)
-    if login is None or (found is not None and found.kind != "login-session"):
+    if login is None:
         return found
     service = (login.process.exe or login.process.comm or "").rsplit("/", 1)[-1]
     kind = "cron" if service in _CRON else "at" if service in _AT else "login-session"
+    if found is not None and found.kind not in ("login-session", kind):
+        return found
     name = login.command or (found.name if found else None)
     return Origin(kind, name, login.process.loginuid, login.came_from, login.process.login_user)
 

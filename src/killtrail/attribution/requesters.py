@@ -187,14 +187,14 @@ def _passed_on(a: RuleContext, send: SignalSent) -> Request | None:
 # or a group: that is how shells, timeout, sudo and container inits hand signals down.
 def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
     facts = a.case.related.get(send.current.key)
-    if facts is None or send.sig not in sg.ASKS or not _downwards(send):
+    if facts is None or send.sig not in sg.ASKS or not _downwards(a, send):
         return None
     found = [
         s
         for s in facts.signals
         if s.sig == send.sig
         and fatal_signal.deliverable(s)
-        and (s.disposition == "handled" or s.blocked)
+        and (s.disposition == "handled" or s.blocked or a.case.kept)
         and not s.same_group
         and 0 <= send.time_ns - s.time_ns <= _AT_ONCE_NS
         and s.current.key != send.target.key
@@ -202,8 +202,9 @@ def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
     return found[-1] if found else None
 
 
-def _downwards(send: SignalSent) -> bool:
-    if send.target_is_child:
+# In a log a sender that acts after it got a signal has handled it, and a child shows by its parent's PID.
+def _downwards(a: RuleContext, send: SignalSent) -> bool:
+    if send.target_is_child or (a.case.kept and a.victim.ppid == send.current.pid):
         return True
     call = send.syscall
     return bool(call and call.name == "kill" and (not call.args[0] or call.args[0] >> 31 & 1))

@@ -46,7 +46,8 @@ def main(words: list[str]) -> int:
         for what, sources_of, remedy in _CLASSES
         if not (what == "kills: sender, kernel stack" and "bpf" in usable)
     )
-    text.show(doctor_page(_title(usable), classes, sources, host))
+    formats = tuple((d.id, d.what) for d in catalogue.formats())
+    text.show(doctor_page(_title(usable), classes, sources, formats, host))
     return 0
 
 

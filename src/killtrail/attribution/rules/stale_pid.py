@@ -30,9 +30,7 @@ def keeps_signalling(a: RuleContext) -> Conclusion | None:
     for attempts in patterns.by_sender(a.case.all_signals):
         found = patterns.stale(attempts)
         same = [
-            t
-            for t in attempts
-            if t.sig == end.signal and abs(t.time_ns - end.time_ns) <= _NEAR_NS
+            t for t in attempts if t.sig == end.signal and abs(t.time_ns - end.time_ns) <= _NEAR_NS
         ]
         if found is not None and len(same) >= _FEW:
             return _conclude(a, found, end.signal)

@@ -41,14 +41,19 @@ class HostState:
 
 
 def doctor_page(
-    title: str, classes: tuple[Explainable, ...], sources: tuple[SourceState, ...], host: HostState
+    title: str,
+    classes: tuple[Explainable, ...],
+    sources: tuple[SourceState, ...],
+    formats: tuple[tuple[str, str], ...],
+    host: HostState,
 ) -> Page:
-    """The answer, class by class; then the sources; then the host."""
+    """The answer, class by class; then the sources, the formats of files (id, what), and the host."""
     sections = (
         Section("deaths from now on", tuple(_class(each) for each in classes), heading=True),
         Section(
             "sources", tuple(block for each in sources for block in _source(each)), heading=True
         ),
+        Section("files that --from reads", tuple(Field(*each) for each in formats), heading=True),
         Section("this host", tuple(_host(host)), heading=True),
     )
     return page(title, None, sections)
