@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"killtrail {__version__}\n")
         return 0
     if words[0] not in COMMANDS:
-        return _unknown(words[0])
+        return _guarded("why", words) if _is_target(words[0]) else _unknown(words[0])
     return _guarded(words[0], words[1:])
 
 
@@ -66,6 +66,14 @@ def _help(words: list[str]) -> int:
         f"{_EXAMPLES}\ncommands:\n{rows}\n\n'killtrail COMMAND --help' says more.\n"
     )
     return 0
+
+
+# What can't be meant as a command is asked about: a PID, a unit, a prefixed name, a file.
+def _is_target(word: str) -> bool:
+    prefix, colon, rest = word.partition(":")
+    prefixed = bool(colon and rest) and prefix in ("pid", "comm", "exe", "unit", "container")
+    named = word.endswith((".service", ".scope")) or word == "host" or "/" in word
+    return word.isdecimal() or prefixed or named
 
 
 def _unknown(word: str) -> int:

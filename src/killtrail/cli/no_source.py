@@ -7,6 +7,7 @@ from typing import Final
 
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.inquiry.question import Answer
+from killtrail.model.text import visible
 from killtrail.report import text
 from killtrail.report.pages.no_source import LogState, no_source_page
 
@@ -38,13 +39,15 @@ def show(answer: Answer, args: argparse.Namespace) -> int:
 
 
 def _no_such_death(answer: Answer, target: str, paths: list[str] | None) -> NoSuchDeathError:
+    near = f"; did you mean {' or '.join(map(visible, answer.near))}?" if answer.near else ""
     if paths:
         asked = ", ".join(sorted(set(answer.consulted)))
         what = "end of the machine" if target == "host" else f"death of {target}"
         return NoSuchDeathError(
-            f"no {what} in these files (asked: {asked})",
+            f"no {what} in these files (asked: {asked}){near}",
             f"killtrail list --from {' '.join(paths)}",
         )
     return NoSuchDeathError(
-        f"no death of {target} is recorded ({'; '.join(answer.covered)})", "killtrail list --all"
+        f"no death of {target} is recorded ({'; '.join(answer.covered)}){near}",
+        "killtrail list --all",
     )

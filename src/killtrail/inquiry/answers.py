@@ -17,6 +17,7 @@ from killtrail.inquiry.merged import Merged
 from killtrail.inquiry.open_sources import Opened
 from killtrail.inquiry.question import Answer, Question
 from killtrail.model.causes import Ended, Role
+from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
 from killtrail.model.coverage import Coverage, together
 from killtrail.model.events import ProcessExited, Provenance
@@ -192,7 +193,18 @@ def _answer(
         remedy=opened.remedy,
         coverage=_read(opened),
         covered=tuple(_covered(opened)),
+        near=() if found else _near(question, opened),
         more=question.newest is None and question.most is not None and len(drafts) >= question.most,
+    )
+
+
+def _near(question: Question, opened: Opened) -> tuple[str, ...]:
+    from killtrail.inquiry import suggest  # noqa: PLC0415 -- only where nothing was found
+
+    here = not question.evidence
+    merged = opened.recorded if here else opened.merged
+    return tuple(
+        name for target in question.targets for name in suggest.near(target, merged, here=here)
     )
 
 
@@ -221,6 +233,7 @@ def _shared(drafts: list[VerdictDraft]) -> Shared | None:
     if len(dead) < _ENOUGH:
         return None
     found = patterns.share(dead)
+    sender, certainty = _sender(dead)
     times = [
         wall
         for d in dead
@@ -230,18 +243,22 @@ def _shared(drafts: list[VerdictDraft]) -> Shared | None:
         deaths=len(dead),
         first_ns=min(times, default=None),
         last_ns=max(times, default=None),
-        sender=_senders(dead),
+        sender=sender,
+        certainty=certainty,
         signal=_signals(dead),
         patterns=found,
     )
 
 
-def _senders(dead: list[VerdictDraft]) -> str | None:
-    found = {
-        next((x.process.comm for x in d.links if x.role is Role.SENDER and x.process), None)
+def _sender(dead: list[VerdictDraft]) -> tuple[str | None, Certainty]:
+    links = [
+        next((x for x in d.links if x.role is Role.SENDER and x.process is not None), None)
         for d in dead
-    }
-    return found.pop() if len(found) == 1 else None
+    ]
+    names = {link.process.comm if link and link.process else None for link in links}
+    if len(names) != 1:
+        return None, Certainty.NOT_ESTABLISHED
+    return names.pop(), min(link.certainty for link in links if link is not None)
 
 
 def _signals(dead: list[VerdictDraft]) -> int | None:

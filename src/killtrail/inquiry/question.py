@@ -53,5 +53,7 @@ class Answer:
     coverage: Coverage = Coverage()
     covered: tuple[str, ...] = ()
     """Since when each recorder is complete, in words."""
+    near: tuple[str, ...] = ()
+    """Where no death was found: names that are like the one asked for."""
     more: bool = False
     """Whether there may be older deaths that were not looked at."""

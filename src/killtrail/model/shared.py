@@ -1,6 +1,7 @@
 """What several deaths of one answer have in common."""
 
 from killtrail._slotted import dataclass
+from killtrail.model.certainty import Certainty
 from killtrail.model.verdict import Pattern
 
 
@@ -13,5 +14,7 @@ class Shared:
     last_ns: int | None = None
     sender: str | None = None
     """The program that sent the fatal signal each time."""
+    certainty: Certainty = Certainty.NOT_ESTABLISHED
+    """That of the weakest of these sends."""
     signal: int | None = None
     patterns: tuple[Pattern, ...] = ()

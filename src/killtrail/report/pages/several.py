@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from killtrail.model import signals as sg
 from killtrail.model.causes import Ended
+from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.shared import Shared
 from killtrail.model.verdict import Verdict
@@ -54,7 +55,8 @@ def _deaths(dead: int, shared: Shared | None, *, more: bool) -> Iterator[str]:
         yield count
         return
     how = f" by {sg.name(shared.signal)}" if shared.signal else ""
-    who = f", each sent by {shared.sender}" if shared.sender else ""
+    sure = "" if shared.certainty is Certainty.ESTABLISHED else f" ({shared.certainty.label})"
+    who = f", each sent by {shared.sender}{sure}" if shared.sender else ""
     yield f"{count}{how}{_within(shared)}{who}"
 
 
