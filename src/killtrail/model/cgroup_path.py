@@ -15,9 +15,9 @@ _ESCAPE: Final = r"\\x([0-9a-f]{2})"
 
 
 def unit_of(cgroup: str | None) -> str | None:
-    """The innermost service or scope of a path; None where there is none.
+    """The innermost service or scope of a path; None without one.
 
-    A slice is a unit too, but says nothing about who runs in it.
+    A slice is a unit too, but does not identify the program in it.
     """
     for part in reversed((cgroup or "").split("/")):
         if part.endswith((".service", ".scope")) and re.search(_UNIT, part):
@@ -26,7 +26,7 @@ def unit_of(cgroup: str | None) -> str | None:
 
 
 def container_of(cgroup: str | None) -> str | None:
-    """The container's id, with the runtime where the path tells it: `docker:0123...`."""
+    """The container's id, with the runtime if the path shows it: `docker:0123...`."""
     for part in reversed((cgroup or "").split("/")):
         found = re.search(_CONTAINER, part)
         if found:

@@ -12,7 +12,7 @@ class Filter:
     most: int | None = None
 
     def covers(self, time_ns: int | None) -> bool:
-        """Whether a moment is asked about; an unknown one may be."""
+        """Whether a moment is in the window; an unknown moment may be."""
         if time_ns is None:
             return True
         after = self.since_ns is None or time_ns >= self.since_ns
