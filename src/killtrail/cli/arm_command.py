@@ -14,17 +14,25 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "arm",
-        "Start the flight recorder: from now on every fatal signal is on record with its sender\n"
-        "and the sender's ancestors. No process stays behind; 'killtrail disarm' ends it.",
+        "Start the flight recorder. From now on the kernel records every fatal signal, its "
+        "sender and the\n"
+        "sender's ancestors. There is no daemon; 'killtrail disarm' stops the recorder.",
         _EXAMPLES,
     )
     p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
     p.add_argument(
         "--argv",
         choices=("redacted", "full", "off"),
-        help="command lines: passwords and tokens masked when read (default), as they are, or not recorded",
+        help=(
+            "command lines: redacted masks passwords and tokens when read (default), full keeps "
+            "them, off does not record command lines"
+        ),
     )
-    p.add_argument("--replace", action="store_true", help="replace what is armed (its box is lost)")
+    p.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the armed recorder; its ring buffers are discarded",
+    )
     return p
 
 
@@ -40,11 +48,12 @@ def main(words: list[str]) -> int:
         sys.stderr.write("mounted bpffs at /sys/fs/bpf\n")
     if not armed.symbols:
         sys.stderr.write(
-            "kernel symbols are hidden: kills are told by si_code only, less surely\n"
+            "kernel symbols are hidden: kills are classified by si_code only, with lower "
+            "certainty\n"
             "  try: sudo sysctl kernel.kptr_restrict=1, then sudo killtrail arm --replace\n"
         )
     sys.stderr.write(
-        "already armed\n" if armed.already else f"armed; {armed.swept} processes were here before\n"
+        "already armed\n" if armed.already else f"armed ({armed.swept} running processes noted)\n"
     )
     return 0
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from killtrail.model.process import Key
     from killtrail.model.verdict import Verdict
 
-_EXAMPLES: Final = """  sudo killtrail bait 4242                       wait for whoever kills pid 4242
-  sudo killtrail bait 4242 --name mysqld         under the name that a careful killer looks for
+_EXAMPLES: Final = """  sudo killtrail bait 4242                       catch what kills PID 4242
+  sudo killtrail bait 4242 --name mysqld         for a killer that checks the name first
   sudo killtrail bait 4242 --times 3 --json --timeout 1h
 """
 _PATIENCE_S: Final = 5.0
@@ -27,12 +27,12 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "bait",
-        "Takes that very process number and waits to be killed, to catch a killer that goes by a\n"
-        "stale number; then says who came.",
+        "Occupies a PID to catch whatever still signals it (stale PID files), then reports the "
+        "sender.",
         _EXAMPLES,
     )
     p.add_argument(
-        "pid", metavar="PID", type=options.positive, help="the number the killer goes by"
+        "pid", metavar="PID", type=options.positive, help="the PID that the killer signals"
     )
     p.add_argument("--name", default="bait", help="the process's name (default: bait)")
     p.add_argument(
@@ -64,9 +64,9 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
     laid = bait.lay(pid, name)
     try:
         process = procfs.read_process(pid)
-        sys.stderr.write(f"waiting as pid {pid} ({name}) for whoever kills it; ^C ends this\n")
+        sys.stderr.write(f"waiting as PID {pid} ({name}) to be killed; ^C stops\n")
         if not laid.wait(timeout):
-            raise NoSuchDeathError(f"nobody killed pid {pid} within {timeout:g} s")
+            raise NoSuchDeathError(f"PID {pid} was not killed within {timeout:g} s")
     finally:
         laid.withdraw()
     assert process is not None  # noqa: S101 -- it was ours and not reaped
@@ -82,4 +82,4 @@ def _ask(key: "Key") -> "Verdict":
         if mine:
             return mine[-1]
         if time.monotonic() > until:
-            raise NoSuchDeathError(f"the end of pid {key.tgid} is not on record")
+            raise NoSuchDeathError(f"PID {key.tgid} was killed, but its exit was not recorded")

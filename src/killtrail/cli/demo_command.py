@@ -1,4 +1,4 @@
-"""killtrail demo: a real kill, through two launchers that are gone by then."""
+"""killtrail demo: a real kill by a script whose two launchers have already exited."""
 
 import contextlib
 import os
@@ -32,8 +32,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "demo",
-        "Arms the recorder, lets a real process be killed by a script whose launchers are gone by\n"
-        "then, prints the verdict, and disarms (unless it was armed before).",
+        "Arms the recorder, lets a script whose launchers have already exited kill a real "
+        "process,\nprints the verdict, and disarms (unless it was armed before).",
     )
     p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
     options.add_output(p)
@@ -50,8 +50,8 @@ def main(words: list[str]) -> int:
         code = output.show(verdicts, args)
     if refusal is not None:
         sys.stderr.write(
-            f"\nwithout the recorder only the wait status is known ({refusal}).\n"
-            "as root it would name the killer, its command line and both launchers:\n"
+            f"\nWithout the recorder only the wait status is known ({refusal}).\n"
+            "As root it names the killer, its command line and both launchers:\n"
             "  sudo killtrail demo\n"
         )
     return code
@@ -70,7 +70,7 @@ def _kill_one(stack: contextlib.ExitStack) -> tuple[Process, int]:
         victim.kill()
         victim.wait()
     if process is None:
-        raise KilltrailError("the demo's victim could not be read from /proc")
+        raise KilltrailError("the demo's process could not be read from /proc")
     return process, victim.returncode
 
 
@@ -107,5 +107,5 @@ def _unwatched(victim: Process, returncode: int) -> Verdict:
     )
     verdict = judge(Case(Facts(victim, end), boot.this_host(), Loss(events=None), watched=False))
     if verdict.cause is not Cause.NOT_ESTABLISHED:
-        raise KilltrailError("the demo's victim was not killed")
+        raise KilltrailError("the demo's process was not killed")
     return verdict

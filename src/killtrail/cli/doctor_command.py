@@ -14,7 +14,8 @@ from killtrail.sources.catalogue import CATALOGUE
 def build() -> options.Parser:
     """The command's options."""
     return options.parser(
-        "doctor", "Which deaths could be explained on this host now, and what would change that."
+        "doctor",
+        "Show which deaths can be explained on this host now, and what would improve that.",
     )
 
 
@@ -33,15 +34,15 @@ def main(words: list[str]) -> int:
 def _summary(found: list[tuple[Descriptor, Usable]]) -> Iterator[str]:
     usable = {d.id for d, u in found if u.usable}
     if "bpf" in usable:
-        yield "A death from now on can be explained: sender, mechanism, launchers, user, cgroup."
+        yield "Deaths from now on can be explained: sender, mechanism, launchers, user, cgroup."
     elif "tracefs" in usable:
-        yield "A death from now on can be explained in part: sender and kernel stack, but no wait"
+        yield "Deaths from now on can be explained in part: sender and kernel stack, but no wait"
         yield "status, user or cgroup. 'sudo killtrail disarm && sudo killtrail arm' gives the rest."
     elif "history" in usable:
-        yield "Past deaths on record can be explained; nothing records now: sudo killtrail arm"
+        yield "Recorded past deaths can be explained; nothing records now: sudo killtrail arm"
     else:
-        yield "No death can be explained here: nothing records who sends signals, and the kernel"
-        yield "forgets it at once. To catch the next one: sudo killtrail arm"
+        yield ("No death can be explained here: nothing records senders of signals, and the kernel")
+        yield "forgets them at once. To catch the next one: sudo killtrail arm"
 
 
 def _source(descriptor: Descriptor, usable: Usable) -> Iterator[str]:
@@ -60,14 +61,14 @@ def _host() -> Iterator[str]:
     yield f"kernel {os.uname().release}; BTF {'there' if btf else 'missing: arm --backend tracefs'}"
     lock = privilege.lockdown()
     note = ": BPF can't read kernel memory" if lock == "confidentiality" else ""
-    yield f"lockdown: {lock or 'not told'}{note}"
+    yield f"lockdown: {lock or 'unknown'}{note}"
     may = privilege.may_load_bpf()
     yield f"this user may {'load' if may else 'not load'} BPF" + ("" if may else ": use sudo")
     yield _symbols()
     from killtrail.inquiry import host_logs  # noqa: PLC0415
 
     logs = ", ".join(host_logs.paths())
-    yield f"logs that why asks too: {logs or 'none that this user may read'}, /dev/kmsg, the journal"
+    yield f"host logs: {logs or 'none readable'}; also /dev/kmsg, journal"
 
 
 def _symbols() -> str:
@@ -77,5 +78,8 @@ def _symbols() -> str:
         return "kernel symbols: unreadable"
     hidden = first.startswith(b"0000000000000000 ") and first.split()[0].strip(b"0") == b""
     if hidden:
-        return "kernel symbols: hidden from this user (the armer, as root, sees them unless kptr_restrict=2)"
+        return (
+            "kernel symbols: hidden from this user (root sees them when arming, unless "
+            "kptr_restrict=2)"
+        )
     return "kernel symbols: readable"

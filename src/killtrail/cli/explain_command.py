@@ -22,7 +22,7 @@ _CODES: Final = {
     2: "mostly wrong usage",
     126: "from a shell: the program was found but could not be executed",
     127: "from a shell: the program was not found",
-    128: "from a shell: exit was given something that is no number",
+    128: "from a shell: the argument of exit was not a number",
     255: "out of range, or a remote shell that failed",
 }
 
@@ -33,7 +33,7 @@ def build() -> options.Parser:
         "explain", "Exit codes, signals, causes, mechanisms and checks in plain words.", _EXAMPLES
     )
     p.add_argument(
-        "word", nargs="?", metavar="WORD", help="without: all causes, mechanisms and checks"
+        "word", nargs="?", metavar="WORD", help="default: list all causes, mechanisms and checks"
     )
     return p
 
@@ -73,10 +73,10 @@ def _about(word: str) -> Iterator[str]:
         return iter((f"{lowered}: {causes.MECHANISMS[Mechanism(lowered)]}",))
     if number is not None:
         return iter(
-            (causes.signal_text(number), f"A shell shows {128 + number} for a death by it.")
+            (causes.signal_text(number), f"A shell shows exit status {128 + number} for it.")
         )
     raise UsageError(
-        f"{word!r} is no exit code, signal, cause, mechanism or check", "killtrail explain"
+        f"{word!r} is not an exit code, signal, cause, mechanism or check", "killtrail explain"
     )
 
 
@@ -98,7 +98,7 @@ def _check(check: CheckId) -> Iterator[str]:
 
 def _number(number: int) -> Iterator[str]:
     if number > 255:  # noqa: PLR2004 -- eight bits
-        raise UsageError(f"{number} is no exit code: those end at 255")
+        raise UsageError(f"{number}: not an exit code (0 to 255)")
     if number in _CODES:
         yield f"exit code {number}: {_CODES[number]}."
     elif number <= 128:  # noqa: PLR2004
@@ -106,10 +106,13 @@ def _number(number: int) -> Iterator[str]:
     if 1 <= number <= sg.LAST:
         yield f"as a signal: {causes.signal_text(number)}"
     if 128 < number <= 128 + sg.LAST:  # noqa: PLR2004
-        yield f"status {number} as a shell shows it: either death by {sg.name(number - 128)}, or exit({number})."
+        yield (
+            f"status {number} as a shell shows it: either killed by {sg.name(number - 128)}, or "
+            f"exit({number})."
+        )
         yield f"  {causes.signal_text(number - 128)}"
         if number == 137:  # noqa: PLR2004
             yield (
                 "  137 does not mean out of memory: any SIGKILL shows it, the OOM killer's is one of many."
             )
-        yield "  'killtrail why PID' tells which it was, and who sent it."
+        yield "  'killtrail why PID' shows which it was, and who sent it."

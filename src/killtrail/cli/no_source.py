@@ -1,4 +1,4 @@
-"""The screen for a host where nothing can be asked: what was looked at, and what to enable."""
+"""The screen for a host without a usable source: what was searched, and what to enable."""
 
 import os
 import sys
@@ -16,13 +16,13 @@ _LOGS = (
     ),
 )
 _ELSEWHERE = """\
-look yourself, where this command can't:
+look yourself where this command can't:
   dmesg | grep -i -e 'killed process' -e segfault      was it memory, was it a fault
-  journalctl -u UNIT                                   what systemd says of a unit's end
+  journalctl -u UNIT                                   what systemd logged about a unit
   coredumpctl info PID                                 who sent a signal that dumps core
 from now on:
   sudo killtrail arm                                   every death with its killer
-  sudo killtrail rules --install                       the same for the audit log, less surely
+  sudo killtrail rules --install                       the same by audit log, less certain
 logs copied from another host:
   killtrail why TARGET --from PATH...
 """
@@ -31,17 +31,17 @@ logs copied from another host:
 def show(choice: Choice, target: str) -> int:
     """Prints it; the exit code of `no usable source`."""
     write = sys.stderr.write
-    write(f"killtrail: nothing here has {visible(target)} on record\n")
-    write("what was looked at:\n")
+    write(f"killtrail: no record of {visible(target)} on this host\n")
+    write("searched:\n")
     for reason in choice.unusable:
         write(f"  {visible(reason)}\n")
     if choice.remedy:
         write(f"  try: {choice.remedy}\n")
     for name, places, remedy in _LOGS:
         there = [place for place in places if os.access(place, os.R_OK)]
-        state = f"no word of it in {', '.join(there)}"
+        state = f"not mentioned in {', '.join(there)}"
         if not there:
-            state = f"none that this user may read ({', '.join(places)}; try: {remedy})"
+            state = f"none readable ({', '.join(places)}; try: {remedy})"
         write(f"  {name}: {state}\n")
     write(_ELSEWHERE)
     return UnavailableError.exit_code

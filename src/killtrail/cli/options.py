@@ -1,4 +1,4 @@
-"""RuleContext parsing that commands share."""
+"""Option parsing that commands share."""
 
 import argparse
 import re
@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Told its width: argparse looks for it anew at every option, by way of shutil."""
+    """The width is passed in: argparse looks it up again at every option, through shutil."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=columns() - 2)
@@ -51,27 +51,27 @@ def add_filters(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--since", metavar="WHEN", help="'1 h ago', 'today', '13:30', '2026-11-20 13:30', '@EPOCH'"
     )
-    p.add_argument("--until", metavar="WHEN", help="likewise")
+    p.add_argument("--until", metavar="WHEN", help="as --since")
     p.add_argument(
         "--boot", metavar="ID|-N", help="one boot: its id, 0 (this one), -1 (the one before)"
     )
 
 
 def add_from(p: argparse.ArgumentParser) -> None:
-    """--from and --node: ask files instead of this host."""
+    """--from and --node: read files instead of this host."""
     p.add_argument(
         "--from",
         dest="paths",
         nargs="+",
         metavar="PATH",
-        help="ask files or folders (logs, traces, a copied root) instead of this host",
+        help="read files or folders (logs, traces, a copied root) instead of this host",
     )
-    p.add_argument("--node", metavar="NAME", help="only that machine, where a log has several")
+    p.add_argument("--node", metavar="NAME", help="only this host, in logs from several")
 
 
 def add_output(p: argparse.ArgumentParser) -> None:
     """--json and --evidence."""
-    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
+    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 per line")
     p.add_argument("--evidence", action="store_true", help="the raw records behind each verdict")
 
 
@@ -81,9 +81,9 @@ def width() -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number over 0."""
+    """A whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number over 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
@@ -91,7 +91,7 @@ def duration(text: str) -> int:
     """Seconds in `90s`, `1h 30min`, or a plain number of seconds."""
     seconds = int(text) if text.isdecimal() else _seconds(text.strip().lower())
     if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time (90s, 2h, 1h 30min)")
+        raise argparse.ArgumentTypeError(f"invalid duration {text!r} (90s, 2h, 1h 30min)")
     return seconds
 
 
@@ -156,7 +156,7 @@ def _absolute(text: str, midnight: datetime) -> datetime:
             return form().astimezone()
         except (ValueError, OverflowError, OSError):
             continue
-    raise UsageError(f"{text!r} is no time", "--since '1 h ago', --since '2026-11-20 13:30'")
+    raise UsageError(f"invalid time {text!r}", "--since '1 h ago', --since '2026-11-20 13:30'")
 
 
 def _ns(moment: datetime) -> int:

@@ -16,7 +16,7 @@ from killtrail.recorder.history.store import Limits
 _MB: Final = 1 << 20
 _EXAMPLES = """  sudo killtrail record
   sudo killtrail record --journal --max-size 256 --max-age 90
-  sudo killtrail record --once          save the box, as at shutdown
+  sudo killtrail record --once          save the ring buffers, as at shutdown
 """
 
 
@@ -24,11 +24,12 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "record",
-        "Keep history on disk: drains the box before it is overwritten, until stopped.\n"
-        "Without it the last few thousand kills are kept in memory until the next boot.",
+        "Keep history on disk: drains the ring buffers before they are overwritten, until "
+        "stopped.\n"
+        "Without it the kernel keeps the last few thousand kills in memory until the next boot.",
         _EXAMPLES,
     )
-    p.add_argument("--once", action="store_true", help="drain what is there and leave")
+    p.add_argument("--once", action="store_true", help="drain once and exit")
     p.add_argument(
         "--journal", action="store_true", help="write each death by signal to the journal or syslog"
     )
@@ -80,6 +81,6 @@ def _to_journal(events: list[Recorded]) -> None:
         try:
             journal.send(judge(case_of(fusion, end.process.key, end)))
         except OSError as error:
-            _complain(f"neither journal nor syslog takes entries: {error}")
+            _complain(f"neither the journal nor syslog accepts entries: {error}")
             break
     fusion.close()

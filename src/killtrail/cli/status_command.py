@@ -6,15 +6,28 @@ from collections.abc import Iterator
 from killtrail.cli import options
 from killtrail.errors import KilltrailError
 from killtrail.host import boot
+from killtrail.recorder import layout
 from killtrail.recorder.pins import FOLDER, Pins
 from killtrail.recorder.rings import RingBuffers
 from killtrail.report.when import moment
 from killtrail.sources.catalogue import CATALOGUE
 
+_SHOWN = {
+    layout.KILLS: "signals",
+    layout.ASKS: "requests",
+    layout.WILLS: "orphaned-by",
+    layout.DEATHS: "killed",
+    layout.EXITS: "exited",
+    layout.VICTIMS: "victims",
+}
+
 
 def build() -> options.Parser:
     """The command's options."""
-    return options.parser("status", "Is it recording, since when, how full is it, what was lost.")
+    return options.parser(
+        "status",
+        "Show recorder state: since when it records, how full its ring buffers are, what was lost.",
+    )
 
 
 def main(words: list[str]) -> int:
@@ -37,7 +50,7 @@ def _box() -> Iterator[str]:
     for state in box.states():
         held = min(state.written, state.ring.slots)
         yield (
-            f"{state.ring.name:<7} {held:>5} of {state.ring.slots} slots used,"
+            f"{_SHOWN[state.ring]:<11} {held:>5} of {state.ring.slots} slots used,"
             f" {state.overwritten} overwritten"
         )
     stats = box.stats()
@@ -49,7 +62,7 @@ def _missed(box: RingBuffers) -> str:
     try:
         programs = box.pins.programs()
     except OSError:
-        return "missed runs: only root can tell"
+        return "missed runs: unknown (only root may read them)"
     return f"missed runs {sum(row[1] for row in programs.values())}"
 
 

@@ -12,15 +12,15 @@ from killtrail.observe import stuck
 
 
 def why(args: argparse.Namespace, wanted: Target) -> int:
-    """Who should have died, who waits for it, and through what."""
+    """Explains what a process that should have exited is waiting for, or what waits for it."""
     if args.paths or wanted.kind is Kind.HOST:
         raise UsageError(
-            "--stuck is about a process that runs here", "killtrail trust --from STRACE"
+            "--stuck examines processes that run on this host", "killtrail trust --from STRACE"
         )
     found = _living(wanted)
     if not found:
         raise NoSuchDeathError(
-            f"nothing called {args.target} runs here", f"killtrail why {args.target}"
+            f"no process called {args.target} runs on this host", f"killtrail why {args.target}"
         )
     chosen = found[-args.n :] if args.n else found
     return output.show(trust_caveats.lowered([stuck.explain(process) for process in chosen]), args)

@@ -16,7 +16,7 @@ from killtrail.observe.wait import Ended, Life
 
 _TIMED_OUT: Final = 124
 _EXAMPLES: Final = """  killtrail wait 4242 && echo gone
-  killtrail wait 4242 --timeout 90s           124 where it still lives then
+  killtrail wait 4242 --timeout 90s           exit code 124 if it is still running
   killtrail wait "$(cat /run/app.pid)" --json
 """
 
@@ -25,8 +25,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "wait",
-        "Returns when that life of the number has really ended: by pidfd, never by ps, never fooled\n"
-        "by a zombie or by a number that passed to another process. Then says how it ended.",
+        "Waits for a process to exit, by pidfd: zombies and PID reuse can't fool it. Then "
+        "explains\nthe exit.",
         _EXAMPLES,
     )
     p.add_argument("pid", metavar="PID", type=options.positive)
@@ -47,19 +47,20 @@ def main(words: list[str]) -> int:
         life.close()
     if ended is None:
         name = visible(life.process.comm or "it")
-        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) still lives\n")
+        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) is still running\n")
         return _TIMED_OUT
     if ended.held_by is not None:
         holder = f"{visible(ended.held_by.comm or '?')} (pid {ended.held_by.pid})"
         sys.stderr.write(
-            f"pid {args.pid} is a zombie: it has ended{' before' if ended.before else ''}, and {holder}"
-            " has not reaped it; nothing that it could do is left\n"
+            f"PID {args.pid} is a zombie: it has {'already ' if ended.before else ''}exited, and "
+            f"{holder}"
+            " has not reaped it; it only needs to be reaped\n"
         )
     output.show([_recorded(ended) or _told(ended)], args)
     return 0
 
 
-# A recorder, where one is armed, knows the killer as well.
+# An armed recorder knows the killer as well.
 def _recorded(ended: Ended) -> Verdict | None:
     fusion = open_sources.choose().current()
     if fusion is None:

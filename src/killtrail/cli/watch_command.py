@@ -15,7 +15,7 @@ from killtrail.model.verdict import Verdict
 
 _EXAMPLES = """  killtrail watch
   killtrail watch nginx.service --json
-  sudo killtrail watch --signals --signal STOP      who freezes what
+  sudo killtrail watch --signals --signal STOP      who stops what
 """
 _TICK = 0.2
 
@@ -23,25 +23,25 @@ _TICK = 0.2
 def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
-        "watch", "Follow deaths as they happen, or (--signals) every signal.", _EXAMPLES
+        "watch", "Follow deaths as they happen, or every signal (--signals).", _EXAMPLES
     )
-    p.add_argument("target", nargs="?", metavar="TARGET", help="only this one, as for why")
+    p.add_argument("target", nargs="?", metavar="TARGET", help="only this target, as for why")
     p.add_argument(
         "--signals",
         action="store_true",
-        help="follow signals, not deaths; stops included (CHLD, URG and WINCH only by --signal)",
+        help="follow signals, not deaths; includes stops (CHLD, URG and WINCH only with --signal)",
     )
     p.add_argument("--signal", metavar="NAME", help="only this signal (with --signals)")
     p.add_argument("--all", action="store_true", help="ordinary exits too")
-    p.add_argument("-n", type=options.positive, metavar="N", help="end after N lines")
+    p.add_argument("-n", type=options.positive, metavar="N", help="exit after N lines")
     p.add_argument(
         "--for",
         dest="seconds",
         type=options.positive,
         metavar="SECONDS",
-        help="end after that time",
+        help="exit after this time",
     )
-    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
+    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 per line")
     return p
 
 
@@ -50,9 +50,9 @@ def main(words: list[str]) -> int:
     args = build().parse_args(words)
     wanted = targets.parse(args.target) if args.target else None
     if args.signals and args.json:
-        raise UsageError("--json gives verdicts; --signals gives signals, not deaths")
+        raise UsageError("--json prints verdicts; --signals prints signals, not deaths")
     if args.signal and not args.signals:
-        raise UsageError("--signal goes with --signals")
+        raise UsageError("--signal needs --signals")
     lines = (
         _signals(args.signal, wanted)
         if args.signals
@@ -95,7 +95,7 @@ def _line(verdict: Verdict, *, as_json: bool) -> str:
 def _signals(name: str | None, wanted: Target | None) -> Generator[str | None]:
     number = sg.number(name) if name else None
     if name and number is None:
-        raise UsageError(f"{name!r} is no signal", "kill -l")
+        raise UsageError(f"{name!r} is not a signal", "kill -l")
     from killtrail.report import lines  # noqa: PLC0415
 
     try:

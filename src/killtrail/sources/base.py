@@ -1,4 +1,4 @@
-"""What every source can be asked, and how it describes itself."""
+"""The questions that every source answers, and how it describes itself."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -30,17 +30,17 @@ class Wanted:
     most: int | None = None
     """Only so many, the newest."""
     parent: int | None = None
-    """Held by this process number at their end."""
+    """Exits of processes whose parent had this PID."""
     pipe: int | None = None
-    """Had this pipe as standard input, at their end or when their program was started."""
+    """Exits of processes with this pipe as standard input, at their exit or exec."""
 
     def within(self, time_ns: int) -> bool:
-        """Whether a moment is in the window asked about."""
+        """Whether a moment is in the requested window."""
         after = self.since_ns is None or time_ns >= self.since_ns
         return after and (self.until_ns is None or time_ns <= self.until_ns)
 
     def relates(self, end: ProcessExited) -> bool:
-        """Whether an end has the parent and the pipe asked for."""
+        """Whether an exit has the requested parent and pipe."""
         if self.parent is not None and (end.parent is None or end.parent.pid != self.parent):
             return False
         return self.pipe is None or self.pipe in (end.stdin_pipe, end.exec_pipe)
@@ -65,25 +65,25 @@ class Source(Protocol):
         ...
 
     def exits(self, wanted: Wanted) -> Iterable[ProcessExited]:
-        """Ends of processes, oldest first."""
+        """Exits of processes, oldest first."""
         ...
 
     def signals(self, pid: int | None) -> Iterable[SignalSent]:
-        """Signals sent to a process number (None: to all), oldest first."""
+        """Signals sent to a PID (None: to all), oldest first."""
         ...
 
     def ooms(self, pid: int) -> Iterable[OomVictimMarked]:
-        """OOM marks on a process number."""
+        """OOM marks on a PID."""
         ...
 
     def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
+        """The record of a parent that exited before its children."""
         ...
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterable[SignalSent]:
         """Signals for which this process was `current`, in that time, oldest first.
 
-        They may be outlines only: who, whom, what and when.
+        They may be outlines: sender, target, signal and time only.
         """
         ...
 
@@ -92,7 +92,7 @@ class Source(Protocol):
         ...
 
     def threads(self, pid: int) -> Iterable[ThreadDied | ImageReplaced]:
-        """Threads of a number (or with it) that ended while their process went on."""
+        """Threads of a PID (or with this id) that exited while their process continued."""
         ...
 
     def loss(self) -> Loss:
@@ -102,18 +102,19 @@ class Source(Protocol):
     def complete_since(self, sig: int | None = None) -> int:
         """Boot-clock ns from which no death or fatal signal is missing.
 
-        `sig`: the one that ended a process, as others could be sent long before they struck.
+        `sig`: the signal that killed the process, as other signals could be pending for a long
+        time.
         """
         ...
 
     def close(self) -> None:
-        """Lets go of descriptors."""
+        """Closes descriptors."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Whether a source can be asked here: a reason and a remedy where not."""
+    """Whether a source is usable here: a reason and a remedy if not."""
 
     usable: bool
     says: str

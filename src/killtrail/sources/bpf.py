@@ -1,4 +1,4 @@
-"""The armed BPF box. Slots are indexed by their fixed offsets; only what is asked gets decoded."""
+"""The armed BPF recorder: slots are indexed by fixed offsets, only requested ones are decoded."""
 
 import contextlib
 import struct
@@ -39,7 +39,7 @@ _SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
 _SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
 _COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
-"""The rings without which a sender or an end can be missing."""
+"""The rings without which a sender or an exit can be missing."""
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
 _WILL_KEY: Final = L.WILL_WHO
 _PROBLEMS_KEPT: Final = 100
@@ -47,7 +47,7 @@ _E = TypeVar("_E", bound=Recorded)
 
 
 class BpfSource:
-    """Reads the box when first asked and answers from that one reading."""
+    """Reads the ring buffers at the first question and answers all from that reading."""
 
     id = "bpf"
 
@@ -60,10 +60,13 @@ class BpfSource:
 
     @property
     def armed_ns(self) -> int | None:
-        """Since when every orphan's creator is known: arming, unless too many came since.
+        """Boot-clock ns from which every orphan's creator is known.
 
-        The map of creators forgets its oldest entries when it is full. An orphan whose creator is
-        forgotten looks like a child of its reaper, so only the time of the wills still there counts.
+        That is arming, unless too many orphans followed.
+
+        The map of creators drops its oldest entries when it is full. An orphan whose creator was
+        dropped looks like a child of its reaper, so only the time of the oldest remaining record
+        counts.
         """
         armed = self.box.meta.armed_ns
         if self._orphans <= L.CREATORS_KEPT:
@@ -115,7 +118,7 @@ class BpfSource:
                 found[Key(tgid, start)] = slot
         return found
 
-    # Several indexes ask for the same rings; reading them is most of the work.
+    # Several indexes need the same rings; reading them is most of the work.
     def _slots(self, ring: L.Ring) -> list[Slot]:
         found = self._read.get(ring.name)
         if found is None:
@@ -134,7 +137,7 @@ class BpfSource:
         return found
 
     def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
-        """Ends of processes, oldest first."""
+        """Exits of processes, oldest first."""
         if wanted.pid is not None:
             slots = self._exits.get(wanted.pid, [])
         else:
@@ -147,7 +150,7 @@ class BpfSource:
                 yield event
 
     def signals(self, pid: int | None) -> Iterator[SignalSent]:
-        """Signals sent to a process number, oldest first."""
+        """Signals sent to a PID, oldest first."""
         if pid is not None:
             slots = self._signals.get(pid, [])
         else:
@@ -157,7 +160,7 @@ class BpfSource:
         yield from self._decoded(slots, SignalSent)
 
     def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
-        """OOM marks on a process number."""
+        """OOM marks on a PID."""
         yield from self._decoded(self._ooms.get(pid, []), OomVictimMarked)
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
@@ -181,7 +184,7 @@ class BpfSource:
                     yield event
 
     def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
-        """Threads that ended while their process went on."""
+        """Threads that exited while their process continued."""
         slots = {slot.where: slot for slot in self._threads.get(pid, [])}
         for slot in sorted(slots.values(), key=lambda s: s.time_ns):
             event = self.event(slot)
@@ -189,7 +192,7 @@ class BpfSource:
                 yield event
 
     def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
+        """The record of a parent that exited before its children."""
         slot = self._wills.get(key)
         event = self.event(slot) if slot else None
         return event if isinstance(event, OrphanedBy) else None
@@ -216,7 +219,7 @@ class BpfSource:
     def complete_since(self, sig: int | None = None) -> int:
         """From the oldest record of each ring that has wrapped, else from arming.
 
-        What had been blocked when it was sent lies with the requests.
+        Signals that were blocked when sent are among the requests.
         """
         return self._requests_since if sig not in (None, 0, sg.SIGKILL) else self._complete_since
 
@@ -238,7 +241,7 @@ class BpfSource:
         return since
 
     def forget(self) -> None:
-        """Drops what was read, so that the next question reads the box anew."""
+        """Drops the reading, so that the next question reads the ring buffers again."""
         self._read.clear()
         for name in (
             "_signals",
@@ -283,7 +286,7 @@ class BpfSource:
                 yield event
 
 
-# On raw bytes: to decode thousands of ends for the one that is asked for takes too long.
+# On raw bytes: decoding thousands of exits to find one takes too long.
 def _asked_for(slot: Slot, wanted: Wanted) -> bool:
     record = slot.record
     if wanted.parent is not None and wanted.parent != _tgid_at(record, _PARENT_TGID):

@@ -20,13 +20,15 @@ def _probe_box() -> Usable:
     except PermissionError:
         return Usable(
             usable=False,
-            says="the recorder's box may be read by root and group adm only",
+            says="only root and group adm may read the recorder",
             remedy="sudo killtrail why ..., or join group adm",
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
     except OSError as error:
-        return Usable(usable=False, says=f"the box can't be opened: {error.strerror}", remedy=_ARM)
+        return Usable(
+            usable=False, says=f"the recorder can't be opened: {error.strerror}", remedy=_ARM
+        )
     return Usable(usable=True, says="armed")
 
 
@@ -42,7 +44,7 @@ def _probe_tracefs() -> Usable:
             return Usable(usable=True, says="armed")
     except PermissionError:
         return Usable(
-            usable=False, says="tracefs may be read by root only", remedy="sudo killtrail why ..."
+            usable=False, says="only root may read tracefs", remedy="sudo killtrail why ..."
         )
     return Usable(
         usable=False, says="no tracefs instance is armed", remedy=f"{_ARM} --backend tracefs"
@@ -66,12 +68,12 @@ def _probe_history() -> Usable:
     except PermissionError:
         return Usable(
             usable=False,
-            says="history may be read by root and group adm only",
+            says="only root and group adm may read the history",
             remedy="sudo killtrail why ...",
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
-    return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} on record")
+    return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} recorded")
 
 
 def _open_history() -> list[Source]:
@@ -83,9 +85,12 @@ def _open_history() -> list[Source]:
 CATALOGUE: Final = (
     Descriptor(
         id="bpf",
-        what="the flight recorder's box in kernel memory",
+        what="the flight recorder's ring buffers in kernel memory",
         needs="arming as root (CAP_BPF, CAP_PERFMON; BTF; 5.17); reading as root or group adm",
-        yields="every fatal, stopping and asking signal with its sender, every end, dead parents",
+        yields=(
+            "fatal, stop and termination signals with senders; all exits; parents that exited "
+            "before their children"
+        ),
         clock="boot",
         completeness="complete since arming, up to its size; overwritten records are counted",
         probe=_probe_box,
@@ -93,10 +98,12 @@ CATALOGUE: Final = (
     ),
     Descriptor(
         id="tracefs",
-        what="a private tracefs instance, where BPF is not to be had",
+        what="a private tracefs instance, for hosts without BPF",
         needs="root; tracefs",
-        yields="signals with the running task and kernel stack, ends, forks, execs; no wait status,"
-        " no user, no cgroup, argv only with event probes",
+        yields=(
+            "signals with the running task and kernel stack, exits, forks, execs; no wait "
+            "status, no user, no cgroup; argv only with event probes"
+        ),
         clock="boot",
         completeness="complete since arming, up to its size per CPU; overruns are counted",
         probe=_probe_tracefs,

@@ -40,13 +40,13 @@ class HistorySource:
 
     @property
     def armed_ns(self) -> int | None:
-        """When the recorder behind it was first armed in that boot."""
+        """When the recorder was first armed in that boot."""
         return self._row.armed_ns
 
     def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
-        """Ends of processes, oldest first."""
+        """Exits of processes, oldest first."""
         kinds = ("exit", "ordinary") if wanted.ordinary else ("exit",)
-        # Relations are checked behind the query, so a limit may only go into it without one.
+        # Relations are checked after the query, so the query may have a limit only without them.
         most = wanted.most
         if wanted.parent is not None or wanted.pipe is not None:
             most = None
@@ -60,19 +60,19 @@ class HistorySource:
         yield from found[-wanted.most :] if wanted.most else found
 
     def signals(self, pid: int | None) -> Iterator[SignalSent]:
-        """Signals sent to a process number, oldest first."""
+        """Signals sent to a PID, oldest first."""
         for event in self._events("signal", pid):
             if isinstance(event, SignalSent):
                 yield self._completed(event)
 
     def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
-        """OOM marks on a process number."""
+        """OOM marks on a PID."""
         for event in self._events("oom", pid):
             if isinstance(event, OomVictimMarked):
                 yield event
 
     def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
+        """The record of a parent that exited before its children."""
         body = self._history.will(self._row.row, key)
         event = self._decoded("will", body) if body is not None else None
         return event if isinstance(event, OrphanedBy) else None
@@ -90,7 +90,7 @@ class HistorySource:
                 yield event
 
     def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
-        """Threads of a process number that ended while their process went on."""
+        """Threads of a PID that exited while their process continued."""
         for kind in ("thread", "replaced"):
             for event in self._events(kind, pid):
                 if isinstance(event, ThreadDied | ImageReplaced):
@@ -142,7 +142,7 @@ class HistorySource:
 
 
 def open_all(running: Host) -> list[Source]:
-    """Every boot on record as a source; the running boot with its clock offset of now."""
+    """Every recorded boot as a source; the running boot with its current clock offset."""
     history = History(writable=False)
     sources: list[Source] = []
     for row in history.boots():

@@ -1,4 +1,4 @@
-"""What kept evidence can be asked: files that a host has written, here or copied off it."""
+"""Questions to kept evidence: files that a host has written, here or copied from it."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -19,7 +19,7 @@ class Asked:
     """Whether launch chains are wanted: they may cost a walk through the whole evidence."""
 
     def within(self, time_ns: int) -> bool:
-        """Whether a moment is in the window asked about."""
+        """Whether a moment is in the requested window."""
         after = self.since_ns is None or time_ns >= self.since_ns
         return after and (self.until_ns is None or time_ns <= self.until_ns)
 
@@ -34,12 +34,12 @@ class Kept(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The files it stands in."""
+        """The files that hold it."""
         ...
 
     @property
     def newest_first(self) -> bool:
-        """Whether, asked about everything, it begins at the end."""
+        """Whether it starts with the newest events if it is asked for all."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class Kept(Protocol):
         ...
 
     def events(self, asked: Asked) -> Iterable[Event]:
-        """What it knows that may bear on the ends of that process (of all, without one)."""
+        """Events that may concern the exits of this PID (of all processes, without one)."""
         ...
 
     def loss(self) -> Loss:
@@ -56,5 +56,5 @@ class Kept(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of files."""
+        """Closes files."""
         ...

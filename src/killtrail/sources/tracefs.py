@@ -1,4 +1,4 @@
-"""The tracefs instance as a source: drained, told once, then asked."""
+"""The tracefs instance as a source: drained and reconstructed once, then queried."""
 
 import struct
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class TracefsSource:
-    """Reads ring and spool when first asked."""
+    """Reads ring and spool at the first question."""
 
     id = "tracefs"
 
@@ -71,7 +71,7 @@ class TracefsSource:
                     found.append(
                         Record(time_ns, f"cpu{cpu}:{offset}+{number}", known[kind], record)
                     )
-        # Stable: records of one moment stay in their CPU's order, a stack behind its signal.
+        # Stable: records of one moment keep their CPU's order, a stack after its signal.
         found.sort(key=lambda r: r.time_ns)
         return found
 
@@ -85,7 +85,7 @@ class TracefsSource:
                 self._gap_ns = max(self._gap_ns, page.records[0][0])
 
     def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
-        """Ends of processes, oldest first."""
+        """Exits of processes, oldest first."""
         found = [
             e
             for e in self._story.exits
@@ -97,15 +97,15 @@ class TracefsSource:
         yield from found[-wanted.most :] if wanted.most else found
 
     def signals(self, pid: int | None) -> Iterator[SignalSent]:
-        """Signals sent to a process number, oldest first."""
+        """Signals sent to a PID, oldest first."""
         return (s for s in self._story.signals if pid is None or s.target.pid == pid)
 
     def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
-        """OOM marks on a process number."""
+        """OOM marks on a PID."""
         return (o for o in self._story.ooms if o.victim.tgid == pid)
 
     def will(self, key: Key) -> OrphanedBy | None:  # noqa: ARG002
-        """None: lineages here are those of creation, nobody needs a will."""
+        """None: lineages here are those of creation, so records of orphans are not needed."""
         return None
 
     def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:

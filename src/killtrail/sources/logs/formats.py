@@ -113,7 +113,7 @@ class _Sorter:
             self._kept.append(stream)
 
     def opened(self) -> Opened:
-        """All of it."""
+        """The whole content."""
         self._kept.extend(audit.AuditLog(together) for together in self._logs.values())
         if self._pages:
             self._raw()
@@ -127,8 +127,8 @@ class _Sorter:
                 self._kept.append(texts.pages_stream(piece, rawtrace.Pages(self._forms[0])))
                 continue
             what = (
-                f"{piece.path}: raw pages need their kernel's description of events: copy"
-                " /sys/kernel/tracing/events/signal/signal_generate/format beside them"
+                f"{piece.path}: raw pages need the event format of their kernel: copy "
+                "/sys/kernel/tracing/events/signal/signal_generate/format next to them"
             )
             self.problems.append(ParseProblem("files", piece.path, what))
             piece.close()
@@ -145,7 +145,7 @@ def _files(paths: list[str]) -> Iterator[str]:
     for text in paths:
         if not os.path.exists(text):
             raise UsageError(f"{text}: no such file or folder")
-        # One spelling for one place, as machines are told apart by folders; `..` may follow a link.
+        # One spelling per path, as folders separate machines; `..` may follow a link.
         path = text if ".." in text.split("/") else os.path.normpath(text)
         for each in _below(path) if os.path.isdir(path) else (path,):
             count += 1

@@ -1,4 +1,4 @@
-"""Small text formats: read from the beginning each time, nothing kept but what was asked for."""
+"""Small text formats: read from the start each time; only requested events are kept."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -52,12 +52,12 @@ class Stream:
                 if len(self._problems) < _PROBLEMS_KEPT:
                     self._problems.setdefault(found.where, found)
             elif isinstance(found, LoginSeen):
-                # Whose launcher it may be is known only when the chain is.
+                # Whether it is a launcher is known only when the chain is known.
                 yield found
             elif asked.within(found.time_ns) and (asked.pid is None or asked.pid in about(found)):
                 yield found
 
-    # Small files are read once, however many deaths are asked about.
+    # Small files are read once for any number of deaths.
     def _all(self) -> Iterable[Event | ParseProblem]:
         if self._piece.size > _KEPT_MOST:
             return self._parse(self._piece)
@@ -75,7 +75,7 @@ class Stream:
 
 
 def about(event: Event) -> set[int]:
-    """The process numbers whose end an event bears on."""
+    """The PIDs whose exit an event concerns."""
     if isinstance(event, SignalSent):
         return {event.target.pid}
     if isinstance(event, OomVictimMarked):

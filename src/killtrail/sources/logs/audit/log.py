@@ -27,7 +27,7 @@ _NEAR: Final = 8 << 20
 _TRIES_MOST: Final = 1000
 _ENDS: Final = syscalls.numbers(EXEC_CALLS | {"exit_group"})
 _TURN: Final = rb" syscall=(?:%s) " % b"|".join(b"%d" % n for n in sorted(_ENDS))
-"""By their numbers on the ABIs that are known; parsed, then checked. Compiled by who looks for them."""
+"""By call number on all known ABIs; parsed, then checked. Compiled at the first use."""
 
 
 def looks(sample: bytes) -> bool:
@@ -54,11 +54,11 @@ class AuditLog:
         return tuple(piece.path for piece in self._pieces)
 
     def events(self, asked: Asked) -> Iterator[Event]:
-        """What hit a process, with its senders' launchers; what it crashed of; who tried in vain."""
+        """Signals to a process, with the launchers of their senders; its crashes; failed attempts."""
         if asked.pid is None:
             yield from self._all(asked)
         else:
-            # Its clock ticks every few milliseconds: within a tick the serial tells the order.
+            # Its clock ticks every few milliseconds: within a tick the serial gives the order.
             yield from sorted(self._about(asked.pid, asked), key=lambda e: (e.time_ns, _serial(e)))
 
     def _about(self, pid: int, asked: Asked) -> Iterator[Event]:
@@ -82,7 +82,7 @@ class AuditLog:
             found.extend(t for t in walk.trails if asked.within(t.hit.call.head.time_ns))
         return found
 
-    # Everything, newest first: whoever lists deaths stops when there are enough.
+    # Everything, newest first: a list of deaths stops when it is long enough.
     def _all(self, asked: Asked) -> Iterator[Event]:
         for window, numeric in self._windows(asked):
             finder = Finder(None, numeric=numeric, within=asked.within)
@@ -108,7 +108,7 @@ class AuditLog:
     def _note_gap(self, mark: Mark) -> None:
         if mark.head.kind in (b"DAEMON_END", b"DAEMON_ABORT"):
             place = mark.piece.place(mark.offset)
-            self._gaps[f"auditd was not running (it ended at {place}, {mark.head.id})"] = None
+            self._gaps[f"auditd was not running (it stopped at {place}, {mark.head.id})"] = None
 
     def _windows(self, asked: Asked) -> Iterator[tuple[Window, bool]]:
         window = Window()
@@ -117,9 +117,9 @@ class AuditLog:
                 for each in window.backwards(span.piece, span.low, span.high):
                     yield each, self._numeric[span.piece.path]
 
-    # Calls with its number for which no record names the target. Around a hit those of the same
-    # sender count: tries that found nobody show a killer with a stale pid. Without any hit they are
-    # all there is.
+    # Calls with its PID for which no record names the target. Around a signal those of the same
+    # sender count: attempts without a target show a killer with a stale PID. Without any signal
+    # they are all there is.
     def _by_number(self, pid: int, around: list[Span], trails: list[Trail]) -> Iterator[Event]:
         known = {t.hit.call.head.event for t in trails}
         proven = {t.hit.call.pid for t in trails if t.hit.call.args[0] == pid}
@@ -145,7 +145,7 @@ class AuditLog:
                 end = max(end, high)
 
     def loss(self) -> Loss:
-        """The log has no count of what is missing from it, but it says when its daemon was gone."""
+        """The log does not count missing records, but it shows when its daemon was not running."""
         return Loss(events=None, problems=tuple(self._problems), gaps=tuple(self._gaps))
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ def _calls(around: list[Span], needle: bytes) -> Iterator[Call]:
                     yield call
 
 
-# What the process itself did that marks the beginning or the end of a life of its number.
+# The process's own calls that mark its start or its exit.
 def _own(pid: int, around: list[Span]) -> Iterator[Event]:
     window, turn = Window(), re.compile(_TURN)
     needle = b" pid=%d auid=" % pid

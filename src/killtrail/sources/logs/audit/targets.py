@@ -1,8 +1,8 @@
-"""Who hit whom: OBJ_PID records joined to the calls they belong to.
+"""Senders and targets: OBJ_PID records joined to the calls they belong to.
 
-OBJ_PID is the only trustworthy target: a0 is a number in the caller's pid namespace, or a file
-descriptor. It is written before the permission check, so a call on a group or on everybody lists
-whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
+OBJ_PID is the only trustworthy target: a0 is a PID in the caller's PID namespace, or a file
+descriptor. It is written before the permission check, so a call on a group or on all processes also
+lists those that it could not signal (audit_signal_info_syscall, kernel/auditsc.c).
 """
 
 import os
@@ -51,11 +51,11 @@ class Finder:
         """Records whose call is not in the log."""
 
     def spots(self, window: Window) -> list[int]:
-        """Positions of records about the process asked for, in the window, in order."""
+        """Positions of records about the requested process, in the window, in order."""
         return [at for at, pid in self._objects(window) if self._pid is None or pid == self._pid]
 
     # `J` occurs in OBJ_PID and hardly anywhere else, and one byte is sought at memory speed. Where
-    # arguments are full of it (base64), the whole token is sought instead.
+    # arguments are full of it (base64), the whole token is searched instead.
     def _objects(self, window: Window) -> Iterator[tuple[int, bytes]]:
         if self._numeric:
             for at in window.hits(b" type=1318 audit("):
@@ -99,7 +99,7 @@ class Finder:
         return Hit(call, int(match[1]), window.piece, offset, line) if match else None
 
 
-# The call mostly stands right before the first of its objects, and the window holds that.
+# The call is usually right before the first of its objects, within the window.
 def _right_before(window: Window, offset: int, of: Head) -> Call | None:
     end = offset - window.start - 1
     if end <= 0 or window.piece is None:
@@ -117,7 +117,7 @@ def _right_before(window: Window, offset: int, of: Head) -> Call | None:
 
 
 def call_of(piece: Piece, offset: int, line: bytes) -> Call | None:
-    """The SYSCALL record of the event of which the record at `offset` is part; it stands before."""
+    """The SYSCALL record of the event that the record at `offset` belongs to; it comes before."""
     of = head(line)
     if of is None:
         return None
