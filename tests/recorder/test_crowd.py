@@ -63,6 +63,6 @@ def test_the_rings_say_so(bpf, aftermath):
         if "slots used" in line
     }
 
-    assert used["signals"] < 100
-    assert used["killed"] < 400
+    assert used["kills"] < 100
+    assert used["deaths"] < 400
     assert used["victims"] >= 5600

@@ -6,20 +6,10 @@ from collections.abc import Iterator
 from killtrail.cli import options
 from killtrail.errors import KilltrailError
 from killtrail.host import boot
-from killtrail.recorder import layout
 from killtrail.recorder.pins import FOLDER, Pins
 from killtrail.recorder.rings import RingBuffers
 from killtrail.report.when import moment
 from killtrail.sources.catalogue import CATALOGUE
-
-_SHOWN = {
-    layout.KILLS: "signals",
-    layout.ASKS: "requests",
-    layout.WILLS: "orphaned-by",
-    layout.DEATHS: "killed",
-    layout.EXITS: "exited",
-    layout.VICTIMS: "victims",
-}
 
 
 def build() -> options.Parser:
@@ -50,7 +40,7 @@ def _box() -> Iterator[str]:
     for state in box.states():
         held = min(state.written, state.ring.slots)
         yield (
-            f"{_SHOWN[state.ring]:<11} {held:>5} of {state.ring.slots} slots used,"
+            f"{state.ring.name:<8} {held:>5} of {state.ring.slots} slots used,"
             f" {state.overwritten} overwritten"
         )
     stats = box.stats()
