@@ -21,7 +21,6 @@ PAGES = sorted(
 )  # fmt: skip
 
 NOT_YET = (
-    "src/killtrail/attribution/",
     "src/killtrail/inquiry/",
     "src/killtrail/report/",
     "src/killtrail/cli/kept_answers.py",

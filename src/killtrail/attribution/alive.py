@@ -1,4 +1,4 @@
-"""A number that is no death: alive, perhaps frozen, perhaps another life than the one asked about."""
+"""Verdicts without a death: the process is alive, perhaps stopped, or its PID was reused."""
 
 from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
@@ -16,18 +16,19 @@ from killtrail.model.verdict import Death, Evidence, Verdict
 
 
 def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
-    """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
+    """The verdict on a running process.
 
-    `reused` says that an earlier life of the number is on record.
+    `stopped_by`: the signal that stopped it, if it is stopped. `reused`: an earlier process with
+    this PID is recorded.
     """
     process = replace(case.facts.process, alive=True)
     argument = RuleContext(case, VerdictDraft())
     argument.draft.evidence.append(
-        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
+        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is running")
     )
     summary = f"{wording.name(process)} is alive"
     if reused:
-        summary = f"pid {process.pid} now belongs to another life: {summary}"
+        summary = f"PID {process.pid} was reused: {summary}"
     if stopped_by is not None:
         summary += _frozen(argument, stopped_by, process)
     return Verdict(
@@ -51,7 +52,7 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
     cited = argument.draft.cite(stop, wording.sending(stop, how))
     name = sg.name(stop.sig)
     if how.actor not in (Actor.SENDER, Actor.SELF):
-        return f", frozen with {name} ({how.shown_by})"
+        return f", stopped with {name} ({how.shown_by})"
     launcher = argument.launch(stop.current, stop)
     argument.draft.link(
         Role.SENDER,
@@ -65,4 +66,4 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
         evidence=(cited,),
     )
     by = stop.current
-    return f", frozen with {name} by {wording.name(by)}{wording.ran(by)}"
+    return f", stopped with {name} by {wording.name(by)}{wording.ran(by)}"

@@ -1,4 +1,4 @@
-"""Everything known about one death, as the rules get it."""
+"""All evidence about one death, as input of the rules."""
 
 from collections.abc import Mapping
 
@@ -19,23 +19,23 @@ from killtrail.model.verdict import Host
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the sources hold about one life: how it ended and the signals it got, in time order."""
+    """What the sources recorded about one process: its exit and the signals it got, in time order."""
 
     process: Process
     exit: ProcessExited | None = None
     signals: tuple[SignalSent, ...] = ()
     ooms: tuple[OomVictimMarked, ...] = ()
     children: tuple[ProcessExited, ...] = ()
-    """Children of its own that a signal had ended right before."""
+    """Its children that a signal had killed right before."""
     reports: tuple[OomKilled, ...] = ()
-    """What the kernel's log says of an OOM kill of it."""
+    """Kernel log entries about an OOM kill of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One death, the deaths it may hang on, and the wills of dead parents.
+    """One death, the deaths that may have caused it, and records of exited parents.
 
-    `watched` says that recording was on, and nothing lost, from before the first signal until the end.
+    `watched`: recording was on, and nothing lost, from before the first signal until the exit.
     """
 
     facts: Facts
@@ -46,22 +46,22 @@ class Case:
     armed_ns: int | None = None
     watched: bool = True
     kept: bool = False
-    """Made from files alone, whatever they happen to hold."""
+    """Made from files alone, which may be incomplete."""
     caveat: str | None = None
-    """Why this may be no death of its own, where that is so: certainty is *possible* then."""
+    """Why this may not be a separate death, if so: certainty is *possible* then."""
     same_call: tuple[SignalSent, ...] = ()
-    """Deadly sends of the same act, the one to this victim included, in time order."""
+    """Fatal signals of the same act, including the one to this victim, in time order."""
     notes: tuple[Note, ...] = ()
-    """What people did before that reaches a victim only through the kernel or a manager."""
+    """Earlier acts that reach a victim only through the kernel or a service manager."""
     reader: ProcessExited | None = None
     """The last reader of the pipe that it wrote to."""
     refused: tuple[SignalRefused, ...] = ()
-    """Signals for its number that reached nobody, around its end."""
+    """Signals to its PID that reached no process, around its exit."""
     around: tuple[SignalSent | SignalRefused, ...] = ()
-    """All signals for its number, whichever life it was, in time order: patterns show in them."""
+    """All signals to its PID, for every process that had it, in time order: they show patterns."""
 
     def for_related(self, key: Key) -> "Case | None":
-        """The same case seen from another death it hangs on; None where that one is not known."""
+        """The case of another death that this one depends on; None if it is not known."""
         facts = self.related.get(key)
         if facts is None:
             return None

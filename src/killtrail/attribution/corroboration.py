@@ -1,7 +1,7 @@
-"""What other sources say of a death that is explained already: the same, or something else.
+"""What other sources say about a death: agreement or conflict.
 
-Sources that agree are named beside each other; where they do not, both are shown and certainty goes
-down. Nothing is averaged.
+Agreeing sources are cited together; for conflicting ones both are shown and certainty is lowered.
+Nothing is averaged.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class _Draft:
 
 
 def corroborated(verdict: Verdict, events: Sequence[Event], clock: Boot) -> Verdict:
-    """The verdict with what these events add to it or hold against it.
+    """The verdict with what these events add to it or contradict in it.
 
     `clock` is that of the events; both clocks must have a date, else nothing is added.
     """
@@ -72,12 +72,12 @@ def _weigh_call(draft: _Draft, event: SignalSent, time_ns: int) -> None:
     if link is None or link.process is None:
         return
     who = wording.name(event.current)
-    says = f"{who} called {_name(event)}: {sg.name(event.sig)} to pid {event.target.pid}"
+    says = f"{who} called {_name(event)}: {sg.name(event.sig)} to PID {event.target.pid}"
     cited = draft.cite(event, says, time_ns)
     if event.current.pid != link.process.pid and not _others_too(draft.verdict, event):
         draft.contradictions.append(
             Contradiction(
-                f"{event.origin.source} names {who} as sender of that signal at that moment,"
+                f"{event.origin.source} names {who} as the sender of this signal,"
                 f" {_sources(draft.verdict, link)} {wording.name(link.process)}",
                 (*link.evidence, cited),
             )
@@ -88,7 +88,7 @@ def _name(event: SignalSent) -> str:
     return f"{event.syscall.name}()" if event.syscall and event.syscall.name else "a signal call"
 
 
-# A second signal of the same kind is no contradiction where ours is on record as an attempt as well.
+# A second signal of the same kind is not a contradiction if ours is recorded as an attempt as well.
 def _others_too(verdict: Verdict, event: SignalSent) -> bool:
     pids = {a.process.pid for a in verdict.attempts if a.process is not None}
     return event.current.pid in pids
@@ -118,8 +118,7 @@ def _weigh_oom(draft: _Draft, event: OomKilled, time_ns: int) -> None:
     if verdict.cause is not Cause.OOM_KILLED:
         draft.contradictions.append(
             Contradiction(
-                f"{event.origin.source} says that the OOM killer did it; the verdict is"
-                f" {verdict.cause}",
+                f"{event.origin.source} reports a kill by the OOM killer; the verdict is {verdict.cause}",
                 (cited,),
             )
         )
@@ -129,13 +128,13 @@ def _weigh_end(draft: _Draft, event: ProcessExited, time_ns: int) -> None:
     status = draft.verdict.death.status
     if abs((draft.verdict.death.time_ns or 0) - time_ns) > NS or status is None:
         return
-    says = f"{wording.name(event.process)} ended: {wording.status(event.status or 0)}"
+    says = f"{wording.name(event.process)} exited: {wording.status(event.status or 0)}"
     cited = draft.cite(event, says, time_ns)
     if event.signal != status & 0x7F:
         draft.contradictions.append(
             Contradiction(
-                f"{event.origin.source} has it end with {wording.status(event.status or 0)}, the"
-                f" recorder with {wording.status(status)}",
+                f"{event.origin.source} records {wording.status(event.status or 0)}, the "
+                f"recorder {wording.status(status)}",
                 (cited,),
             )
         )

@@ -1,4 +1,4 @@
-"""Collects links and evidence while a rule argues, so that every statement gets its record."""
+"""Collects links and evidence while rules work, so that every statement cites its record."""
 
 from killtrail._slotted import dataclass, field
 from killtrail.model.absence import Absence, Why
@@ -11,7 +11,7 @@ from killtrail.model.verdict import Evidence, Link, RuledOut, Subject
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a rule claims."""
+    """The claim of a rule."""
 
     cause: Cause
     certainty: Certainty
@@ -21,7 +21,7 @@ class Conclusion:
 
 @dataclass(slots=True)
 class VerdictDraft:
-    """The working paper of one verdict; local to one call of the engine."""
+    """The draft of one verdict; local to one call of the engine."""
 
     links: list[Link] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
@@ -29,7 +29,7 @@ class VerdictDraft:
     absent: list[Absence] = field(default_factory=list)
 
     def cite(self, event: Event, says: str) -> int:
-        """The number of an evidence line; the same record saying the same thing is one line."""
+        """The id of an evidence line; the same record with the same statement is one line."""
         for known in self.evidence:
             if (known.source, known.where, known.says) == (
                 event.origin.source,
@@ -49,7 +49,7 @@ class VerdictDraft:
         return line.id
 
     def cited(self, event: Event) -> tuple[int, ...]:
-        """The evidence lines that stand on this very record."""
+        """The evidence lines that cite this record."""
         place = (event.origin.source, event.origin.where)
         return tuple(e.id for e in self.evidence if (e.source, e.where) == place)
 
@@ -67,7 +67,7 @@ class VerdictDraft:
         caused_by: int | None = None,
         evidence: tuple[int, ...] = (),
     ) -> int:
-        """Adds a link and gives its number."""
+        """Adds a link and returns its id."""
         number = len(self.links) + 1
         self.links.append(
             Link(
@@ -87,11 +87,11 @@ class VerdictDraft:
         return number
 
     def rule_out(self, cause: Cause, because: str) -> None:
-        """Notes a cause that it was not."""
+        """Notes a cause that is ruled out."""
         self.ruled_out.append(RuledOut(cause, because))
 
     def miss(self, what: str, why: Why, remedy: str | None = None) -> None:
-        """Notes something missing, once."""
+        """Notes a missing fact, once."""
         absence = Absence(what, why, remedy)
         if absence not in self.absent:
             self.absent.append(absence)

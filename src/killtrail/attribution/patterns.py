@@ -1,4 +1,4 @@
-"""What repeats over time: a killer with a stale pid, a kill every so often, a loop of restarts."""
+"""Repetition: a killer with a stale PID, a periodic kill, a loop of restarts and kills."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,15 +18,15 @@ from killtrail.model.verdict import Pattern, Verdict
 
 _Try = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000
-"""Tries closer than this are one try."""
+"""Attempts closer than this are one attempt."""
 _FEW: Final = 3
 _STEADY: Final = 0.2
-"""How far gaps may be from their median, as a part of it, to be called a period."""
+"""Maximum deviation of gaps from their median, as a fraction, for a period."""
 _CITED: Final = 4
 
 
 def of(case: Case, draft: VerdictDraft) -> tuple[Pattern, ...]:
-    """The patterns in all signals for one number."""
+    """The patterns in all signals to one PID."""
     found = [
         pattern
         for tries in _by_sender(case.around)
@@ -36,9 +36,9 @@ def of(case: Case, draft: VerdictDraft) -> tuple[Pattern, ...]:
 
 
 def over(verdicts: list[Verdict]) -> list[Verdict]:
-    """The same verdicts; where one killer ended one program again and again, the last one says so.
+    """The same verdicts; if one killer killed one program again and again, the last one says so.
 
-    Each time another number: whoever starts the program brings it back, and it is killed once more.
+    Each time with another PID: the program is restarted, and killed again.
     """
     groups: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in verdicts:
@@ -59,7 +59,7 @@ def _loop(many: list[Verdict]) -> Pattern | None:
     times = sorted(v.death.time_ns for v in many if v.death.time_ns is not None)
     if len({v.death.process.pid for v in many}) < _FEW or len(times) < _FEW:
         return None
-    # Those of one act are no repetition.
+    # Victims of one act are not a repetition.
     gaps = sorted(b - a for a, b in pairwise(times) if b - a > _AGAIN_NS)
     if len(gaps) < _FEW - 1:
         return None
@@ -69,9 +69,9 @@ def _loop(many: list[Verdict]) -> Pattern | None:
     last = many[-1]
     killer = next(x.process for x in last.links if x.role is Role.SENDER and x.process)
     says = (
-        f"{visible(killer.comm or '?')} has killed {visible(last.death.process.comm or '?')}"
-        f" {len(gaps) + 1} times on record{every}, each time under another number: it is started again"
-        " and killed again"
+        f"{visible(killer.comm or '?')} killed {visible(last.death.process.comm or '?')} "
+        f"{len(gaps) + 1} times{every}, each time with another PID: it is restarted and killed "
+        "again"
     )
     return Pattern("restart-loop", says)
 
@@ -90,8 +90,8 @@ def _by_sender(around: Sequence[_Try]) -> list[list[_Try]]:
     return list(groups.values())
 
 
-# Sent on to a number whose process is gone, and then to whoever got the number next: only somebody
-# who never looks whose number it is does that.
+# Signals to a free PID, and then to the next process with this PID: the sender never checks which
+# process has it.
 def _stale(tries: list[_Try], case: Case, draft: VerdictDraft) -> Pattern | None:
     missed = [t for t in tries if isinstance(t, SignalRefused) and t.error == "ESRCH"]
     struck = [t for t in tries if isinstance(t, SignalSent)]
@@ -101,9 +101,8 @@ def _stale(tries: list[_Try], case: Case, draft: VerdictDraft) -> Pattern | None
     gap = _median_gap(tries)
     every = f" every {gap / NS:.3g} s" if gap else ""
     says = (
-        f"{wording.name(by)} signals number {case.facts.process.pid} again and again{every},"
-        f" also when nobody has it ({len(missed)} of {len(tries)} tries found nobody): it goes by a"
-        " number it remembers, whoever has that now"
+        f"{wording.name(by)} keeps signalling PID {case.facts.process.pid}{every}, even when the "
+        f"PID is free ({len(missed)} of {len(tries)} attempts got ESRCH): it is using a stale PID"
     )
     return Pattern("stale-pid", says, _cite([*struck[-2:], *missed[-2:]], draft))
 
@@ -118,7 +117,7 @@ def _periodic(tries: list[_Try], draft: VerdictDraft) -> Pattern | None:
     if any(abs(each - gap) > gap * _STEADY for each in gaps):
         return None
     by = _sender(tries[0])
-    says = f"{wording.name(by)} does it every {gap / NS:.4g} s: {len(tries)} times on record"
+    says = f"{wording.name(by)} repeats it every {gap / NS:.4g} s: {len(tries)} times recorded"
     return Pattern("periodic", says, _cite(tries[-_CITED:], draft))
 
 
@@ -141,6 +140,6 @@ def _says(each: _Try) -> str:
             f"{wording.name(each.current)} sent {sg.name(each.sig)} to {wording.name(each.target)}"
         )
     return (
-        f"{wording.name(each.process)} tried to send {sg.name(each.sig)} to number {each.pid}:"
+        f"{wording.name(each.process)} tried to send {sg.name(each.sig)} to PID {each.pid}:"
         f" {each.error}"
     )

@@ -60,7 +60,7 @@ def _tampered(panic: Panic | None, facts: list[Finding], *, strange: bool) -> Ju
         else Certainty.LIKELY if len(kinds) > 1
         else Certainty.POSSIBLE
     )  # fmt: skip
-    asked = "  (the panic itself was requested)" if panic and panic.kind == "sysrq" else ""
+    asked = " (the panic itself was requested)" if panic and panic.kind == "sysrq" else ""
     what = (
         "calls are redirected to code without a known owner" if strange
         else "system calls are redirected to other kernel functions"

@@ -148,11 +148,11 @@ def _why_alive(pid: int, stat: procfs.Stat) -> str:
         place = procfs.read_bytes(procfs.PROC / str(pid) / "wchan", 128) or b""
         where = f" in {visible(place.decode('ascii', 'replace'))}" if place.strip(b"0") else ""
         return (
-            f"  in uninterruptible sleep in the kernel{where}; even SIGKILL takes effect only "
+            f" in uninterruptible sleep in the kernel{where}; even SIGKILL takes effect only "
             "after that"
         )
     if stat.state in _STOPPED:
-        return "  but stopped: only SIGCONT or SIGKILL has an effect"
+        return " but stopped: only SIGCONT or SIGKILL has an effect"
     masks = procfs.signal_masks(pid)
     bit = 1 << (sg.SIGTERM - 1)
     if masks.pending & masks.blocked & bit:
