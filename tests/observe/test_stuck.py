@@ -68,7 +68,7 @@ def test_the_case_of_2016(tmp_path):
     )
     assert (
         "/usr/bin/ps cannot say whether a process is dead: every script that waits for `ps -p` to"
-        " fail waits for ever (the program behind it is /usr/bin/dpkgd/ps)"
+        " fail waits for ever (the program that it runs is /usr/bin/dpkgd/ps)"
     ) in verdict["summary"]
     assert verdict["certainty"] == "established"
     assert "/usr/bin/dpkgd/ps" in done.stderr
