@@ -23,6 +23,8 @@ PLAIN = frozenset(
     sources stack store strace strace_checks stream supervisors symbols syscall_dispatch syscall_record syscalls target
     task_iterator tasks terminals text threads time_ranges tracefs tracer_tables tracers tracing trust unknown unpack
     users verdict verdict_json wait yara_rules alive ask answers boot boots btf btf_types causes dump_file follow
+    autopsy_json container_names coverage doctor find journalctl kept_files kernel_reports killsnoop manager_clients
+    names newest_first next_steps question recorded renamed requests rows sigmon stale_pid status time_order trust_json
     kallsyms_scan kcore lastlog openpgp rawtrace ausearch wtmp x32
     """.split()
 )
