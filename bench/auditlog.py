@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who killed it, from a big audit log: killtrail beside ausearch, grep and ripgrep in one run.
+"""Who killed a process, from a big audit log: killtrail, ausearch, grep and ripgrep in one run.
 
 Whole processes, start included; medians of interleaved rounds, and the largest resident memory. The log
 is made from the real sample (bench/auditgen.py). `--megabytes 1000`, `--rounds 5`, `--enriched`. Peers
@@ -128,7 +128,7 @@ def contestants(log: Path) -> dict[str, list[str]]:
     rows = {
         "bare interpreter": [sys.executable, "-c", "pass"],
         "killtrail --help": killtrail("--help"),
-        "killtrail why PID (who, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
+        "killtrail why PID (sender, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
         "killtrail list (last 10 s)": killtrail("list", "--since", f"@{end - 10}", "--from", path),
         "kills of one pid (library)": [sys.executable, "-c", ONE_PID, path, str(pid)],
         "all kills, joined (library)": [sys.executable, "-c", ALL_KILLS, path],

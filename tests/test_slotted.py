@@ -120,7 +120,7 @@ def test_defaults_made_anew_are_not_shared() -> None:
 
 def test_fields_of_what_has_none() -> None:
     assert not _slotted.is_dataclass(3)
-    with pytest.raises(TypeError, match="3 is no dataclass"):
+    with pytest.raises(TypeError, match="3 is not a dataclass"):
         _slotted.fields(3)
 
 

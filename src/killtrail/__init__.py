@@ -1,3 +1,3 @@
-"""killtrail: who killed it, how, and who started the killer."""
+"""killtrail: who killed a process, how, and who started the killer."""
 
 __version__ = "0.1.0"

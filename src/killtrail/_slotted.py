@@ -1,4 +1,4 @@
-"""What killtrail uses of the standard library's dataclasses, where a class costs little to define.
+"""The part of the standard library's dataclasses that killtrail uses, with cheap class definitions.
 
 The standard ones import `inspect` and compile six functions for every class as it is defined: half of
 the time that a question to a log took before its first byte was read. Here `__init__` is compiled
@@ -30,7 +30,7 @@ class Field:
 
 
 def field(*, default: Any = MISSING, default_factory: Callable[[], object] | None = None) -> Any:  # noqa: ANN401 -- stands where a default of any type may stand
-    """A field whose default is made anew for each instance."""
+    """A field whose default is created for each instance."""
     return Field(default, default_factory)
 
 
@@ -46,7 +46,7 @@ def fields(of: object) -> tuple[Field, ...]:
     try:
         found: tuple[Field, ...] = of.__fields__  # type: ignore[attr-defined]
     except AttributeError:
-        raise TypeError(f"{of!r} is no dataclass") from None
+        raise TypeError(f"{of!r} is not a dataclass") from None
     return found
 
 
@@ -83,7 +83,7 @@ def _made(cls: _C, *, frozen: bool, eq: bool) -> _C:
     return made
 
 
-# Python 3.14 evaluates annotations when they are asked for, and names in them may not exist yet.
+# Python 3.14 evaluates annotations on access, and names in them may not exist yet.
 def _annotated(cls: type) -> tuple[str, ...]:
     if "__annotations__" in cls.__dict__:
         return tuple(cls.__dict__["__annotations__"])  # noqa: RUF063 -- inspect is what costs

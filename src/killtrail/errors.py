@@ -20,7 +20,7 @@ class UsageError(KilltrailError):
 
 
 class NoSuchDeathError(KilltrailError):
-    """Nothing of the kind is on record."""
+    """No such death was recorded."""
 
     exit_code = 4
 

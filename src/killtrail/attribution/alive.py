@@ -1,4 +1,4 @@
-"""A number that is no death: alive, perhaps frozen, perhaps another life than the one asked about."""
+"""Verdicts without a death: the process is alive, perhaps stopped, or its PID was reused."""
 
 from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
@@ -18,7 +18,8 @@ from killtrail.model.verdict import Death
 def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> VerdictDraft:
     """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
 
-    `reused` says that an earlier life of the number is on record.
+    `stopped_by`: the signal that stopped it, if it is stopped. `reused`: an earlier process with
+    this PID is recorded.
     """
     process = replace(case.facts.process, alive=True)
     draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
@@ -42,7 +43,7 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
     cited = argument.draft.cite(stop, wording.sending(stop, how))
     name = sg.name(stop.sig)
     if how.actor not in (Actor.SENDER, Actor.SELF):
-        return f", frozen with {name} ({how.shown_by})"
+        return f", stopped with {name} ({how.shown_by})"
     launcher = argument.launch(stop.current, stop)
     argument.draft.link(
         Role.SENDER,
@@ -56,4 +57,4 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
         evidence=(cited,),
     )
     by = stop.current
-    return f", frozen with {name} by {wording.name(by)}{wording.ran(by)}"
+    return f", stopped with {name} by {wording.name(by)}{wording.ran(by)}"

@@ -1,4 +1,4 @@
-"""Everything known about one death, as the rules get it."""
+"""All evidence about one death, as input of the rules."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ class Facts:
     children: tuple[ProcessExited, ...] = ()
     """Its own children that a signal had killed right before."""
     reports: tuple[OomKilled, ...] = ()
-    """What the kernel's log says of an OOM kill of it."""
+    """Kernel log entries about an OOM kill of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Case:
     same_call: tuple[SignalSent, ...] = ()
     """Fatal signals of the same act, the one to this victim included, in time order."""
     notes: tuple[Note, ...] = ()
-    """What people did before that reaches a victim only through the kernel or a manager."""
+    """Earlier acts that reach a victim only through the kernel or a service manager."""
     reader: ProcessExited | None = None
     """The last reader of the pipe that it wrote to."""
     refused: tuple[SignalRefused, ...] = ()
@@ -67,7 +67,7 @@ class Case:
     """What `trust` found against this host's own word."""
 
     def for_related(self, key: Key) -> "Case | None":
-        """The same case seen from another death it hangs on; None where that one is not known."""
+        """The case of another death that this one depends on; None if it is not known."""
         facts = self.related.get(key)
         if facts is None:
             return None

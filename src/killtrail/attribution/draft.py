@@ -34,7 +34,7 @@ _DISTRUSTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a rule claims."""
+    """The claim of a rule."""
 
     cause: Cause
     certainty: Certainty
@@ -51,7 +51,7 @@ class VerdictDraft:
     conclusion: Conclusion | None = None
     coverage: Coverage = _NOTHING_LOST
     second_hand: bool = False
-    """All evidence is text in files, which anybody who may write there could have written."""
+    """All evidence is text in files, which every user who may write there could have written."""
     caveat: str | None = None
     """Why this may be no death of its own."""
     distrust: tuple[Distrust, ...] = ()
@@ -90,7 +90,7 @@ class VerdictDraft:
         return line.id
 
     def cited(self, event: Event) -> tuple[int, ...]:
-        """The evidence lines that stand on this very record."""
+        """The evidence lines that cite this record."""
         place = (event.origin.source, event.origin.where)
         return tuple(e.id for e in self.evidence if (e.source, e.where) == place)
 
@@ -128,11 +128,11 @@ class VerdictDraft:
         return number
 
     def rule_out(self, cause: Cause, because: str) -> None:
-        """Notes a cause that it was not."""
+        """Notes a cause that is ruled out."""
         self.ruled_out.append(RuledOut(cause, because))
 
     def miss(self, what: str, why: Why, remedy: str | None = None) -> None:
-        """Notes something missing, once."""
+        """Notes a missing fact, once."""
         absence = Absence(what, why, remedy)
         if absence not in self.absent:
             self.absent.append(absence)

@@ -49,7 +49,7 @@ def _login(argument: RuleContext) -> LoginSeen | None:
     if signal is None or signal.login is None or signal.current != argument.head:
         return None
     opened = signal.login
-    what = f"was told to run {visible(opened.command)}" if opened.command else "opened its session"
+    what = f"ran {visible(opened.command)}" if opened.command else "opened its session"
     away = f", from {visible(opened.came_from)}" if opened.came_from else ""
     argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}")
     return opened
@@ -61,7 +61,7 @@ def _note_loss(argument: RuleContext) -> None:
     for gap in argument.case.coverage.gaps[:2]:
         argument.draft.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:
-        argument.draft.miss("the end of long command lines", Why.LOST)
+        argument.draft.miss("the rest of long command lines", Why.LOST)
     head = argument.head
     if head is not None and head.argv is None and not head.kthread:
         argument.draft.miss(f"argv of {wording.name(head)}", Why.NOT_RECORDED, "sudo killtrail arm")
@@ -92,7 +92,7 @@ def _death(case: Case, argument: RuleContext) -> Death:
 
 
 def _attempts(argument: RuleContext) -> tuple[Link, ...]:
-    """Signals on record that did not end it, so that a reader sees they were considered."""
+    """Recorded signals that did not kill it, so that a reader sees that they were considered."""
     used = {e.where for e in argument.draft.evidence}
     signals: list[SignalSent | SignalRefused] = [*argument.facts.signals, *argument.case.refused]
     rest = sorted(
@@ -108,7 +108,7 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
         return Link(
             id=number,
             role=Role.SENDER,
-            action=f"{sg.name(signal.sig)}: reached nobody ({signal.error})",
+            action=f"{sg.name(signal.sig)}: reached no process ({signal.error})",
             certainty=Certainty.LIKELY,
             process=signal.process,
             signal=signal.sig,
@@ -131,14 +131,14 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
 def _fate(signal: SignalSent, *, told: bool) -> str:
     if signal.result == 1:
         ignored = signal.disposition == "ignored"
-        return "it ignored it" if ignored else "too late: it was dying or dead already"
+        return "ignored" if ignored else "too late: it was exiting or a zombie"
     if signal.disposition == "handled":
-        return "it had a handler"
+        return "handled"
     if signal.sig in sg.STOPS:
         return "stopped it"
     if signal.sig == sg.SIGCONT:
-        return "let it go on"
+        return "continued it"
     if signal.blocked:
-        return "it had it blocked"
-    # Without a wait status that is a conclusion, not a record.
-    return "not what ended it" if told else "not taken for what ended it"
+        return "blocked by the target"
+    # Without a wait status this is a conclusion, not a record.
+    return "did not kill it" if told else "probably did not kill it"

@@ -1,8 +1,8 @@
-"""The launch chain: through dead parents and double forks to where it began.
+"""The launch chain: through exited parents and double forks to its start.
 
-`real_parent` names whoever holds a process now; after a parent's death that is init or a
-subreaper, who launched nothing. The recorder keeps, for every child of a dead parent, who that
-parent was (its will); the chain jumps there.
+`real_parent` is the current parent of a process; after the parent's exit that is init or a
+subreaper, which started nothing. The recorder keeps, for every orphan, the identity of its exited
+parent; the chain continues there.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def chain(
     wills: Mapping[Key, OrphanedBy],
     armed_ns: int | None,
 ) -> tuple[Ancestor, ...]:
-    """Ancestors of `head`, nearest first, the dead included."""
+    """Ancestors of `head`, nearest first, including exited ones."""
     result: list[Ancestor] = []
     seen: set[Key] = {head.key}
     while len(result) < _MOST:
@@ -48,11 +48,11 @@ def chain(
 
 
 def kept(chain: tuple[ProcessSeen, ...]) -> tuple[tuple[Ancestor, ProcessSeen], ...]:
-    """Ancestors as a log holds them, each with the record that shows it; the head is left out.
+    """Ancestors as recorded in a log, each with its record; the head is left out.
 
-    Who held a process when that started its program is its parent then; in any later record it may
-    have been adopted. A session of its own or a number alone makes a link no more than possible, as
-    the number may have belonged to another process when nothing was written down.
+    The parent of a process at its exec is its parent at that time; in later records it may have
+    been adopted. With another session, or known by PID only, a link is possible at most, as the PID
+    may have belonged to another process while nothing was recorded.
     """
     found = []
     for below, seen in pairwise(chain):
@@ -65,8 +65,8 @@ def kept(chain: tuple[ProcessSeen, ...]) -> tuple[tuple[Ancestor, ProcessSeen], 
 
 
 # Orphans are handed to inits and child subreapers only: any other parent has forked its child
-# itself, whenever that was. A reaper is the creator for sure only of a child whose whole life was
-# watched, as else it may have been adopted before anyone kept wills.
+# itself, whenever that was. A reaper is certainly the creator only of a child that was observed
+# from its start, as otherwise it may have been adopted before recording began.
 def _parent(
     before: list[Ancestor], head: Process, process: Process, armed_ns: int | None
 ) -> Ancestor:

@@ -1,4 +1,4 @@
-"""Where a launch chain begins: cron job, at job, login session, unit, container, init, kernel."""
+"""Where a launch chain starts: cron job, at job, login session, unit, container, init, kernel."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ _LOGIN: Final = frozenset(
 def of(
     head: Process, ancestry: tuple[Ancestor, ...], login: LoginSeen | None = None
 ) -> Origin | None:
-    """The origin of the process whose ancestry this is, None where nothing points anywhere."""
+    """The origin of the process with this ancestry, None without any indication."""
     chain = [head, *(a.process for a in ancestry if a.edge != "reaper")]
     found = _of(head, chain)
     if login is None:

@@ -21,7 +21,7 @@ _AGAIN_NS: Final = 100 * 1_000_000
 """Attempts closer than this are one attempt."""
 _FEW: Final = 3
 _STEADY: Final = 0.2
-"""How far gaps may be from their median, as a part of it, to be called a period."""
+"""Maximum deviation of gaps from their median, as a fraction, for a period."""
 _CITED: Final = 4
 
 

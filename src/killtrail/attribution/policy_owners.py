@@ -1,4 +1,4 @@
-"""Whose a limit, a filter or a terminal's other end is."""
+"""The owner of a limit, a filter or a terminal's master."""
 
 from killtrail._slotted import dataclass
 from killtrail.attribution.generation.base import Actor
@@ -10,7 +10,7 @@ from killtrail.model.process import Process
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who brought something about, how surely, and the words for it."""
+    """The process that set it up, with certainty and wording."""
 
     process: Process
     certainty: Certainty
@@ -18,11 +18,11 @@ class Owner:
 
 
 def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
-    """Who installed the seccomp filter that struck.
+    """The process that installed the seccomp filter that killed.
 
-    Only a task itself can install one, and children carry it on: the last ancestor in a row that
-    has any is who did it, or the victim itself. With several filters, by several processes, it is
-    not known which of them struck.
+    Only a task itself can install one, and children inherit it: the last ancestor in a row that has
+    one installed it, or the victim itself. With several filters, by several processes, it is not
+    known which of them killed.
     """
     filters = signal.filters
     if filters is None or not filters.count:
@@ -37,26 +37,26 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
 
 
 def of_key(signal: SignalSent) -> Owner | None:
-    """Who typed or wrote the key that a terminal turned into a signal.
+    """The process that wrote the key that a terminal turned into a signal.
 
-    Whoever has the other end of a pty open can write to it; alone, nobody else could. Where others
-    than ancestors have it too, any of them may have.
+    A process that holds the master of a pty can write to it; if it is the only one, no other
+    process could. If others than ancestors hold it too, any of them may have written.
     """
     how = explain(signal)
     if how.actor is Actor.TRIGGER:
-        return Owner(signal.current, how.certainty, "put the key into the terminal's input")
+        return Owner(signal.current, how.certainty, "inserted the key into the terminal's input")
     terminal = signal.terminal
     if terminal is None or terminal.holder is None:
         return None
     certainty = Certainty.LIKELY if terminal.known else Certainty.POSSIBLE
     if terminal.sole:
         certainty = Certainty.ESTABLISHED
-    alone = "alone held" if terminal.sole else "held"
-    return Owner(terminal.holder, certainty, f"{alone} its other end")
+    says = "was the only holder of its master" if terminal.sole else "held its master"
+    return Owner(terminal.holder, certainty, says)
 
 
 def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
-    """Where a resource limit came in.
+    """The process in which a resource limit was set.
 
     prlimit(2) lets others set it too, and leaves no trace: never more than possible.
     """
@@ -71,7 +71,7 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
     return Owner(victim, Certainty.POSSIBLE, says)
 
 
-# Beyond a dead parent the kernel's chain goes on with who adopted the child.
+# Beyond an exited parent the kernel's chain continues with the reaper.
 def _ancestor(signal: SignalSent, count: int, certainty: Certainty) -> Owner | None:
     if signal.creator is not None and count > signal.creator.index:
         return None

@@ -23,15 +23,13 @@ def build() -> options.Parser:
         _EXAMPLES,
     )
     p.add_argument("dump", metavar="DUMP")
-    p.add_argument(
-        "--vmlinuz", metavar="FILE", help="the kernel's own image, to compare tables with"
-    )
+    p.add_argument("--vmlinuz", metavar="FILE", help="the kernel image, to compare the tables with")
     p.add_argument("--json", action="store_true", help="one killtrail.autopsy/1")
     return p
 
 
 def main(words: list[str]) -> int:
-    """Runs the command; 6 where something was found changed or hidden."""
+    """Runs the command; 6 if something was found changed or hidden."""
     args = build().parse_args(words)
     found = sandboxed.examine(args.dump, args.vmlinuz)
     if args.json:

@@ -50,8 +50,8 @@ def main(words: list[str]) -> int:
         code = output.show(verdicts, args)
     if refusal is not None:
         sys.stderr.write(
-            f"\nwithout the recorder only the wait status is known ({refusal}).\n"
-            "as root it would name the killer, its command line and both launchers:\n"
+            f"\nWithout the recorder only the wait status is known ({refusal}).\n"
+            "As root it names the killer, its command line and both launchers:\n"
             "  sudo killtrail demo\n"
         )
     return code
@@ -70,7 +70,7 @@ def _kill_one(stack: contextlib.ExitStack) -> tuple[Process, int]:
         victim.kill()
         victim.wait()
     if process is None:
-        raise KilltrailError("the demo's victim could not be read from /proc")
+        raise KilltrailError("the demo's process could not be read from /proc")
     return process, victim.returncode
 
 
@@ -97,5 +97,5 @@ def _unwatched(victim: Process, returncode: int) -> Verdict:
     origin = Provenance("waitpid", f"child of pid {os.getpid()}")
     verdict = answers.of_wait_status(victim, status, origin, boot.now_ns())
     if verdict.cause is not Cause.NOT_ESTABLISHED:
-        raise KilltrailError("the demo's victim was not killed")
+        raise KilltrailError("the demo's process was not killed")
     return verdict

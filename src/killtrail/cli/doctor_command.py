@@ -30,7 +30,8 @@ _LOG_NAMES: Final = {
 def build() -> options.Parser:
     """The command's options."""
     return options.parser(
-        "doctor", "Which deaths could be explained on this host now, and what would change that."
+        "doctor",
+        "Show which deaths can be explained on this host now, and what would improve that.",
     )
 
 

@@ -24,7 +24,7 @@ def build() -> options.Parser:
         _EXAMPLES,
     )
     p.add_argument(
-        "word", nargs="?", metavar="WORD", help="without: all causes, mechanisms and checks"
+        "word", nargs="?", metavar="WORD", help="default: list all causes, mechanisms and checks"
     )
     return p
 

@@ -12,7 +12,7 @@ from killtrail import __version__
 EXIT_INTERNAL, EXIT_USAGE, EXIT_UNKNOWN_CAUSE = 1, 2, 3
 
 COMMANDS: Final = {
-    "why": "why did it die: what, how, by whom, who started that",
+    "why": "explain a death: what, how, by whom, who started the killer",
     "list": "recent deaths",
     "watch": "follow deaths, or signals, as they happen",
     "arm": "start recording (no daemon)",
@@ -62,7 +62,7 @@ def _help(words: list[str]) -> int:
     width = max(map(len, COMMANDS))
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     sys.stdout.write(
-        "usage: killtrail COMMAND ...\n\nWho killed it, how, and who started the killer.\n\n"
+        "usage: killtrail COMMAND ...\n\nWho killed a process, how, and who started the killer.\n\n"
         f"{_EXAMPLES}\ncommands:\n{rows}\n\n'killtrail COMMAND --help' says more.\n"
     )
     return 0
@@ -94,7 +94,7 @@ def _guarded(name: str, words: list[str]) -> int:
     try:
         code: int = import_module(f"killtrail.cli.{name}_command").main(words)
         sys.stdout.flush()
-        # All that is left goes with the process: no last look through it for garbage.
+        # The process exits anyway: skip the last garbage collection.
         gc.freeze()
     except KilltrailError as error:
         remedy = f"\n  try: {error.remedy}" if error.remedy else ""

@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Told its width: argparse looks for it anew at every option, by way of shutil."""
+    """The width is passed in: argparse looks it up again at every option, through shutil."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=columns() - 2)
@@ -63,13 +63,13 @@ def add_filters(p: argparse.ArgumentParser) -> None:
 
 
 def add_from(p: argparse.ArgumentParser) -> None:
-    """--from and --node: ask files instead of this host."""
+    """--from and --node: read files instead of this host."""
     p.add_argument(
         "--from",
         dest="paths",
         nargs="+",
         metavar="PATH",
-        help="ask files or folders (logs, traces, a copied root) instead of this host",
+        help="read files or folders (logs, traces, a copied root) instead of this host",
     )
     p.add_argument("--node", metavar="NAME", help="only this host, in logs from several")
 
@@ -88,9 +88,9 @@ def width() -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number over 0."""
+    """A whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number over 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
@@ -110,7 +110,7 @@ def question(
     ordinary: bool = False,
     each: bool = True,
 ) -> "Question":
-    """The question that the options ask. Raises `UsageError` for what is no time."""
+    """The question that the options ask. Raises `UsageError` for an invalid time."""
     from killtrail.inquiry.question import Question  # noqa: PLC0415 -- other commands ask none
 
     now = time.time_ns()

@@ -74,5 +74,5 @@ def _to_journal(events: list[Recorded]) -> None:
         try:
             journal.send(verdict)
         except OSError as error:
-            _complain(f"neither journal nor syslog takes entries: {error}")
+            _complain(f"neither the journal nor syslog accepts entries: {error}")
             break

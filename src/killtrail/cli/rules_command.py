@@ -36,7 +36,7 @@ def build() -> options.Parser:
         help="what rules miss: the loaded ones, or those in files",
     )
     p.add_argument(
-        "--forks", action="store_true", help="record every fork too: launchers without exec"
+        "--forks", action="store_true", help="record every fork too (launchers without exec)"
     )
     p.add_argument(
         "--immutable", action="store_true", help="lock the rules until the next boot (-e 2)"
@@ -96,7 +96,7 @@ def _check(paths: list[str]) -> int:
         text = f"not recorded: {visible(hole.what)}: {visible(hole.because)}"
         sys.stdout.write(textwrap.fill(text, options.width(), subsequent_indent="  ") + "\n")
     if not holes:
-        sys.stdout.write("every signal call on both ABIs and every exec is recorded\n")
+        sys.stdout.write("every signal call on both ABIs and every exec are recorded\n")
     if not paths and x32.usable():
         sys.stdout.write("note: x32 programs can run here, and no rule matches their calls\n")
         sys.stdout.write("  try: boot with syscall.x32=n\n")
@@ -124,7 +124,7 @@ def _in_force() -> str:
         raise UnavailableError("auditctl was not found", "apt-get install auditd")
     if not is_root():
         raise UnavailableError(
-            "only root may list the rules in force", "sudo killtrail rules --check"
+            "only root may list the loaded rules", "sudo killtrail rules --check"
         )
     listed = _auditctl(program, "-l")
     status = _auditctl(program, "-s")

@@ -14,7 +14,7 @@ def why(args: argparse.Namespace, wanted: list[Target]) -> int:
     """Explains what a process that should have exited is waiting for."""
     if args.paths or any(target.host for target in wanted):
         raise UsageError(
-            "--stuck is about a process that runs here", "killtrail trust --from STRACE"
+            "--stuck examines processes that run on this host", "killtrail trust --from STRACE"
         )
     found = [process for target in wanted for process in _running(target)]
     if not found:

@@ -49,12 +49,12 @@ def build() -> options.Parser:
         metavar="STRACE",
         help="straces of tools, instead of this host",
     )
-    p.add_argument("--json", action="store_true", help="one killtrail.trust/1 a line")
+    p.add_argument("--json", action="store_true", help="one killtrail.trust/1 per line")
     return p
 
 
 def main(words: list[str]) -> int:
-    """Runs the command; 6 where a check found something."""
+    """Runs the command; 6 if a check found something."""
     args = build().parse_args(words)
     if args.paths:
         found = [TrustReport(_of_strace(path)) for path in args.paths]

@@ -19,7 +19,7 @@ from killtrail.report.pages import rows
 
 _EXAMPLES = """  killtrail watch
   killtrail watch nginx.service --json
-  sudo killtrail watch --signals --signal STOP      who freezes what
+  sudo killtrail watch --signals --signal STOP      who stops what
 """
 _TICK = 0.2
 
@@ -27,13 +27,13 @@ _TICK = 0.2
 def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
-        "watch", "Follow deaths as they happen, or (--signals) every signal.", _EXAMPLES
+        "watch", "Follow deaths as they happen, or every signal (--signals).", _EXAMPLES
     )
-    p.add_argument("target", nargs="?", metavar="TARGET", help="only this one, as for why")
+    p.add_argument("target", nargs="?", metavar="TARGET", help="only this target, as for why")
     p.add_argument(
         "--signals",
         action="store_true",
-        help="follow signals, not deaths; stops included (CHLD, URG and WINCH only by --signal)",
+        help="follow signals, not deaths; includes stops (CHLD, URG and WINCH only with --signal)",
     )
     p.add_argument("--signal", metavar="NAME", help="only this signal (with --signals)")
     p.add_argument("--all", action="store_true", help="ordinary exits too")
@@ -45,7 +45,7 @@ def build() -> options.Parser:
         metavar="SECONDS",
         help="stop after that time",
     )
-    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
+    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 per line")
     return p
 
 
@@ -54,7 +54,7 @@ def main(words: list[str]) -> int:
     args = build().parse_args(words)
     wanted = targets.parse(args.target) if args.target else None
     if args.signals and args.json:
-        raise UsageError("--json gives verdicts; --signals gives signals, not deaths")
+        raise UsageError("--json prints verdicts; --signals prints signals, not deaths")
     if args.signal and not args.signals:
         raise UsageError("--signal goes with --signals")
     until = time.monotonic() + args.seconds if args.seconds else None

@@ -20,10 +20,10 @@ _BAD_DATA: Final = (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError)
 
 
 def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
-    """(descriptor, size, why the rest could not be had) of what is packed in `fd`, which is closed.
+    """(descriptor, size, why the rest is missing) of the packed data in `fd`, which is closed.
 
-    At most half of what is free in the temporary folder is taken, and never more than 16 GiB.
-    Raises `UnavailableError` where nothing here unpacks it.
+    Uses at most half of the free space in the temporary folder, and never more than 16 GiB. Raises
+    `UnavailableError` without a decompressor.
     """
     free = shutil.disk_usage(tempfile.gettempdir()).free
     most = min(_SPILL_MOST, free // 2)
@@ -34,11 +34,11 @@ def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
         try:
             while block := reader.read(_CHUNK):
                 if written + len(block) > most:
-                    cut = f"only its first {written} bytes: unpacked it takes more than {most}"
+                    cut = f"only its first {written} bytes: it takes more than {most} unpacked"
                     break
                 written += spill.write(block)
         except _BAD_DATA as error:
-            cut = f"{how} data end or break after {written} bytes: {error}"
+            cut = f"{how} data is cut off or damaged after {written} bytes: {error}"
         spill.flush()
         return os.dup(spill.fileno()), written, cut
 
@@ -64,7 +64,7 @@ def _zstd(path: str, raw: BinaryIO) -> "BinaryIO | _Program":
     program = shutil.which("zstd")
     if program is None:
         raw.close()
-        raise UnavailableError(f"{path}: nothing here unpacks zstd", "apt-get install zstd")
+        raise UnavailableError(f"{path}: zstd is not installed", "apt-get install zstd")
     return _Program([program, "-dcq"], raw)
 
 
@@ -77,7 +77,7 @@ class _Program:
         )
 
     def read(self, size: int) -> bytes:
-        """The next bytes. Raises OSError at its end if it failed."""
+        """The next bytes. Raises OSError at the end if the program failed."""
         assert self._process.stdout is not None  # noqa: S101 -- a pipe was asked for
         block = self._process.stdout.read(size)
         if not block and self._process.wait():
@@ -85,7 +85,7 @@ class _Program:
         return block
 
     def close(self) -> None:
-        """Ends it."""
+        """Stops the program."""
         if self._process.stdout is not None:
             self._process.stdout.close()
         if self._process.poll() is None:

@@ -118,7 +118,7 @@ def living(target: Target) -> list[Process]:
 def in_logs(
     merged: Merged, target: Target | None, query: Query, node: str | None
 ) -> Iterator[VerdictDraft]:
-    """Deaths that logs alone tell of."""
+    """Deaths that only logs record."""
     for found in _logged(merged, target, query, node):
         yield argue(found.case)
 

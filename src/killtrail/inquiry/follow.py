@@ -36,7 +36,7 @@ class FollowedSignal:
 
 
 class DeathFollower:
-    """New deaths in the armed box. Raises `UnavailableError` where none is armed or readable."""
+    """New deaths in the armed recorder. Raises `UnavailableError` where none is armed or readable."""
 
     def __init__(self, *, ordinary: bool) -> None:
         usable = bpf.probe()

@@ -28,7 +28,7 @@ ZOMBIE_NS: Final = 60 * NS
 PATIENCE_NS: Final = 900 * NS
 """Requests further apart than this are about different deaths."""
 _SAME_NS: Final = NS
-"""Logs that tell of one event have times no further apart: syslog's are whole seconds."""
+"""Log entries about one event have times no further apart: syslog's are whole seconds."""
 _ZOMBIE: Final = "whether the PID had been reused (a zombie takes signals, too)"
 
 Ending = SignalSent | ProcessExited | OomKilled
@@ -127,7 +127,7 @@ class Life:
 
 
 def same_event(one: Event, other: Event) -> bool:
-    """Whether two logs tell of one event: one signal of one sender, one OOM kill, one exit."""
+    """Whether two log entries are about one event: one signal of one sender, one OOM kill, one exit."""
     if one.origin.source == other.origin.source or abs(one.time_ns - other.time_ns) > _SAME_NS:
         return False
     if isinstance(one, SignalSent) and isinstance(other, SignalSent):
@@ -173,6 +173,6 @@ def victim_of(event: Ending) -> Process:
 
 
 def named_by(event: Ending) -> tuple[int, str | None]:
-    """How a log tells processes apart: by PID, and main processes of units, without one, by unit."""
+    """How a log distinguishes processes: by PID, and main processes of units, without one, by unit."""
     process = victim_of(event)
     return (process.pid, process.comm if process.pid == 0 else None)

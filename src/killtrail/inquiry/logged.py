@@ -1,4 +1,4 @@
-"""Deaths that logs tell of: the events of one PID, the processes that had it, their cases."""
+"""Deaths in logs: the events of one PID, the processes that had it, their cases."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -113,7 +113,7 @@ def _case(
 
 
 def same_call(merged: Merged, signal: SignalSent | None) -> tuple[SignalSent, ...]:
-    """The signals of the call that this one was part of: one call may hit a group, or everybody."""
+    """The signals of the call that this one was part of: one call may hit a group, or all processes."""
     if signal is None or signal.act is None:
         return ()
     window = Window(signal.time_ns - _AT_ONCE_NS, signal.time_ns + _AT_ONCE_NS)

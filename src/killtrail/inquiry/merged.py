@@ -20,7 +20,7 @@ from killtrail.model.verdict import Host
 from killtrail.sources.base import Source
 
 _REMEMBERED: Final = 4096
-"""Identities that are kept to tell a record from its copies, which stand close to it in time."""
+"""Identities that are kept to recognise copies of a record, which are close to it in time."""
 
 
 class OnClock:

@@ -16,9 +16,9 @@ _ESCAPE: Final = r"\\x([0-9a-f]{2})"
 
 
 def unit_of(cgroup: str | None) -> str | None:
-    """The innermost service or scope of a path; None where there is none.
+    """The innermost service or scope of a path; None without one.
 
-    A slice is a unit too, but says nothing about who runs in it.
+    A slice is a unit too, but does not identify the program in it.
     """
     name = unit_argument(cgroup)
     return None if name is None else re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), name)
@@ -48,7 +48,7 @@ def apps_of(unit: str) -> tuple[str, ...]:
 
 
 def container_of(cgroup: str | None) -> str | None:
-    """The container's id, with the runtime where the path tells it: `docker:0123...`."""
+    """The container's id, with the runtime if the path shows it: `docker:0123...`."""
     for part in reversed((cgroup or "").split("/")):
         found = re.search(_CONTAINER, part)
         if found:

@@ -47,12 +47,12 @@ class LoginSeen:
     came_from: str | None = None
     terminal: str | None = None
     command: str | None = None
-    """What a job service was told to run."""
+    """The command line that a job service started."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalRefused:
-    """A signal call that reached nobody: refused (`EPERM`) or without a target (`ESRCH`)."""
+    """A signal call that reached no process: refused (`EPERM`) or without a target (`ESRCH`)."""
 
     time_ns: int
     origin: Provenance
@@ -60,7 +60,7 @@ class SignalRefused:
     error: str
     process: Process
     pid: int | None = None
-    """The number it was for, in the sender's namespace where no other is on record."""
+    """The PID it was for, in the sender's PID namespace where no other is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class ProcessExited:
     process: Process
     status: int | None
     parent: Process | None = None
-    """Whoever held it at its end: its creator, or a reaper if `creator` is set."""
+    """The parent when it exited: its creator, or a reaper if `creator` is set."""
     creator: Creator | None = None
     tracer: Process | None = None
     fatal: bool | None = None
@@ -180,7 +180,7 @@ class ProcessExited:
 
 @dataclass(frozen=True, slots=True)
 class OrphanedBy:
-    """A process died before its children: who it was and where it came from (its will)."""
+    """A process died before its children: who it was and where it came from (tracepoint sched:sched_process_exit)."""
 
     time_ns: int
     origin: Provenance

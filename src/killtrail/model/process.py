@@ -1,4 +1,4 @@
-"""A process is one life of a pid."""
+"""A process: one use of a PID, identified by boot, PID and start time."""
 
 from killtrail._slotted import dataclass, replace
 
@@ -25,17 +25,17 @@ class Argv:
 class Key:
     """Identity within a boot: thread group id and start of its leader on the boot clock (ns).
 
-    `start_ns` is None where a source knows only the number; such a key matches nothing for sure.
+    `start_ns` is None if a source knows only the PID; such a key matches nothing for sure.
     """
 
     tgid: int
     start_ns: int | None
 
     def same_life(self, other: "Key") -> bool:
-        """Whether both are one life.
+        """Whether both are the same process.
 
-        procfs rounds start times down to ticks of 10 ms: such a one matches whatever started
-        within its tick. A tracepoint's time lies a little behind the start, hence the slack.
+        procfs rounds start times down to ticks of 10 ms: such a time matches any process that
+        started within its tick. A tracepoint's time is slightly after the start, hence the slack.
         """
         if self.tgid != other.tgid or self.start_ns is None or other.start_ns is None:
             return False
@@ -51,7 +51,7 @@ SLACK_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a source knew of a process at one moment; None is "this source does not tell"."""
+    """What a source knew of a process at one moment; None means "not recorded by this source"."""
 
     key: Key
     comm: str | None = None
@@ -78,11 +78,11 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The number people know it by: the thread group id in the initial pid namespace."""
+        """The PID: the thread group id in the initial PID namespace."""
         return self.key.tgid
 
     def merged(self, other: "Process") -> "Process":
-        """This process with gaps filled from another sighting of the same life."""
+        """This process with gaps filled from another observation of the same process."""
         gaps = {
             field: getattr(other, field)
             for field in (

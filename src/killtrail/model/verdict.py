@@ -23,13 +23,13 @@ class Evidence:
 
     @property
     def record(self) -> tuple[tuple[str, str], ...]:
-        """The observation's own fields, for a reader who wants to judge for himself."""
+        """The observation's own fields, for readers who want to judge themselves."""
         return described(self.event) if self.event is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An actor that is no process: a cgroup, a limit, a timer, a terminal, the kernel."""
+    """An actor that is not a process: a cgroup, a limit, a timer, a terminal, the kernel."""
 
     kind: str
     name: str
@@ -88,9 +88,9 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One act that hit several: a broadcast, a group kill, a loop over a list of pids.
+    """One act with several victims: a broadcast, a group kill, a loop over a list of PIDs.
 
-    `sample` names some of the others; `victims` counts all that are on record, this one included.
+    `sample` names some of the others; `victims` counts all recorded ones, this one included.
     """
 
     id: str
@@ -125,7 +125,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a process, or (`kind` = `host`) of a machine."""
+    """The death of a process, or (`kind` = `host`) of a machine."""
 
     process: Process
     ended: Ended
@@ -157,6 +157,6 @@ class Verdict:
     events_lost: int | None = 0
     problems: int = 0
     attempts: tuple[Link, ...] = ()
-    """Signals that did not end it: too late, handled without consequence, other numbers."""
+    """Signals that did not kill it: too late, handled without consequence, or to another PID."""
     lowered_by: tuple[str, ...] = ()
-    """What speaks against this host's own word: findings of `trust`."""
+    """Findings of `trust` that lower the certainty of this host's own evidence."""

@@ -1,8 +1,8 @@
-"""Waits until one life of a process number has really ended.
+"""Waits until a process has really exited, safe against PID reuse.
 
-By pidfd (pidfd_open(2), 5.3+), never by asking a tool: `ps -p` can be replaced, a number can pass to
-another process between two looks, and a zombie still has one. A pidfd becomes readable when the last
-thread is gone, whether or not anybody has reaped the process.
+Uses a pidfd (pidfd_open(2), 5.3+), never a tool: `ps -p` can be replaced, a PID can be reused
+between two looks, and a zombie still has one. A pidfd becomes readable when the last thread has
+exited, whether or not the process has been reaped.
 """
 
 import errno
@@ -25,32 +25,32 @@ _INFO: Final = struct.Struct("=QQ11Ii")
 _GET_INFO: Final = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
 _INFO_EXIT: Final = 1 << 3
 _REAPED_S: Final = 0.5
-"""How long a parent is given to reap, so that the status can be read."""
+"""Time given to the parent to reap, so that the status can be read."""
 _STEP_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a life: when it was noticed (boot clock), its wait status if anybody tells."""
+    """An exit: when it was noticed (ns, boot clock), and the wait status if it could be read."""
 
     process: Process
     time_ns: int
     status: int | None
     held_by: Process | None = None
-    """Who has not reaped it yet: it is a zombie."""
+    """The parent that has not reaped it yet: it is a zombie."""
     before: bool = False
-    """It had ended before we looked."""
+    """It had exited before we looked."""
 
 
 class Life:
-    """One life of a process number, held by a pidfd: nobody else can take its place."""
+    """One process, held by a pidfd: another process with the same PID can't take its place."""
 
     def __init__(self, pid: int) -> None:
         self._fd = _open(pid)
         self.process = _who(pid, self._fd)
 
     def wait(self, seconds: float | None) -> Ended | None:
-        """Its end, or None where it still lives after that time (None = however long it takes)."""
+        """Its exit, or None if it still runs after that time (`seconds` None: no limit)."""
         before = self._over(0)
         if not before and not self._over(seconds):
             return None
@@ -85,7 +85,7 @@ class Life:
         found = _INFO.unpack(buffer)
         return found[-1] if found[0] & _INFO_EXIT else None
 
-    # Left for its real waiter (WNOWAIT): whoever started us with exec may want it.
+    # Left for its real waiter (WNOWAIT): the program that started us with exec may need it.
     def _of_child(self) -> int | None:
         try:
             found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
@@ -98,7 +98,7 @@ class Life:
         return found.si_status | (0x80 if found.si_code == os.CLD_DUMPED else 0)
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the descriptor."""
         os.close(self._fd)
 
 
@@ -108,7 +108,7 @@ def _open(pid: int) -> int:
     except OSError as error:
         if error.errno == errno.ESRCH:
             raise NoSuchDeathError(
-                f"there is no process {pid} now", f"killtrail why {pid}"
+                f"no process has PID {pid} now", f"killtrail why {pid}"
             ) from error
         if error.errno in (errno.EINVAL, errno.ENOENT) and _leader(pid) not in (None, pid):
             raise UsageError(
@@ -127,7 +127,7 @@ def _leader(tid: int) -> int | None:
     return None
 
 
-# What /proc says counts only if the pidfd's own life still has the number afterwards.
+# What /proc says counts only if the pidfd's process still has the PID afterwards.
 def _who(pid: int, fd: int) -> Process:
     process = procfs.read_process(pid)
     try:

@@ -1,4 +1,4 @@
-"""Arming and disarming: what is pinned records, with no process behind it."""
+"""Arming and disarming: pinned programs record without a process of their own."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ class Armed:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    # bpffs itself carries the lock: there is no file to leave behind, and two at once queue up.
+    # The lock is on bpffs itself: no file is left over, and two commands at once queue up.
     fd = os.open(BPFFS, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -50,8 +50,7 @@ def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
     """Loads, attaches and pins the recorder unless it is there already.
 
     `argv`: `redacted`, `full` (show command lines as they are), `off` (do not record any), or None
-    for whatever is armed already, else `redacted`.
-    Raises `UnavailableError` with the reason and what would help.
+    to keep the armed mode, else `redacted`. Raises `UnavailableError` with the reason and a remedy.
     """
     mounted = _ensure_bpffs()
     try:
@@ -67,7 +66,7 @@ def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
 
 
 def disarm() -> bool:
-    """Removes links, programs and box; False where nothing was armed."""
+    """Removes links, programs and ring buffers; False if nothing was armed."""
     try:
         with _lock():
             there = FOLDER.is_dir()
@@ -150,7 +149,7 @@ def _pin(loaded: loader.Loaded) -> None:
 
 
 def _open_to_readers(folder: Path) -> None:
-    # adm is who may read logs on Debian and its kin; without that group only root reads.
+    # Group adm may read logs on Debian and its derivatives; without that group only root reads.
     try:
         group = grp.getgrnam("adm").gr_gid
     except KeyError:
@@ -163,7 +162,7 @@ def _open_to_readers(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    # Links go first: once they are gone nothing writes any more.
+    # Links are removed first: after that nothing writes any more.
     for path in sorted(folder.glob("link_*")):
         path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

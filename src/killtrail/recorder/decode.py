@@ -1,4 +1,4 @@
-"""Bytes of one box record -> one event. Bytes from the box are trusted as little as a log's.
+"""Bytes of one record of a ring buffer -> one event. They are trusted as little as a log's.
 
 Any bytes in: an event or a `ValueError`, bounded work. Raised by `decode` for unknown types and
 records that end before their fixed part; a record cut behind it gives what is there.
@@ -33,7 +33,7 @@ _DISPOSITION: Final = ("default", "ignored", "handled")
 
 
 class Decoder:
-    """Turns records into events; knows the box's symbols and whether to redact."""
+    """Turns records into events; knows the recorder's symbols and whether to redact."""
 
     def __init__(self, symbols: Symbols, *, redact_argv: bool = True, source: str = "bpf") -> None:
         self._symbols = symbols

@@ -34,7 +34,7 @@ def path(raw: bytes, flags: int) -> str | None:
     parts = [part for part in raw.split(b"\0") if part]
     if not parts:
         return None
-    # The writer goes from the leaf up and stops where a further component might not fit.
+    # The writer goes from the leaf up and stops when a further component might not fit.
     long = len(raw) > L.PATH_FULL or any(len(part) >= L.COMPONENT_MOST for part in parts)
     return ("…/" if flags & L.REC_PATH_CUT and long else "/") + b"/".join(reversed(parts)).decode(
         "utf-8", "backslashreplace"
@@ -85,7 +85,7 @@ def ancestor(b: bytes, offset: int) -> Process | None:
 
 
 def creator(b: bytes, offset: int) -> Creator | None:
-    """Who forked an orphan, from a `struct orphan`."""
+    """The creator of an orphan, from a `struct orphan`."""
     start, tgid, index = L.ORPHAN.unpack_from(b, offset)
     return Creator(index, Key(tgid, start)) if tgid else None
 
@@ -107,7 +107,7 @@ def memory(b: bytes, group: bytes, flags: int) -> MemoryLimit | None:
 
 
 def length_prefixed(raw: bytes, most: int) -> list[bytes | None]:
-    """Strings behind a length byte each; None for NO_IMAGE."""
+    """Strings, each after a length byte; None for NO_IMAGE."""
     items: list[bytes | None] = []
     at = 0
     while at < len(raw) and len(items) < most:

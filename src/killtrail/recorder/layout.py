@@ -1,4 +1,4 @@
-"""Layout of the box: the reader's copy of bpf/records.h. LAYOUT must match; a test compares both."""
+"""Layout of the ring buffers, a copy of bpf/records.h: LAYOUT must match, and a test compares both."""
 
 from struct import Struct
 from typing import Final
@@ -13,7 +13,7 @@ SLOT_TRUNCATED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """One overwriting array: its map, index into `heads`, number and size of its slots."""
+    """One overwriting array: its map, index into `heads`, count and size (bytes) of its slots."""
 
     name: str
     head: int
@@ -28,7 +28,9 @@ DEATHS: Final = Ring("deaths", 3, 4096, 512)
 EXITS: Final = Ring("exits", 4, 4096, 512)
 VICTIMS: Final = Ring("victims", 5, 8192, 512)
 RINGS: Final = (DEATHS, EXITS, VICTIMS, ASKS, KILLS, WILLS)
-"""In reading order: what is written last comes first, so that a death read has its kill behind it."""
+"""In reading order: what is written last is read first, so that the kill of every death read is
+read as well.
+"""
 
 REC_SIGNAL, REC_DEATH, REC_OOM, REC_WILL, REC_LINE, REC_CLIENT, REC_REPLACED, REC_THREAD = range(
     1, 9
@@ -36,7 +38,9 @@ REC_SIGNAL, REC_DEATH, REC_OOM, REC_WILL, REC_LINE, REC_CLIENT, REC_REPLACED, RE
 RECORD_HEAD: Final = Struct("<HHIQ")
 REC_PATH_CUT: Final = 1
 PATH_FULL, COMPONENT_MOST = 160, 95
-"""Behind so many bytes, or in a component so long, the writer may have cut a path; the flag says that it cut one of the record's."""
+"""After so many bytes, or in a component so long, the writer may have cut a path; the flag says
+that it cut one of this record.
+"""
 REC_ARGV_INHERITED: Final = 2
 
 WHO: Final = Struct("<QQIIIIIIII16s")

@@ -52,7 +52,7 @@ class Loaded:
 
 
 def read_blob(raw: bytes | None = None) -> Blob:
-    """The shipped blob, or another one. Raises ValueError where the bytes are no blob."""
+    """The shipped blob, or another one. Raises ValueError if the bytes are not a blob."""
     if raw is None:
         raw = resources.files("killtrail.recorder").joinpath("recorder.blob").read_bytes()
     if raw[:8] != MAGIC:

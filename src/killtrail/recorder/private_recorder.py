@@ -1,4 +1,4 @@
-"""A copy of the recorder that only this process sees, and that goes with it."""
+"""A copy of the recorder that only this process sees, and that is removed when it exits."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What only some signals carry: the limit, the filters, the terminal or the pipe behind them."""
+"""Fields that only some signals carry: the limit, the filters, the terminal or the pipe."""
 
 from typing import Final
 
@@ -58,7 +58,7 @@ def _filters(raw: bytes) -> Filters | None:
 def _terminal(raw: bytes) -> Terminal:
     pty, known, name = L.TERMINAL_EXTRA.unpack_from(raw)
     label = fields.text(name)
-    # devpts names its ends 0, 1, ...; the driver calls them pts0, pts1.
+    # devpts names its slaves 0, 1, ...; the driver calls them pts0, pts1.
     if label.startswith("pts") and label[3:].isdecimal():
         label = f"pts/{label[3:]}"
     return Terminal(label, bool(pty), fields.ancestor(raw, 0), known == 1, bool(known))

@@ -63,7 +63,7 @@ class Match(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Whether a source can be asked here: a reason and a remedy where not."""
+    """Whether a source is usable here: a reason and a remedy if not."""
 
     usable: bool
     says: str

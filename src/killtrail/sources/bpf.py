@@ -1,4 +1,4 @@
-"""The armed BPF box. Slots are indexed by their fixed offsets; only what is asked gets decoded."""
+"""The armed BPF recorder: slots are indexed by fixed offsets, only requested ones are decoded."""
 
 import contextlib
 import struct
@@ -39,14 +39,14 @@ _SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
 _SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
 _COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
-"""The rings without which a sender or an end can be missing."""
+"""The rings without which a sender or an exit can be missing."""
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
 _WILL_KEY: Final = L.WILL_WHO
 _PROBLEMS_KEPT: Final = 100
 
 
 class BpfSource:
-    """Reads the box when first asked and answers from that one reading."""
+    """Reads the ring buffers at the first question and answers all from that reading."""
 
     id = "bpf"
     exact = True
@@ -64,8 +64,11 @@ class BpfSource:
     def _creators_since(self) -> int | None:
         """Since when every orphan's creator is known: arming, unless too many came since.
 
-        The map of creators forgets its oldest entries when it is full. An orphan whose creator is
-        forgotten looks like a child of its reaper, so only the time of the wills still there counts.
+        That is arming, unless too many orphans followed.
+
+        The map of creators drops its oldest entries when it is full. An orphan whose creator was
+        dropped looks like a child of its reaper, so only the time of the oldest remaining record
+        counts.
         """
         armed = self.box.meta.armed_ns
         if self._orphans <= L.CREATORS_KEPT:
@@ -117,7 +120,7 @@ class BpfSource:
                 found[Key(tgid, start)] = slot
         return found
 
-    # Several indexes ask for the same rings; reading them is most of the work.
+    # Several indexes need the same rings; reading them is most of the work.
     def _slots(self, ring: L.Ring) -> list[Slot]:
         found = self._read.get(ring.name)
         if found is None:
@@ -259,7 +262,7 @@ class BpfSource:
         return since
 
     def forget(self) -> None:
-        """Drops what was read, so that the next question reads the box anew."""
+        """Drops the reading, so that the next question reads the ring buffers again."""
         self._read.clear()
         self._named.clear()
         for name in (

@@ -7,9 +7,9 @@ from killtrail.model.events import SignalSent
 
 
 def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) -> SignalSent:
-    """One victim of very many, with what the first victim's record says of the sender.
+    """One of many victims of an act, with the sender from the first victim's record.
 
-    Where that record is overwritten the sender is still known by number, name and start.
+    If that record is overwritten the sender is still known by PID, name and start.
     """
     first = first_of(victim.act) if victim.act else None
     same = first is not None and first.current.key.same_life(victim.current.key)

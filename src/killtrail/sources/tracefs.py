@@ -1,4 +1,4 @@
-"""The tracefs instance as a source: drained, told once, then asked."""
+"""The tracefs instance as a source: drained and reconstructed once, then queried."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TracefsSource:
-    """Reads ring and spool when first asked."""
+    """Reads ring and spool at the first question."""
 
     id = "tracefs"
     exact = True
@@ -75,7 +75,7 @@ class TracefsSource:
                     found.append(
                         Record(time_ns, f"cpu{cpu}:{offset}+{number}", known[kind], record)
                     )
-        # Stable: records of one moment stay in their CPU's order, a stack behind its signal.
+        # Stable: records of one moment keep their CPU's order, a stack after its signal.
         found.sort(key=lambda r: r.time_ns)
         return found
 

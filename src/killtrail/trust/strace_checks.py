@@ -1,8 +1,9 @@
-"""What a tool's strace shows of it: a clean tool executes one program, itself.
+"""What a tool's strace shows: a clean tool executes one program, itself.
 
 In 2016 a trojan took the place of ps: a 32-bit program that ran the moved original through a shell and
-always exited 0. `ps -p` of a dead process never failed any more, so a stop script waited for ever. Its
-strace shows all of it: the second exec, the child's status, its own, and the change of mode.
+always exited 0. `ps -p` of an exited process never failed any more, so a stop script waited
+forever. The strace shows the second exec, the child's status, its own status, and the change of
+mode.
 """
 
 import re
@@ -23,7 +24,7 @@ _MODE: Final = re.compile(rb"\[ Process PID=(\d+) runs in (32|64) bit mode")
 
 @dataclass(slots=True)
 class _Run:
-    """One process of the trace: the programs it executed, its end, the modes it ran in."""
+    """One process of the trace: the programs it executed, its exit, the modes it ran in."""
 
     pid: int
     execs: list[tuple[Process, str]] = field(default_factory=list)
@@ -33,7 +34,7 @@ class _Run:
 
 
 def checks(piece: Piece) -> tuple[Check, ...]:
-    """What the strace of one tool says of it."""
+    """What the strace of one tool shows."""
     runs = _runs(piece)
     first = next((run for run in runs.values() if run.execs), None)
     if first is None:

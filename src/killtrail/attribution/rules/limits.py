@@ -1,4 +1,4 @@
-"""Limits, timers and filters: the kernel on the process's own account."""
+"""Limits, timers and filters: the kernel acts on the process's own behaviour."""
 
 from killtrail.attribution import policy_owners, wording
 from killtrail.attribution.context import RuleContext
@@ -19,8 +19,8 @@ _LIMITS = {
     Mechanism.RLIMIT_RTTIME: ("RLIMIT_RTTIME", "ran too long at a real-time priority"),
 }
 _TIMERS = {
-    Mechanism.ITIMER: ("alarm or setitimer", "its own interval timer ran out"),
-    Mechanism.POSIX_TIMER: ("timer_create", "its own POSIX timer ran out"),
+    Mechanism.ITIMER: ("alarm or setitimer", "its interval timer expired"),
+    Mechanism.POSIX_TIMER: ("timer_create", "its POSIX timer expired"),
 }
 
 
@@ -39,14 +39,14 @@ def _own_account(
     if not a.signal.same_group:
         a.draft.rule_out(
             Cause.KILLED_BY_PROCESS,
-            f"{wording.name(a.signal.current)} only ran when the interrupt came",
+            f"{wording.name(a.signal.current)} was only running when the interrupt came",
         )
     elif a.victim.key == a.signal.current.key:
         a.launch(a.victim, a.signal)
 
 
 def limit_exceeded(a: RuleContext) -> Conclusion | None:
-    """Claim: it went over a resource limit and the kernel acted on that.
+    """Claim: it exceeded a resource limit and the kernel acted.
 
     Needs: for CPU time, the CPU timer functions on the kernel stack; for file size, SIGXFSZ from
     the kernel in its own write. The process in which the limit came in is shown, but whether that
@@ -96,17 +96,17 @@ def _limit_owner(a: RuleContext, signal: SignalSent, limit: str) -> None:
 
 
 def timer_expired(a: RuleContext) -> Conclusion | None:
-    """Claim: a timer that the process itself had armed ran out.
+    """Claim: a timer that the process itself had armed expired.
 
-    Needs: the timer functions on the kernel stack. An interrupt delivers it, so `current` is
-    whoever ran: never an actor. Refuted by: SIGALRM sent by a call.
+    Needs: the timer functions on the kernel stack. An interrupt delivers it, so `current` is the
+    task that was running: never an actor. Refuted by: SIGALRM sent by a call.
     """
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _TIMERS:
         return None
     call, says = _TIMERS[mechanism]
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, "ran out", Subject("timer", call), certainty)
+    _own_account(a, Role.POLICY_OWNER, "expired", Subject("timer", call), certainty)
     summary = f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}: {says}"
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
@@ -114,8 +114,8 @@ def timer_expired(a: RuleContext) -> Conclusion | None:
 def seccomp_killed(a: RuleContext) -> Conclusion | None:
     """Claim: a seccomp filter (or user dispatch) refused its system call with a deadly signal.
 
-    Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. Who installed the filter follows
-    from how many its ancestors carry. Refuted by: SIGSYS sent by a call.
+    Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. The number of filters that its
+    ancestors have shows which process installed the filter. Refuted by: SIGSYS sent by a call.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -129,11 +129,11 @@ def seccomp_killed(a: RuleContext) -> Conclusion | None:
     )
     by = _filter_owner(a, a.signal, certainty) if mechanism is Mechanism.SECCOMP else ""
     a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
-    summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}{by}"
+    summary = f"{wording.name(a.victim)} was killed by its seccomp filter at {which}{by}"
     return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, mechanism)
 
 
-# siginfo of SIGSYS: the refused call's address, number and architecture, signal(7).
+# siginfo of SIGSYS: the refused call's address, call number and architecture, signal(7).
 def _refused_call(signal: SignalSent) -> str:
     call = signal.syscall
     if call is None:
@@ -157,15 +157,15 @@ def _filter_owner(a: RuleContext, signal: SignalSent, certainty: Certainty) -> s
     )
     if owner.process.key == a.victim.key:
         return f", which it had installed {owner.says}"
-    return f", which {wording.name(owner.process)} had installed and handed down"
+    return f", which {wording.name(owner.process)} had installed and passed down"
 
 
 def seccomp_strict(a: RuleContext) -> Conclusion | None:
-    """Claim: seccomp strict mode ended it: any call but read, write, exit and sigreturn is death.
+    """Claim: seccomp strict mode killed it: it allows only read, write, exit and sigreturn.
 
-    Needs: status SIGKILL, no send on record, strict or dead mode, and either seccomp on the kernel
-    stack of the end or complete recording: strict mode exits straight away, without a signal.
-    Refuted by: a SIGKILL sent to it.
+    Needs: status SIGKILL, no recorded sender, strict or dead mode, and either seccomp on the kernel
+    stack of the exit or complete recording: strict mode exits at once, without a signal. Refuted
+    by: a SIGKILL sent to it.
     """
     end = a.facts.exit
     if a.signal is not None or end is None or end.signal != sg.SIGKILL:
@@ -186,12 +186,14 @@ def seccomp_strict(a: RuleContext) -> Conclusion | None:
         Role.POLICY_OWNER, "entered strict mode", Certainty.LIKELY, process=a.victim,
         target=a.victim, evidence=a.cite_end(),
     )  # fmt: skip
-    why = "seccomp ended it from within (kernel stack of the end), no SIGKILL was sent"
+    why = "seccomp made it exit (kernel stack of the exit), no SIGKILL was sent"
     if told:
-        why = "the record is seccomp's own"
+        why = "the record is from seccomp itself"
     elif not seen:
-        why = "no SIGKILL was sent to it while all sends were recorded"
+        why = "no SIGKILL was sent to it while recording was complete"
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, why)
     a.draft.rule_out(Cause.OOM_KILLED, why)
-    summary = f"{wording.name(a.victim)} was ended by seccomp strict mode at a system call it may not make"
+    summary = (
+        f"{wording.name(a.victim)} was killed by seccomp strict mode at a forbidden system call"
+    )
     return Conclusion(Cause.SECCOMP_KILLED, sure, summary, Mechanism.SECCOMP)

@@ -20,10 +20,10 @@ _SAYS = {
 def terminal(a: RuleContext) -> Conclusion | None:
     """Claim: the terminal driver sent it, for a key, a hang-up or an orphaned job.
 
-    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker;
-    who had the terminal's other end open (an ancestor: a terminal, ssh, a multiplexer) wrote it.
-    For a hang-up it is whoever closed the other end or left the session. Refuted by: any other
-    stack.
+    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker; the
+    process that holds the terminal's master (an ancestor: a terminal, ssh, a multiplexer) wrote it.
+    For a hang-up it is the process that closed the master or the session leader that exited.
+    Refuted by: any other stack.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -55,7 +55,7 @@ def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
         caused_by=len(a.draft.links) or None,
     )
     if a.sending and a.sending.actor is Actor.BYSTANDER:
-        carried = f"{wording.name(signal.current)} only carried the terminal's input"
+        carried = f"{wording.name(signal.current)} only delivered the terminal's input"
         a.draft.rule_out(Cause.KILLED_BY_PROCESS, carried)
     by = f": {wording.name(who.process)} {who.says}" if who else ""
     summary = (
@@ -76,7 +76,7 @@ def _hang_up(a: RuleContext, signal: SignalSent, mechanism: Mechanism) -> Conclu
         caused_by=above,
     )
     a.launch(actor, signal)
-    how = f"{a.because(above)} exited" if actor.exiting else " closed its other end"
+    how = f"{a.because(above)} exited" if actor.exiting else " closed its master"
     summary = (
         f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {_SAYS[mechanism]} when"
         f" {wording.name(actor)}{how}"

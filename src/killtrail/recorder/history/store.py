@@ -83,7 +83,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class BootRow:
-    """One boot on record."""
+    """One recorded boot."""
 
     row: int
     host: Host
@@ -100,7 +100,7 @@ def boots_on_record(path: Path) -> int:
 
 
 class History:
-    """The file, opened. Raises `UnavailableError` where it is no history of this version."""
+    """The open file. Raises `UnavailableError` if it is not a history of this version."""
 
     def __init__(self, path: Path | None = None, *, writable: bool) -> None:
         self.path = path or default_path()
@@ -142,7 +142,7 @@ class History:
     # -- reading ---------------------------------------------------------------------------------
 
     def boots(self) -> list[BootRow]:
-        """All boots on record, oldest first."""
+        """All recorded boots, oldest first."""
         return [
             BootRow(row, Host(Boot(boot_id, offset), name, kernel), armed, lost, complete, seen)
             for row, boot_id, offset, name, kernel, armed, lost, complete, seen in self._rows(
@@ -155,9 +155,9 @@ class History:
     def bodies(
         self, boot: int, kind: str, pid: int | None, window: Window
     ) -> Iterator[tuple[str, str]]:
-        """(place, JSON) of the events of a kind, the newest first, read as far as the caller reads.
+        """(place, JSON) of the events of that kind, the newest first, read as far as the caller reads.
 
-        `exit` gives deaths by signal and asked ones, `ordinary` all other exits.
+        `exit` gives deaths by signal and requested ones, `ordinary` all other exits.
         """
         table = "exits" if kind == "ordinary" else "events"
         kind = "exit" if kind == "ordinary" else kind
@@ -176,7 +176,7 @@ class History:
             raise _unreadable(self.path, error) from error
 
     def at(self, boot: int, place: str) -> str | None:
-        """JSON of the event that lay at a place of the box, of the latest arming that has one."""
+        """JSON of the event at a place of a ring buffer, of the latest arming that has one."""
         rows = self._rows(
             "SELECT body FROM events WHERE boot = ? AND place LIKE ? ESCAPE '!'"
             " ORDER BY time_ns DESC LIMIT 1",
@@ -185,7 +185,7 @@ class History:
         return rows[0][0] if rows else None
 
     def will(self, boot: int, key: Key) -> str | None:
-        """JSON of what a dead parent left."""
+        """JSON of the record that a parent left which exited before its children."""
         rows = self._rows(
             "SELECT body FROM events WHERE boot = ? AND kind = 'will' AND pid = ? AND start_ns = ?",
             (boot, key.tgid, key.start_ns),
@@ -222,12 +222,13 @@ class History:
         complete_ns: int,
         seen: str,
     ) -> None:
-        """One transaction: the events, what was lost before them, and how far the box was read.
+        """One transaction: the events, the losses before them, and the read positions of the rings.
 
         All or nothing: what `seen` acknowledges is on disk with it. Raises OSError (ENOSPC) or
         `UnavailableError` where the file can't be written; then nothing was added.
         """
-        # A box that is armed anew counts its slots from 0 again: the place alone is no identity.
+        # A recorder that is armed again counts its slots from 0: the place alone does not identify
+        # an event.
         arming = seen.partition(",")[0]
         rows: dict[str, list[tuple[object, ...]]] = {"events": [], "exits": []}
         for event in events:
@@ -269,7 +270,8 @@ class History:
                 break
             gone += dropped
         if gone:
-            # What went is a gap at the old end: nothing is complete before the oldest left.
+            # Pruning leaves a gap at the old end: nothing is complete before the oldest remaining
+            # event.
             self._db.execute(
                 "UPDATE boots SET complete_ns = max(complete_ns, coalesce("
                 "(SELECT min(time_ns) FROM events WHERE boot = boots.id), complete_ns))"
@@ -321,7 +323,8 @@ def _check_version(db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, SCHEMA_VERSION):
         raise UnavailableError(
-            f"the history file is of another version ({version}, this killtrail reads {SCHEMA_VERSION})",
+            f"the history file has another version ({version}, this killtrail reads "
+            f"{SCHEMA_VERSION})",
             "move it away: mv /var/lib/killtrail/history.db /var/lib/killtrail/history.old.db",
         )
 
@@ -333,7 +336,7 @@ def _make_folder(folder: Path) -> None:
     _give_to_readers(folder, 0o750)
 
 
-# Before the first row goes in: WAL and shared-memory files take over the database's mode.
+# Before the first row is written: WAL and shared-memory files inherit the database's mode.
 def _open_to_readers(path: Path) -> None:
     if path.stat().st_uid == os.geteuid():
         _give_to_readers(path, 0o640)
@@ -352,7 +355,7 @@ def _give_to_readers(path: Path, mode: int) -> None:
 def _unreadable(path: Path, error: Exception) -> UnavailableError:
     return UnavailableError(
         f"{path} can't be read as history: {error}",
-        f"move it away, or salvage what is left: sqlite3 {path} .recover",
+        f"move it away, or recover the rest: sqlite3 {path} .recover",
     )
 
 

@@ -1,8 +1,8 @@
-"""Trace records in time order -> lives of processes, signals, ends.
+"""Trace records in time order -> processes, signals, exits.
 
-tracefs knows thread ids and names only. Who is a thread of whom, who created whom and what ran
-comes from task_newtask and exec events, and from the sweep of /proc when arming. Wait statuses are
-not to be had; whether a signal was fatal shows in signal_deliver (default action under way).
+tracefs knows thread ids and names only. Threads, creators and programs come from task_newtask and
+exec events, and from the scan of /proc when arming. There are no wait statuses; signal_deliver
+shows whether a signal was fatal (default action under way).
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass(slots=True)
 class Life:
-    """One process while it is being told."""
+    """One process while it is reconstructed."""
 
     process: Process
     parent: Key | None = None
@@ -62,10 +62,10 @@ class Life:
     exit_index: int | None = None
 
     def fatal(self) -> bool | None:
-        """Whether a signal ended it.
+        """Whether a signal killed it.
 
-        Siblings of a thread that called exit_group are told SIGKILL just like those of a group that
-        a signal doomed: without the caller's stack a mixture is no proof of either.
+        Siblings of a thread that called exit_group get SIGKILL just like those of a group killed by
+        a signal: without the caller's stack a mixture proves neither.
         """
         if self.called_exit:
             return False
@@ -93,7 +93,7 @@ class Story:
     _awaiting_exit: dict[int, Life] = field(default_factory=dict)
 
     def before(self, living: Iterable[tuple[Process, tuple[int, ...]]]) -> None:
-        """Takes in who lived when recording began."""
+        """Adds the processes that ran when recording began."""
         for process, tids in living:
             self._born(replace(process, alive=None), None, {process.pid, *tids})
         for life in self.lives.values():
@@ -167,7 +167,7 @@ class Story:
         origin = Provenance(_SOURCE, r.where)
         self.lines.append(KernelLine(r.time_ns, origin, life.process, text, self._lineage(life)))
 
-    # At the call's entry; whether it succeeds shows in sched_process_exec behind it.
+    # At the call's entry; sched_process_exec after it shows whether it succeeded.
     def _command_line(self, r: Record) -> None:
         words, cut = probe.words(r.format, r.raw)
         if words:
@@ -185,7 +185,7 @@ class Story:
         last = r.format.value(r.raw, "group_dead")
         dead = bool(last) if isinstance(last, int) else not life.threads
         # by_tid keeps the entry: the kernel signals orphans on behalf of a task that has passed
-        # here; a reused number comes with a task_newtask of its own.
+        # here; a reused PID comes with its own task_newtask.
         self._awaiting_stack.pop(r.tid, None)
         self._awaiting_exit[tid] = life
         if dead:

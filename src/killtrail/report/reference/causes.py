@@ -51,7 +51,7 @@ CAUSES: Final[dict[Cause, Page]] = {
     ),
     Cause.CRASHED: Page(
         "One of its own instructions faulted: bad memory access, illegal instruction, division by zero.",
-        "kill -SEGV leaves the same wait status and the same core dump; si_code tells them apart.",
+        "kill -SEGV leaves the same wait status and the same core dump; si_code distinguishes them.",
         "A fault code, forced on its own thread. An address beside the stack pointer shows a stack"
         " overflow; BUS_ADRERR shows a truncated mapped file or a full file system.",
         "The core dump shows the place: coredumpctl gdb. For the next one: ulimit -c unlimited.",

@@ -1,7 +1,8 @@
 """systemd's journal, as `journalctl -o json` gives it: from a file of that form, or from journal files.
 
-systemd.journal-fields(7). Fields that begin with an underscore are journald's own word; MESSAGE is the
-writer's. Binary files are read by journalctl itself, which knows their compression and their damage.
+systemd.journal-fields(7). Fields that begin with an underscore come from journald; MESSAGE comes
+from the writer. Binary files are read by journalctl itself, which knows their compression and their
+damage.
 """
 
 import json
@@ -50,7 +51,7 @@ def lines(piece: Piece) -> Iterator[Line | None]:
 
 def _line(offset: int, entry: dict[str, Any]) -> Line | None:
     message, stamp = entry.get("MESSAGE"), entry.get("__REALTIME_TIMESTAMP")
-    # What is no UTF-8 comes as a list of bytes.
+    # Text that is not UTF-8 comes as a list of bytes.
     if isinstance(message, list):
         message = bytes(b for b in message if isinstance(b, int) and 0 <= b < 256).decode(  # noqa: PLR2004
             "utf-8", "surrogateescape"
@@ -64,7 +65,7 @@ def _line(offset: int, entry: dict[str, Any]) -> Line | None:
         return None
     kernel = entry.get("_TRANSPORT") == "kernel"
     tag = "kernel" if kernel else entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or "?"
-    # Anybody may call himself systemd; which process wrote it is journald's word.
+    # Any program may use the identifier systemd; journald itself records the process that wrote it.
     pid = entry.get("_PID")
     if tag == "systemd" and pid != "1":
         tag = "?"
@@ -85,7 +86,7 @@ def from_binary(path: str) -> Piece | None:
 
 
 def of_this_host(*, all_boots: bool, since_s: int = 0) -> Piece | None:
-    """What this host's journal has of the kernel, of systemd and of those who end machines."""
+    """Entries of this host's journal by the kernel, systemd and programs that shut down machines."""
     boots = ("--boot", "all") if all_boots else ("--boot",)
     since = ("--since", f"@{since_s}") if since_s else ()
     return _run("journal", *boots, *since)

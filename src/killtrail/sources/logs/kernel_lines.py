@@ -1,4 +1,4 @@
-"""Lines of the kernel's log in the forms in which they are kept, with what time each form tells.
+"""Lines of the kernel log in all forms in which it is stored, and the clock of each form.
 
 dmesg, `dmesg -T`, a serial console, kern.log and messages (RFC 3164 and RFC 3339), `journalctl -k`.
 """
@@ -35,7 +35,7 @@ class Line:
     boot_ns: int | None
     host: str | None
     tag: str | None
-    """Who wrote it; None where the form has no such field."""
+    """The program that wrote it; None if the form has no such field."""
     pid: int | None = None
 
     @property

@@ -23,7 +23,7 @@ from killtrail.sources.logs.kernel_lines import Line, lines
 from killtrail.sources.logs.stream import SINCE_BOOT, UNTIMED, WALL, text_format
 
 ID: Final = "kernlog"
-# arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
+# arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for unhandled signals.
 _FAULT: Final = re.compile(
     r"(?P<comm>.{1,16})\[(?P<pid>\d{1,18})\]: segfault at (?P<at>[0-9a-f]+) ip (?P<ip>[0-9a-f]+)"
     r" sp (?P<sp>[0-9a-f]+) error (?P<error>[0-9a-f]+)"
@@ -79,7 +79,7 @@ def looks(sample: bytes) -> bool:
 
 
 def dated(sample: bytes) -> bool | None:
-    """Whether its lines have dates; False = seconds since boot, None = no times at all."""
+    """Whether its lines have dates; False = seconds since boot, None = no times."""
     found: bool | None = None
     for raw in sample.split(b"\n")[:200]:
         if re.match(
@@ -114,15 +114,13 @@ def parse_journal(piece: Piece) -> Iterator[Event | ParseProblem]:
                 found = []
     yield from told(piece, found, journal.ID)
     if bad:
-        yield ParseProblem(
-            journal.ID, piece.name, f"{bad} entries that are no JSON of journalctl's"
-        )
+        yield ParseProblem(journal.ID, piece.name, f"{bad} entries that are not journalctl JSON")
 
 
 def told(
     piece: Piece, timed: Iterable[tuple[int | None, Line]], source: str
 ) -> Iterator[Event | ParseProblem]:
-    """What lines tell, wherever they were kept."""
+    """Events of kernel lines, from any form."""
     report = oom.Report()
     last: HostEvent | None = None
     before: HostEvent | None = None
@@ -155,7 +153,7 @@ def told(
         yield last
 
 
-# The last line before a boot tells until when the machine was there.
+# The last line before a boot shows until when the machine was up.
 def _ran(line: Line, time_ns: int, piece: Piece) -> HostEvent:
     return HostEvent(
         time_ns, Provenance(ID, f"{piece.name}@{line.offset}", line.host), "ran", line.text[:200]

@@ -1,7 +1,7 @@
 """The kernel's own ring of log lines, read from /dev/kmsg.
 
-Documentation/ABI/testing/dev-kmsg. Each record tells its facility: only what the kernel itself wrote
-counts, as root may write into the ring, too.
+Documentation/ABI/testing/dev-kmsg. Each record has its facility: only records of the kernel itself
+count, as root may write into the ring as well.
 """
 
 import os
@@ -56,7 +56,8 @@ def _lines(fd: int, since_us: int) -> Iterator[bytes]:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            # Overwritten while it was read: the next read goes on with the oldest that is left.
+            # Overwritten while it was read: the next read continues with the oldest remaining
+            # record.
             continue
         except OSError:
             return

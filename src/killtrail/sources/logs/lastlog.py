@@ -1,6 +1,6 @@
 """lastlog: when each user last logged in, by uid; struct lastlog of bits/utmp.h, lastlog(8).
 
-The file is sparse: a record stands at uid times its size, so only its data are read, not its holes.
+The file is sparse: a record is at uid times its size, so only its data are read, not its holes.
 """
 
 import os

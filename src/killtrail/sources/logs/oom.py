@@ -53,7 +53,7 @@ class Report:
     _taken: set[int] = field(default_factory=set)
 
     def line(self, text: str, time_ns: int, origin: Provenance) -> OomKilled | None:
-        """The kill that this line tells of, if it is one."""
+        """The kill that this line reports, if it does."""
         if _MANUAL.search(text):
             self._reset()
             self.sysrq = True
@@ -91,7 +91,7 @@ class Report:
             self.candidates += 1
 
     # `Kill process ... or sacrifice child` announces what `Killed process` then says of the one that
-    # really went; with oom.group the first victim is told twice.
+    # really went; with oom.group the first victim is reported twice.
     def _killed(self, match: re.Match[str], time_ns: int, origin: Provenance) -> OomKilled | None:
         pid = int(match["pid"])
         announced = " process " in match[0] and match[0].partition(" process ")[0].endswith("Kill")

@@ -1,8 +1,8 @@
 """Raw pages of ftrace (per_cpu/cpuN/trace_pipe_raw) and trace-cmd's .dat files.
 
-Raw pages need the kernel's own description of its events, events/signal/signal_generate/format, copied
-beside them: numbers and offsets differ from kernel to kernel. No name can pose as a record in them. A
-.dat file is turned into text by trace-cmd(1), as its container changes with that program.
+Raw pages need the kernel's own format of the event, events/signal/signal_generate/format, copied
+next to them: ids and offsets differ between kernels. A name can't imitate a record in them. A .dat
+file is turned into text by trace-cmd(1), as its container changes with that program.
 """
 
 import os
@@ -64,7 +64,7 @@ class Pages:
             page = pages.parse(os.pread(piece.fd, PAGE, offset))
             where = f"{piece.name}@{offset}"
             if page.damaged:
-                yield ParseProblem(ID, where, "a page that breaks off")
+                yield ParseProblem(ID, where, "a truncated page")
             if page.missed != 0:
                 lost = "an unknown number of" if page.missed is None else str(page.missed)
                 yield ParseProblem(ID, where, f"{lost} events were lost before this page")

@@ -1,7 +1,7 @@
-"""What programs said of the ends of their children: testimony, never proof.
+"""What programs logged about exits of their children: testimony, never proof.
 
-A shell's own words about a child that a signal ended (bash's and dash's job messages), in cron's mail or
-any log, and lines of supervisors that print a wait status.
+A shell's message about a child that a signal killed (job messages of bash and dash), in cron's mail
+or any log, and lines of supervisors that print a wait status.
 """
 
 import re
@@ -48,7 +48,7 @@ def dated(sample: bytes) -> bool:
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
-    """Its ends of processes; a mail's date counts for all that stands below it."""
+    """Its exits; a mail's date counts for all lines below it."""
     with_dates = dated(piece.head())
     mailed: int | None = None
     for number, (offset, line) in enumerate(piece.lines(), 1):

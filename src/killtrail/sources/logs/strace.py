@@ -1,8 +1,7 @@
-"""strace's text: what a process was sent, what it called, how it ended, as its tracer saw it.
+"""strace text: signals to a process, its calls and its exit, as its tracer saw them.
 
 strace(1). With -f lines begin with `[pid N]` (on a terminal) or `N ` (in a file); -t, -tt, -ttt put a
-time before the call. Only catchable signals show their siginfo; of SIGKILL nothing is ever seen but
-the end.
+time before the call. Only catchable signals show their siginfo; SIGKILL shows only the exit.
 """
 
 import re
@@ -51,7 +50,7 @@ _CODES: Final = {
 
 @dataclass(slots=True)
 class _Family:
-    """Whose lines are those without a number, who created whom, and what each was last seen as."""
+    """The process of lines without a PID, the creators, and each process as last seen."""
 
     first: int = 0
     parents: dict[int, int] = field(default_factory=dict)
@@ -93,7 +92,7 @@ def dated(sample: bytes) -> bool:
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
-    """Its events; without dates the number of the line stands for the time."""
+    """Its events; without dates the line number replaces the time."""
     family = _family(piece)
     for number, (offset, line) in enumerate(piece.lines(), 1):
         if _ATTACHED.match(line):
@@ -109,7 +108,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             yield found
 
 
-# With one process traced no line has a number; whose they are is said somewhere at the latest when a
+# With one traced process no line has a PID; it appears at the latest when a
 # second one is attached.
 def _family(piece: Piece) -> _Family:
     family = _Family()

@@ -71,7 +71,7 @@ class Stream:
         if len(self._problems) < _PROBLEMS_KEPT:
             self._problems.setdefault(problem.where, problem)
 
-    # Small files are read once, however many deaths are asked about.
+    # Small files are read once for any number of deaths.
     def _all(self) -> Iterable[Event | ParseProblem]:
         if self._piece.size > _KEPT_MOST:
             return self._parse(self._piece)

@@ -22,7 +22,8 @@ from killtrail.sources.logs.kernel_lines import Line
 _KILLING: Final = re.compile(
     r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d{1,18}) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
 )
-# src/core/service.c, service_sigchld_event(); job.c, unit.c. The main process is not named by number.
+# src/core/service.c, service_sigchld_event(); job.c, unit.c. The message has no PID of the main
+# process.
 _MAIN: Final = re.compile(
     r"(?P<unit>[\w@.:\\-]+\.service): Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d{1,18})"
 )
@@ -51,7 +52,7 @@ _SHUTDOWN: Final = re.compile(
 
 
 def events(line: Line, time_ns: int, origin: Provenance) -> list[Event]:
-    """What a program's line tells; mostly nothing."""
+    """Events of a program's line; usually none."""
     reader = _READERS.get((line.tag or "").lower())
     if reader is None:
         return []
@@ -123,7 +124,7 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     return HostEvent(time_ns, origin, "asked", text, _process(line, name, match["user"]))
 
 
-# cron's child of that number becomes the parent of the job's shell; sshd's is the session's own.
+# cron's child with this PID becomes the parent of the job's shell; sshd's belongs to the session.
 _CRON: Final = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<what>.*)\)$")
 # atd logs no start of a job; its PAM session is opened by the child that becomes the job's shell.
 _AT: Final = re.compile(r"pam_unix\(atd:session\): session opened for user (?P<user>[^\s(]+)")
@@ -199,4 +200,4 @@ WRITTEN: Final = re.compile(
     % "|".join(_READERS).encode("ascii"),
     re.MULTILINE | re.IGNORECASE,
 )
-"""A line of one of them in syslog's form: auth.log has no word of the kernel's."""
+"""A line of one of them in syslog's form: auth.log has no kernel lines."""

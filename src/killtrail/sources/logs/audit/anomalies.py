@@ -53,7 +53,7 @@ def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
             yield Mark(of, window.piece, offset, fields(line, of.end))
 
 
-# As for the `J` of OBJ_PID: one byte is sought at memory speed, unless arguments are full of it.
+# As for the `J` of OBJ_PID: one byte is searched at memory speed, unless arguments are full of it.
 def _behind_m(window: Window) -> Iterator[int]:
     buffer, false = window.buffer, 0
     at = buffer.find(b"M", window.first, window.last)

@@ -29,7 +29,7 @@ _QUOTED: Final = re.compile(rb"[!#-~]*")
 _OTHER: Final = re.compile(
     rb"(?:node=\S+ )?type=(?:PATH|PROCTITLE|CWD|SOCKADDR|BPRM_FCAPS|EOE|CONFIG_CHANGE|USER_\w+) "
 )
-"""Records that name nobody who was hit, in logs that nothing wrapped: dropped without being read."""
+"""Records that name no process that was hit, in logs that nothing wrapped: dropped without being read."""
 _ARGUMENTS: Final = re.compile(rb"(?:node=\S+ )?type=EXECVE ")
 
 _NAMED: Final = frozenset({Kind.COMM, Kind.EXE, Kind.NAME})

@@ -1,8 +1,8 @@
-"""Who hit whom: OBJ_PID records joined to the calls they belong to.
+"""Senders and targets: OBJ_PID records joined to the calls they belong to.
 
-OBJ_PID is the only trustworthy target: a0 is a number in the caller's pid namespace, or a file
-descriptor. It is written before the permission check, so a call on a group or on everybody lists
-whom it could not signal too (audit_signal_info_syscall, kernel/auditsc.c).
+OBJ_PID is the only trustworthy target: a0 is a PID in the caller's PID namespace, or a file
+descriptor. It is written before the permission check, so a call on a group or on all processes also
+lists those that it could not signal (audit_signal_info_syscall, kernel/auditsc.c).
 """
 
 import os
@@ -64,7 +64,7 @@ class Finder:
         return [at for at, pid in self._objects(window) if self._pids is None or pid in self._pids]
 
     # `J` occurs in OBJ_PID and hardly anywhere else, and one byte is sought at memory speed. Where
-    # arguments are full of it (base64), the whole token is sought instead.
+    # arguments are full of it (base64), the whole token is searched instead.
     def _objects(self, window: Window) -> Iterator[tuple[int, bytes]]:
         if self._numeric:
             for at in window.hits(b" type=1318 audit("):
@@ -150,7 +150,7 @@ def right_before(window: Window, offset: int, of: Head) -> Call | None:
 
 
 def call_of(piece: Piece, offset: int, line: bytes) -> Call | None:
-    """The SYSCALL record of the event of which the record at `offset` is part; it stands before."""
+    """The SYSCALL record of the event that the record at `offset` belongs to; it comes before."""
     of = head(line)
     if of is None:
         return None

@@ -25,7 +25,7 @@ _ERRORS: Final = {-1: "EPERM", -3: "ESRCH", -22: "EINVAL"}
 _CODES: Final = {"kill": sg.SI_USER, "pidfd_send_signal": sg.SI_USER, "tkill": sg.SI_TKILL, "tgkill": sg.SI_TKILL}  # fmt: skip
 _BY_THREAD: Final = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 NUMBERED: Final = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
-"""Calls whose first argument is a number, not a descriptor."""
+"""Calls whose first argument is a PID, not a descriptor."""
 _SYS_SECCOMP: Final = 1
 
 
@@ -56,7 +56,7 @@ def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -
 
 
 def target(hit: Hit) -> Process:
-    """Whom the OBJ_PID record names; numbers are the host's, whatever namespace the caller was in."""
+    """The target in the OBJ_PID record; its PID is the host's, in any namespace of the caller."""
     found = fields(hit.line, 0)
     return Process(
         Key(hit.pid, None),
@@ -69,7 +69,7 @@ def target(hit: Hit) -> Process:
     )
 
 
-# A call on a group or on everybody succeeds if it reached one of them, and lists them all.
+# A call on a group or on all processes succeeds if it reached one of them, and lists all.
 def _unpermitted(hit: Hit) -> bool:
     call = hit.call
     if not _many(call) or call.euid == 0:
@@ -85,7 +85,7 @@ def _many(call: Call) -> bool:
 
 
 def refused(call: Call, pid: int | None, result: int | None) -> SignalRefused:
-    """A signal call that reached nobody; `result` None = it was refused for this one of many."""
+    """A signal call that reached no process; `result` None = it was refused for this one of many."""
     error = "not permitted on this one" if result is None else _ERRORS.get(result, str(result))
     return SignalRefused(
         time_ns=call.head.time_ns,
@@ -98,9 +98,9 @@ def refused(call: Call, pid: int | None, result: int | None) -> SignalRefused:
 
 
 def by_number(call: Call, pid: int, *, proven: bool) -> Event:
-    """A call for a number without a record of its target.
+    """A call on a PID without a record of its target.
 
-    `proven`: other calls of the same process showed that it means this host's numbers.
+    `proven`: other calls of the same process showed that it uses this host's PIDs.
     """
     if not call.success:
         return refused(call, pid, call.result)
@@ -139,7 +139,7 @@ def turned(call: Call) -> list[Event]:
 
 def _pairs(trail: Trail) -> list[tuple[Node, Call]]:
     nodes = chain(trail.sender)
-    # A process known by number only stands in its child's record.
+    # A process known by PID only is named in its child's record.
     records: list[Call] = []
     for node in nodes:
         records.append(node.record or (records[-1] if records else trail.hit.call))
@@ -158,7 +158,7 @@ def _seen(node: Node, record: Call) -> ProcessSeen:
 
 
 def ended(mark: Mark) -> list[Event]:
-    """What a crash or sandbox record says of an end; nothing for other marks."""
+    """The exit in a crash or sandbox record; nothing for other marks."""
     if mark.head.kind == b"ANOM_ABEND":
         return [_exit(mark, number(mark.fields.get("sig")) or 0)]
     sig = number(mark.fields.get("sig")) or 0
