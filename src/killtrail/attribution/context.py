@@ -124,6 +124,10 @@ class RuleContext:
 
         A verdict has one chain: that of the first actor.
         """
+        if signal is self.signal:
+            # A reader wants the send and the exit first, the launchers after them.
+            self.cite_signal()
+            self.cite_end()
         return self._launch(process, signal.lineage, signal.creator, signal)
 
     def launch_dead(self, end: ProcessExited) -> int | None:
