@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
-from killtrail.sources.kept import Asked
+from killtrail.model.query import Query
 from killtrail.sources.logs.formats import open_paths
 from tests.conftest import ROOT
 from tests.sources import reference, variants
@@ -25,8 +25,10 @@ def events(tmp_path, text: bytes, pid: int | None = None):
     path = tmp_path / "trace.txt"
     path.write_bytes(text)
     opened = open_paths([str(path)])
-    found = [e for kept in opened.kept for e in kept.events(Asked(pid=pid))]
-    return found, [p for kept in opened.kept for p in kept.loss().problems]
+    found = [e for source in opened.sources for e in source.events(Query(pid=pid))]
+    found.reverse()
+    found.sort(key=lambda e: e.time_ns)
+    return found, [p for source in opened.sources for p in source.coverage().problems]
 
 
 @pytest.mark.parametrize(
