@@ -14,9 +14,9 @@ from killtrail.files.opened import Piece, open_piece
 from killtrail.model.events import HostEvent, LoginSeen, OomKilled, ParseProblem, SignalSent
 from killtrail.model.query import Query, Window
 from killtrail.model.target import Kind, Target
-from killtrail.sources.logs import journal, kernlog, regions
+from killtrail.sources.logs import ftrace, journal, kernlog, regions
 from killtrail.sources.logs.searched import SearchedLog
-from killtrail.sources.logs.stream import OF_PROCESSES, WALL, about
+from killtrail.sources.logs.stream import OF_PROCESSES, WALL, Stream, about
 from tests.conftest import ROOT
 from tests.fuzz import EXAMPLES
 from tests.sources.test_any_bytes import CHANGES, changed
@@ -35,6 +35,8 @@ OTHERS = """\
 [13036.7] INFO: task nginx:4242 blocked for more than 120 seconds.
 [13036.8] Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)
 [13036.9] Memory failure: 0x1234: Killing nginx:4242 due to hardware memory corruption
+[13036.95] Kernel panic - not syncing: System is deadlocked on memory
+[13036.96] CPU: 1 PID: 77 Comm: userdbd Not tainted 6.1.0 #1
 [13037.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b
 """
 LINES = [*OOM.splitlines(), *OTHERS.splitlines()]
@@ -272,4 +274,32 @@ def test_the_kill_of_another_report(tmp_path):
     piece = in_memory(f"{OOM}[13040.0] x\n{last}\n".encode())
     (found,) = SearchedLog("x", piece, kernlog.KernelText(piece), WALL).events(Query(pid=555))
     assert found.invoker is None and found.cgroup is None
+    piece.close()
+
+
+def test_an_entry_that_cannot_be_read_is_counted():
+    """Of what was searched for, what is no JSON is said."""
+    broken = entry(1, LINES[-1]).replace(b'"_PID"', b"_PID")
+    piece = in_memory(entry(0, LINES[0]) + broken)
+    source = SearchedLog("journal", piece, journal.JournalText(piece), WALL)
+    assert list(source.events(Query())) == []
+    assert source.coverage().unread.lines == 1
+    piece.close()
+
+
+def test_a_big_trace_without_the_pid_is_only_searched():
+    """A format that is parsed whole is not parsed where no such PID or name is in it."""
+    line = b"            bash-6558    [008] d..1.  2476.431621: signal_generate: sig=9 errno=0 code=0 comm=sleep pid=8784 grp=1 res=0\n"
+    piece = in_memory(b"# tracer: nop\n" + line * 40_000)
+    parsed = []
+
+    def parse(of: Piece):
+        parsed.append(of)
+        return ftrace.parse(of)
+
+    source = Stream("ftrace", piece, parse, WALL, plain=True)
+    assert list(source.events(Query(pid=9999))) == []
+    assert list(source.events(Query(target=Target(Kind.NAME, "nginx")))) == []
+    assert parsed == []
+    assert len(list(source.events(Query(pid=8784)))) == 40_000
     piece.close()

@@ -31,12 +31,6 @@ def looks(sample: bytes) -> bool:
     return sample.startswith(b"{") and b'"__REALTIME_TIMESTAMP"' in sample[:65536]
 
 
-def lines(piece: Piece, low: int = 0, high: int | None = None) -> Iterator[Line | None]:
-    """Its entries that begin in [low, high), in the order of the file; None for one that can't be read."""
-    for offset, raw in piece.lines(_ENTRY_MOST, low, high):
-        yield read(offset, raw)
-
-
 def read(offset: int, raw: bytes) -> Line | None:
     """One entry; None where it can't be read."""
     fields = entry(raw)
@@ -96,22 +90,21 @@ class JournalText:
         self._piece = piece
 
     def parse(self, low: int, high: int) -> Iterator[tuple[int, Event | ParseProblem]]:
-        """(offset, event) of the entries in [low, high)."""
-        bad = 0
-        whole = low == 0 and high >= self._piece.size
+        """(offset, event) of the entries in [low, high); a problem for each that can't be read."""
+        bad: list[int] = []
 
         def timed() -> Iterator[tuple[int | None, Line]]:
-            nonlocal bad
-            for line in lines(self._piece, low, high):
+            for offset, raw in self._piece.lines(_ENTRY_MOST, low, high):
+                line = read(offset, raw)
                 if line is None:
-                    bad += 1
+                    bad.append(offset)
                 else:
                     yield line.wall_ns, line
 
         yield from kernlog.told(self._piece, timed(), ID, kernel_reports.ENTRY)
-        if bad and whole:
-            what = f"{bad} entries that are no JSON of journalctl's"
-            yield 0, ParseProblem(ID, self._piece.name, what)
+        for offset in bad:
+            where = self._piece.place(offset)
+            yield offset, ParseProblem(ID, where, "an entry that is no JSON of journalctl's")
 
     def begins(self, offset: int) -> int:
         """Where the report begins whose kill stands at an offset."""

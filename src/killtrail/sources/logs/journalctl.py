@@ -160,7 +160,7 @@ class Journal:
         if query.window.empty or not there() or not matches:
             return
         known: dict[str, list[Event]] = {}
-        for batch in self._batches(_words(query), matches):
+        for batch in self._batches(_words(query), matches, query.newest):
             for hit in reversed(batch):
                 if hit.cursor not in known:
                     known.update(self._around(hit, query))
@@ -204,9 +204,12 @@ class Journal:
             found[cursor].insert(0, event)
         return found
 
-    def _batches(self, words: list[str], matches: list[str]) -> Iterator[list[_Entry]]:
+    def _batches(
+        self, words: list[str], matches: list[str], newest: int | None
+    ) -> Iterator[list[_Entry]]:
         after: list[str] = []
-        for most in chain(_BATCHES, repeat(_BATCHES[-1])):
+        first = min(newest or _BATCHES[0], _BATCHES[-1])
+        for most in chain((first,), _BATCHES, repeat(_BATCHES[-1])):
             batch = self._batch(["-r", *words, "-n", str(most), *after], matches)
             yield batch
             if len(batch) < most:

@@ -56,24 +56,28 @@ def _spots(window: Window, sought: Sought) -> dict[int, _Spot]:
         lines = _few(window, sought)
         if lines is not None:
             for at, text in lines.items():
-                _add(found, at, text, [e for e in sought.literals if e.text in text])
+                _add(found, at, text, sought)
             searched = sought.always
     for literal in searched:
         for hit in window.hits(literal.text):
             at, text = window.line(hit)
-            if not sought.narrows(literal) or _near(window, sought, literal, hit, text):
-                _add(found, at, text, [literal])
+            if at in found or (
+                sought.narrows(literal) and not _near(window, sought, literal, hit, text)
+            ):
+                continue
+            _add(found, at, text, sought)
     return found
 
 
-def _add(found: dict[int, _Spot], at: int, text: bytes, literals: list[Literal]) -> None:
-    for each in literals:
-        old = found.get(at)
+# All of its literals count, also those that lie in another window.
+def _add(found: dict[int, _Spot], at: int, text: bytes, sought: Sought) -> None:
+    literals = [each for each in sought.literals if each.text in text]
+    if literals:
         found[at] = _Spot(
             at + len(text) + 1,
-            each.report in text if each.report else old is not None and old.report,
-            max(each.before, old.before if old else 0),
-            max(each.after, old.after if old else 0),
+            any(each.report in text for each in literals if each.report),
+            max(each.before for each in literals),
+            max(each.after for each in literals),
         )
 
 
@@ -104,13 +108,19 @@ def _longer(buffer: bytearray, begin: int, stop: int, end: int) -> bool:
     return stop < end and _ZERO <= buffer[stop] <= _NINE
 
 
+# On its line, or on an earlier one of its report that speaks for it.
 def _near(window: Window, sought: Sought, literal: Literal, hit: int, text: bytes) -> bool:
     if any(needle in text for needle in sought.needles):
         return True
-    if not literal.report or sought.digits:
+    if sought.digits or not literal.report or literal.report not in text:
         return False
     low = max(0, hit - sought.near)
-    return any(window.within(needle, low, hit, 1) for needle in sought.needles)
+    return any(
+        needle in window.line(at)[1]
+        for carrier in sought.carriers
+        for at in window.within(carrier, low, hit)
+        for needle in sought.needles
+    )
 
 
 def _joined(form: Form, spots: dict[int, _Spot]) -> list[Region]:
