@@ -99,7 +99,7 @@ def _host() -> HostState:
         lockdown=privilege.lockdown(),
         may_load_bpf=privilege.may_load_bpf(),
         symbols=_symbols(),
-        logs=tuple(host_logs.paths()),
+        logs=tuple(name for log in host_logs.open_all() for name in log.names),
     )
 
 

@@ -92,9 +92,11 @@ def _case(
     facts = replace(facts, signals=tuple(_with_login(merged, s) for s in facts.signals))
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
+    login = signal.login if signal else None
     return Case(
         facts=facts,
-        host=host,
+        # A log without names, beside syslog's line about the job: both are of the host that this names.
+        host=hosts.named(host, login.origin.host or "") if login and not host.name else host,
         coverage=merged.read(),
         watched=False,
         kept=True,

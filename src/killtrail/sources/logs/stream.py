@@ -22,6 +22,7 @@ from killtrail.model.process import Process
 from killtrail.model.query import Query
 from killtrail.model.verdict import Host
 from killtrail.sources.base import Descriptor, Match, Opened
+from killtrail.sources.logs.literals import holds
 
 Parser = Callable[[Piece], Iterator[Event | ParseProblem]]
 WALL: Final = Boot("", 0)
@@ -30,20 +31,38 @@ SINCE_BOOT: Final = Boot("", None)
 """The clock of entries that count from a boot whose date is not known."""
 UNTIMED: Final = Boot("", None, timed=False)
 """Entries without times: only their order is known."""
+OF_PROCESSES: Final = (
+    SignalSent,
+    SignalRefused,
+    OomKilled,
+    OomVictimMarked,
+    ProcessExited,
+    ProcessSeen,
+    ThreadDied,
+    ImageReplaced,
+)
+"""Events that have a victim: all that a question about one process is answered with."""
 _PROBLEMS_KEPT: Final = 100
 _KEPT_MOST: Final = 4 << 20
 
 
 class Stream:
-    """One file of a text format as a source."""
+    """One file of a format as a source.
+
+    `plain`: its PIDs and names stand in the file as they are, in ASCII, and all its events are about
+    processes.
+    """
 
     exact = False
 
-    def __init__(self, kind: str, piece: Piece, parse: Parser, boot: Boot) -> None:
+    def __init__(
+        self, kind: str, piece: Piece, parse: Parser, boot: Boot, *, plain: bool = False
+    ) -> None:
         self.id = kind
         self.host = Host(boot)
         self._piece = piece
         self._parse = parse
+        self._plain = plain
         self._kept: list[Event | ParseProblem] | None = None
         self._problems: dict[str, ParseProblem] = {}
         if piece.cut:
@@ -56,6 +75,8 @@ class Stream:
 
     def events(self, query: Query) -> Iterator[Event]:
         """Its events for this query, the newest first."""
+        if self._plain and self._piece.size > _KEPT_MOST and not holds(self._piece, query):
+            return iter(())
         found: list[Event] = []
         for each in self._all():
             if isinstance(each, ParseProblem):
@@ -138,7 +159,13 @@ def text_format(  # noqa: PLR0913 -- a descriptor has this many sides
     def opened(pieces: list[Piece]) -> Opened:
         return Opened(
             tuple(
-                Stream(kind, p, parse, clock if isinstance(clock, Boot) else clock(p.head()))
+                Stream(
+                    kind,
+                    p,
+                    parse,
+                    clock if isinstance(clock, Boot) else clock(p.head()),
+                    plain=b"\\x" not in p.head() and b"\0" not in p.head(),
+                )
                 for p in pieces
             )
         )
