@@ -266,7 +266,7 @@ def test_chain_with_a_lost_will():
 
     assert [(a.process.pid, a.edge) for a in verdict.ancestry] == [(20, "creator"), (3, "reaper")]
     assert [link.process.pid for link in verdict.links if link.role is Role.LAUNCHER] == [20]
-    assert any("pid 20" in a.what for a in verdict.absent)
+    assert any("PID 20" in a.what for a in verdict.absent)
 
 
 def test_older_than_the_recorder():
