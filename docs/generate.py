@@ -26,7 +26,7 @@ NOTE = "<!-- made by docs/generate.py -->\n\n"
 def commands() -> str:
     """Every command's help."""
     parts = [
-        f"{NOTE}# Commands\n\n[Exit codes](exit-codes.md) and [environment variables](environment.md) have pages of their own.\n"
+        f"{NOTE}# Commands\n\nSee also [exit codes](exit-codes.md) and [variables](environment.md).\n"
     ]
     for name in COMMANDS:
         text = import_module(f"killtrail.cli.{name}_command").build().format_help()
