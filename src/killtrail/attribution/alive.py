@@ -16,7 +16,7 @@ from killtrail.model.verdict import Death
 
 
 def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> VerdictDraft:
-    """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
+    """The verdict on a process that runs; `stopped_by`: the signal that stopped it, if any.
 
     `stopped_by`: the signal that stopped it, if it is stopped. `reused`: an earlier process with
     this PID is recorded.
@@ -24,7 +24,7 @@ def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict
     process = replace(case.facts.process, alive=True)
     draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
     argument = RuleContext(case, draft)
-    draft.note("procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
+    draft.note("procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is running")
     summary = f"{wording.name(process)} is alive"
     if reused:
         summary = f"PID {process.pid} was reused: {wording.name(process)} is running"

@@ -61,7 +61,7 @@ def _weigh_call(draft: VerdictDraft, death: Death, event: SignalSent) -> None:
         return
     sender = wording.name(event.current)
     call = f"{event.syscall.name}()" if event.syscall and event.syscall.name else "a signal call"
-    says = f"{sender} called {call}: {sg.name(event.sig)} to pid {event.target.pid}"
+    says = f"{sender} called {call}: {sg.name(event.sig)} to PID {event.target.pid}"
     cited = draft.cite(event, says)
     if event.current.pid != link.process.pid and not _also_tried(draft, event):
         draft.contradict(

@@ -52,7 +52,7 @@ _KINDS: Final = (
 
 
 def judge(events: Sequence[HostEvent], host: Host, coverage: Coverage) -> list[Verdict]:
-    """One verdict for each end of the machine that the events show, oldest first. Pure."""
+    """One verdict for each time that the machine went down, oldest first. Pure."""
     verdicts = (_judge(boot, following, host, coverage) for boot, following in boots(events))
     return [verdict for verdict in verdicts if verdict is not None]
 

@@ -38,7 +38,7 @@ def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdic
 
 
 def died(case: Case, event: ThreadDied) -> VerdictDraft:
-    """Claim: one thread was ended, its process went on.
+    """Claim: one thread was killed, its process continued.
 
     Needs: the recorded exit of the thread with the status of a signal and no group exit: a seccomp
     filter with KILL_THREAD, or a kernel bug (its functions on the stack of the exit).

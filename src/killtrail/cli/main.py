@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "disarm": "stop recording and discard its buffers",
     "status": "show recorder state and losses",
     "record": "keep history on disk (optional daemon)",
-    "doctor": "show which deaths could be explained on this host, and what would change that",
+    "doctor": "show show which deaths can be explained on this host, and what would improve that",
     "rules": "audit rules that record who killed; what other rules miss",
     "trust": "check whether this host's tools and kernel can be trusted",
     "autopsy": "why a machine went down, from its crash dump alone",

@@ -76,7 +76,7 @@ def add_from(p: argparse.ArgumentParser) -> None:
 
 def add_output(p: argparse.ArgumentParser) -> None:
     """--json and --evidence."""
-    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 a line")
+    p.add_argument("--json", action="store_true", help="one killtrail.verdict/1 per line")
     p.add_argument(
         "--evidence", action="store_true", help="the raw records that each verdict cites"
     )

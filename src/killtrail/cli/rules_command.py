@@ -63,7 +63,7 @@ def _notes() -> str:
         f"# Kernel command line, so that processes started before auditd are seen: {advice.BOOT_PARAMETERS}",
         f"# What it costs here: {_cost()}",
         "# What no rule records: cgroup.kill, sysrq, timers, terminals, tracers, calls of x32 programs, exit",
-        "# statuses. `sudo killtrail arm` records them, at lower cost.",
+        "# programs, or exit statuses. `sudo killtrail arm` records them, at lower cost.",
         "",
     ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from killtrail.report.pages.trust import trust_page
 _FOUND = 6
 _EXAMPLES = """  sudo killtrail trust                        this host: its tools, its libc, its kernel
   sudo killtrail trust --deep                 every packaged program, every PID
-  killtrail trust --root /mnt/image           a disk image; nothing of it is executed
+  killtrail trust --root /mnt/image           a disk image; nothing in it is executed
   killtrail trust --reference ~/clean-debs    against packages from a host that you trust
   strace -f -o ps.txt ps -p 1234; killtrail trust --from ps.txt
 """
@@ -47,7 +47,7 @@ def build() -> options.Parser:
         dest="paths",
         nargs="+",
         metavar="STRACE",
-        help="straces of tools, instead of this host",
+        help="read straces of tools instead of this host",
     )
     p.add_argument("--json", action="store_true", help="one killtrail.trust/1 per line")
     return p

@@ -56,7 +56,7 @@ def main(words: list[str]) -> int:
     if args.signals and args.json:
         raise UsageError("--json prints verdicts; --signals prints signals, not deaths")
     if args.signal and not args.signals:
-        raise UsageError("--signal goes with --signals")
+        raise UsageError("--signal needs --signals")
     until = time.monotonic() + args.seconds if args.seconds else None
     printed = 0
     with contextlib.closing(_lines(args, wanted)) as lines:

@@ -20,15 +20,15 @@ _MAGIC: Final = {
 
 @dataclass(slots=True)
 class Piece:
-    """One file of a log. What was compressed lies in an unnamed temporary file."""
+    """One file of a log. A compressed one is unpacked into an unnamed temporary file."""
 
     path: str
     fd: int
     size: int
     cut: str | None = None
-    """Why the rest of it could not be unpacked."""
+    """Why the rest could not be unpacked."""
     _counted: tuple[int, int] = (0, 1)
-    """The last place that was asked for, and its line: most questions are about one near it."""
+    """The last requested offset and its line: most requests are near it."""
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ class Piece:
         return offset if found < 0 else offset + found
 
     def close(self) -> None:
-        """Closes it; a temporary file is gone then."""
+        """Closes it; a temporary file is removed."""
         os.close(self.fd)
 
 

@@ -13,7 +13,7 @@ from killtrail.files.opened import Piece
 
 WINDOW: Final = 1 << 20
 BEFORE: Final = 1 << 16
-"""Of what lies before a window, kept in sight: an event's other records stand there."""
+"""Bytes kept before a window: they hold the other records of an event."""
 AFTER: Final = 1 << 13
 _LONGEST: Final = 4 << 20
 
@@ -60,7 +60,7 @@ def _by_find(buffer: bytearray) -> _Search:
 
 
 class Window:
-    """A part of a piece in memory: `buffer[first:last]` is its own, around it lies context."""
+    """A part of a piece in memory: `buffer[first:last]` is its own, the rest is context."""
 
     def __init__(self, size: int = WINDOW) -> None:
         self._size = size
@@ -91,7 +91,7 @@ class Window:
 
     def hits(self, needle: bytes) -> list[int]:
         """Positions in the buffer where a needle begins inside the window."""
-        # It may reach over the window's end.
+        # It may extend beyond the window's end.
         return self.within(needle, self.first, min(self.end, self.last + len(needle) - 1))
 
     def within(self, needle: bytes, low: int, high: int, most: int = _ANY_NUMBER) -> list[int]:

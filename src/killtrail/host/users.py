@@ -21,7 +21,7 @@ _read: list[int] = []
 
 
 def user_name(uid: int | None) -> str | None:
-    """The account's name; None where no account has that number."""
+    """The account's name; None if no account has this uid."""
     if uid is None or uid == NO_ID:
         return None
     if not _read:

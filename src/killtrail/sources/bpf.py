@@ -62,7 +62,7 @@ class BpfSource:
 
     @property
     def _creators_since(self) -> int | None:
-        """Since when every orphan's creator is known: arming, unless too many came since.
+        """Boot-clock ns from which creators are known: arming, unless too many orphans followed.
 
         That is arming, unless too many orphans followed.
 
@@ -302,7 +302,7 @@ class BpfSource:
         return event if isinstance(event, SignalSent) else None
 
 
-# On raw bytes: to decode thousands of ends for the one that is asked for takes too long.
+# On raw bytes: decoding thousands of exits to find one takes too long.
 def _asked_for(slot: Slot, query: Query) -> bool:
     record = slot.record
     if query.parent is not None and query.parent != _tgid_at(record, _PARENT_TGID):

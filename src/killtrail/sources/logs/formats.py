@@ -64,7 +64,7 @@ class _Sorter:
             self._found.setdefault(descriptor.id, (descriptor, []))[1].append(own)
 
     def opened(self) -> Evidence:
-        """All of it."""
+        """The whole content."""
         sources: list[Source] = []
         for descriptor, pieces in self._found.values():
             assert descriptor.open_files is not None  # noqa: S101 -- it has claimed files

@@ -1,7 +1,8 @@
 """systemd's journal, as `journalctl -o json` gives it: from a file of that form, or from journal files.
 
-systemd.journal-fields(7). Fields that begin with an underscore are journald's own word; MESSAGE is the
-writer's. Binary files are read by journalctl itself, which knows their compression and their damage.
+systemd.journal-fields(7). Fields that begin with an underscore come from journald; MESSAGE comes
+from the writer. Binary files are read by journalctl itself, which knows their compression and their
+damage.
 """
 
 import json
@@ -49,7 +50,7 @@ def entry(raw: bytes) -> dict[str, Any] | None:
 def line_of(offset: int, fields: dict[str, Any]) -> Line | None:
     """What `told` reads of an entry; None where its text or its time is missing."""
     message, stamp = fields.get("MESSAGE"), fields.get("__REALTIME_TIMESTAMP")
-    # What is no UTF-8 comes as a list of bytes.
+    # Text that is not UTF-8 comes as a list of bytes.
     if isinstance(message, list):
         message = bytes(b for b in message if isinstance(b, int) and 0 <= b < 256).decode(  # noqa: PLR2004
             "utf-8", "surrogateescape"
@@ -63,7 +64,7 @@ def line_of(offset: int, fields: dict[str, Any]) -> Line | None:
         return None
     kernel = fields.get("_TRANSPORT") == "kernel"
     tag = "kernel" if kernel else fields.get("SYSLOG_IDENTIFIER") or fields.get("_COMM") or "?"
-    # Anybody may call himself systemd; which process wrote it is journald's word.
+    # Any program may use the identifier systemd; journald itself records the process that wrote it.
     pid = fields.get("_PID")
     if tag == "systemd" and pid != "1":
         tag = "?"

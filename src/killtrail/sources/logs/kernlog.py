@@ -26,7 +26,7 @@ from killtrail.sources.logs.searched import SearchedLog
 from killtrail.sources.logs.stream import SINCE_BOOT, UNTIMED, WALL
 
 ID: Final = "kernlog"
-# arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for signals nobody handles.
+# arch/x86/mm/fault.c show_signal_msg(), arch/x86/kernel/traps.c: printed for unhandled signals.
 _FAULT: Final = re.compile(
     r"(?P<comm>.{1,16})\[(?P<pid>\d{1,18})\]: segfault at (?P<at>[0-9a-f]+) ip (?P<ip>[0-9a-f]+)"
     r" sp (?P<sp>[0-9a-f]+) error (?P<error>[0-9a-f]+)"
@@ -83,7 +83,7 @@ def looks(sample: bytes) -> bool:
 
 
 def dated(sample: bytes) -> bool | None:
-    """Whether its lines have dates; False = seconds since boot, None = no times at all."""
+    """Whether its lines have dates; False = seconds since boot, None = no times."""
     found: bool | None = None
     for raw in sample.split(b"\n")[:200]:
         if re.match(

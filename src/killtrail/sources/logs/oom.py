@@ -64,7 +64,7 @@ class Report:
     _taken: set[int] = field(default_factory=set)
 
     def line(self, text: str, time_ns: int, origin: Provenance, offset: int) -> OomKilled | None:
-        """The kill that this line tells of, if it is one. `offset`: where in the log it stands."""
+        """The kill that this line reports, if it does. `offset`: where in the log it stands."""
         reach = CUT_REACH if self.invoker is None else HEAD_REACH
         late = self.group and offset - self._group_start > GROUP_REACH
         if late or (self._start is not None and offset - self._start > reach):
@@ -120,7 +120,7 @@ class Report:
             self.candidates += 1
 
     # `Kill process ... or sacrifice child` announces what `Killed process` then says of the one that
-    # really went; with oom.group the first victim is told twice.
+    # really went; with oom.group the first victim is reported twice.
     def _killed(
         self, match: re.Match[str], time_ns: int, origin: Provenance, offset: int
     ) -> OomKilled | None:

@@ -84,8 +84,8 @@ class Walk:
         self._open_parent(node, call.ppid, [])
         return node
 
-    # Within a window, too, everything is looked at from the end to the beginning: what opens a
-    # process stands behind what may close it.
+    # Within a window, too, records are read from the end to the start: the record that opens a
+    # process comes after the one that may close it.
     def _step(self, window: Window, *, hits: bool) -> None:
         queue = [(-at, 0) for at in self.finder.spots(window)] if hits else []
         heapq.heapify(queue)

@@ -60,7 +60,7 @@ class Finder:
         """Records whose call is not in the log."""
 
     def spots(self, window: Window) -> list[int]:
-        """Positions of records about the process asked for, in the window, in order."""
+        """Positions of records about the requested process, in the window, in order."""
         return [at for at, pid in self._objects(window) if self._pids is None or pid in self._pids]
 
     # `J` occurs in OBJ_PID and hardly anywhere else, and one byte is sought at memory speed. Where
