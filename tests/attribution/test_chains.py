@@ -37,7 +37,7 @@ def named(verdict, role: Role) -> list[int]:
 def client(*words: str, ago_ns: int = 100_000_000, **more) -> ManagerAsked:
     """systemctl, started so long before now."""
     who = Process(Key(70, NOW), comm="systemctl", argv=Argv(("systemctl", *words)))
-    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "asks:1"), who, **more)
+    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "requests:1"), who, **more)
 
 
 def by_systemd(sig: int = 15, *notes, before=(), **more):
@@ -366,7 +366,7 @@ def test_writer_of_sysrq(lines):
     """Whoever made the kernel say so asked for it; one of several is only likely."""
     notes = tuple(
         KernelLine(
-            NOW - i, Provenance("bpf", f"asks:{i}"), process(30), "sysrq: Manual OOM execution"
+            NOW - i, Provenance("bpf", f"requests:{i}"), process(30), "sysrq: Manual OOM execution"
         )
         for i in range(lines)
     )

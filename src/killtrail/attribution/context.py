@@ -174,7 +174,10 @@ class RuleContext:
         for ancestor in launchers:
             will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
             if will:
-                says = f"{wording.name(will.process)} died before its children"
+                what = (
+                    "created a sibling of its own" if will.sibling else "died before its children"
+                )
+                says = f"{wording.name(will.process)} {what}"
                 source = (self.draft.cite(will, says),)
             elif ancestor.process.comm is None:
                 self.draft.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)

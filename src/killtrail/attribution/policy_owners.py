@@ -4,7 +4,7 @@ from killtrail._slotted import dataclass
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import SignalSent
+from killtrail.model.events import LimitSet, Note, SignalSent
 from killtrail.model.process import Process
 
 
@@ -15,6 +15,8 @@ class Owner:
     process: Process
     certainty: Certainty
     says: str
+    chained: bool = False
+    """The signal's lineage is this one's, and it is sure enough to show who launched it."""
 
 
 def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
@@ -44,7 +46,8 @@ def of_key(signal: SignalSent) -> Owner | None:
     """
     how = explain(signal)
     if how.actor is Actor.TRIGGER:
-        return Owner(signal.current, how.certainty, "put the key into the terminal's input")
+        says = "put the key into the terminal's input"
+        return Owner(signal.current, how.certainty, says, chained=True)
     terminal = signal.terminal
     if terminal is None or terminal.holder is None:
         return None
@@ -52,13 +55,16 @@ def of_key(signal: SignalSent) -> Owner | None:
     if terminal.sole:
         certainty = Certainty.ESTABLISHED
     alone = "alone held" if terminal.sole else "held"
-    return Owner(terminal.holder, certainty, f"{alone} its other end")
+    # Who started one that may have had no part in it launched nothing.
+    chained = terminal.chained and certainty > Certainty.POSSIBLE
+    return Owner(terminal.holder, certainty, f"{alone} its other end", chained=chained)
 
 
 def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
     """Where a resource limit came in.
 
-    prlimit(2) lets others set it too, and leaves no trace: never more than possible.
+    prlimit(2) lets others set it too, and not every kernel lets that be recorded: never more than
+    possible.
     """
     limit = signal.limit
     if limit is None:
@@ -69,6 +75,39 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
     if limit.at_exec is not None:
         says = "from before its program began" if limit.at_exec else "since its program began"
     return Owner(victim, Certainty.POSSIBLE, says)
+
+
+def set_from_outside(
+    signal: SignalSent, victim: Process, notes: tuple[Note, ...]
+) -> LimitSet | None:
+    """The prlimit(2) by another process that put the limit in force.
+
+    It is the last one on the victim, or on the nearest ancestor that had the limit too and was so
+    limited before the next one was created; and its values are those the limit had at the end, as
+    a process may lower its own afterwards, which is not recorded.
+    """
+    limit = signal.limit
+    if limit is None:
+        return None
+    nearest = (
+        limit.carriers if signal.creator is None else min(limit.carriers, signal.creator.index)
+    )
+    before: int | None = signal.time_ns
+    for carrier in (victim, *signal.lineage[:nearest]):
+        found = [
+            n
+            for n in notes
+            if isinstance(n, LimitSet)
+            and n.target.same_life(carrier.key)
+            and n.resource == limit.resource
+            and before is not None
+            and n.time_ns <= before
+        ]
+        if found:
+            last = found[-1]
+            return last if (last.soft, last.hard) == (limit.soft, limit.hard) else None
+        before = carrier.key.start_ns
+    return None
 
 
 # Beyond a dead parent the kernel's chain goes on with who adopted the child.

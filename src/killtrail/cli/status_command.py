@@ -37,7 +37,7 @@ def _box() -> Iterator[str]:
     for state in box.states():
         held = min(state.written, state.ring.slots)
         yield (
-            f"{state.ring.name:<7} {held:>5} of {state.ring.slots} slots used,"
+            f"{state.ring.name:<8} {held:>5} of {state.ring.slots} slots used,"
             f" {state.overwritten} overwritten"
         )
     stats = box.stats()

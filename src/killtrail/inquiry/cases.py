@@ -11,6 +11,7 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import (
     KernelLine,
+    LimitSet,
     ManagerAsked,
     Note,
     OrphanedBy,
@@ -63,7 +64,7 @@ def case_of(fusion: Fusion, key: Key, end: ProcessExited | None) -> Case:
     _follow(fusion, facts, related, 0)
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
-    notes = _notes(fusion, facts, signal)
+    notes = (*_notes(fusion, facts, signal), *_limits_set(fusion, facts, signal))
     wills: dict[Key, OrphanedBy] = {}
     for each in (facts, *related.values()):
         _gather_wills(fusion, each, wills)
@@ -119,6 +120,24 @@ def _notes(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[Not
     since = first.time_ns - (_WORK_MOST_NS if kernel else _JOB_MOST_NS)
     kind = KernelLine if kernel else ManagerAsked
     return tuple(n for n in fusion.notes(since, first.time_ns) if isinstance(n, kind))
+
+
+def _limits_set(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[LimitSet, ...]:
+    limited: tuple[Process, ...] = ()
+    if signal and signal.limit:
+        limited = (facts.process, *signal.lineage[: signal.limit.carriers])
+    elif facts.exit and facts.exit.exit_code and facts.exit.memory_limit is not None:
+        limited = (facts.process,)
+    keys = [p.key for p in limited if p.key.start_ns is not None]
+    last = signal or facts.exit
+    if not keys or last is None:
+        return ()
+    since = min(key.start_ns or 0 for key in keys)
+    return tuple(
+        n
+        for n in fusion.notes(since, last.time_ns)
+        if isinstance(n, LimitSet) and any(n.target.same_life(key) for key in keys)
+    )
 
 
 def _reader(fusion: Fusion, signal: SignalSent | None) -> ProcessExited | None:

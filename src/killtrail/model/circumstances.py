@@ -67,7 +67,8 @@ class Terminal:
     """The target's controlling terminal, and which ancestor had its other end open.
 
     `sole`: no other descriptor in the system referred to that end, so nobody else could write.
-    `known`: none did but ancestors'.
+    `known`: none did but ancestors'. `chained`: a kernel thread carried the key, and the signal's
+    lineage is the holder's.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Terminal:
     holder: Process | None = None
     sole: bool = False
     known: bool = False
+    chained: bool = False

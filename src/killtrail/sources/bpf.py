@@ -12,6 +12,7 @@ from killtrail.model import signals as sg
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
+    LimitSet,
     Loss,
     ManagerAsked,
     Note,
@@ -37,11 +38,9 @@ _TGID_IN_WHO: Final = 16
 _SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
 _SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
-_SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
-_COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
-"""The rings without which a sender or an end can be missing."""
+_SIGNAL_RINGS: Final = (L.KILLS, L.REQUESTS, L.VICTIMS, L.EXITS)
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
-_WILL_KEY: Final = L.WILL_WHO
+_ORPHANED_KEY: Final = L.PROCESS_WHO
 _PROBLEMS_KEPT: Final = 100
 _E = TypeVar("_E", bound=Recorded)
 
@@ -68,7 +67,7 @@ class BpfSource:
         armed = self.box.meta.armed_ns
         if self._orphans <= L.CREATORS_KEPT:
             return armed
-        oldest = self.box.oldest(L.WILLS)
+        oldest = self.box.oldest(L.ORPHANED)
         return max(armed, oldest.time_ns) if oldest else armed
 
     @cached_property
@@ -96,7 +95,7 @@ class BpfSource:
 
     @cached_property
     def _places(self) -> dict[str, Slot]:
-        return {s.where: s for ring in (L.KILLS, L.ASKS) for s in self._slots(ring)}
+        return {s.where: s for ring in (L.KILLS, L.REQUESTS) for s in self._slots(ring)}
 
     @cached_property
     def _exits(self) -> dict[int, list[Slot]]:
@@ -109,9 +108,9 @@ class BpfSource:
     @cached_property
     def _wills(self) -> dict[Key, Slot]:
         found: dict[Key, Slot] = {}
-        for slot in self._slots(L.WILLS):
-            if len(slot.record) >= L.WILL_LENGTHS:
-                start, _, tgid = struct.unpack_from("<QQI", slot.record, _WILL_KEY)
+        for slot in self._slots(L.ORPHANED):
+            if len(slot.record) >= L.PROCESS_LENGTHS:
+                start, _, tgid = struct.unpack_from("<QQI", slot.record, _ORPHANED_KEY)
                 found[Key(tgid, start)] = slot
         return found
 
@@ -170,14 +169,12 @@ class BpfSource:
                         yield event
 
     def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
-        """Kernel lines and managers' clients of that time."""
-        for slot in self._slots(L.ASKS):
-            if (
-                slot.record[0] in (L.REC_LINE, L.REC_CLIENT)
-                and since_ns <= slot.time_ns <= until_ns
-            ):
+        """Kernel lines, managers' clients and limits set for others of that time."""
+        kinds = (L.REC_LINE, L.REC_CLIENT, L.REC_LIMIT_SET)
+        for slot in (*self._slots(L.REQUESTS), *self._slots(L.LIMITS)):
+            if slot.record[0] in kinds and since_ns <= slot.time_ns <= until_ns:
                 event = self.event(slot)
-                if isinstance(event, KernelLine | ManagerAsked):
+                if isinstance(event, KernelLine | ManagerAsked | LimitSet):
                     yield event
 
     def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
@@ -201,7 +198,7 @@ class BpfSource:
     @cached_property
     def _lost(self) -> int:
         states = {s.ring.name: s for s in self.box.states()}
-        overwritten = sum(states[ring.name].overwritten for ring in _COMPLETE)
+        overwritten = sum(states[ring.name].overwritten for ring in L.DECISIVE)
         stats = self.box.stats()
         missed = sum(misses for _, misses, _ in self._programs())
         return overwritten + stats["failed"] + missed
@@ -222,11 +219,11 @@ class BpfSource:
 
     @cached_property
     def _complete_since(self) -> int:
-        return self._oldest_of(_COMPLETE)
+        return self._oldest_of(L.DECISIVE_OF_SIGKILL)
 
     @cached_property
     def _requests_since(self) -> int:
-        return self._oldest_of((*_COMPLETE, L.ASKS))
+        return self._oldest_of(L.DECISIVE)
 
     def _oldest_of(self, rings: tuple[L.Ring, ...]) -> int:
         since = self.box.meta.armed_ns

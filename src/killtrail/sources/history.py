@@ -7,6 +7,7 @@ from killtrail.model import codec
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
+    LimitSet,
     Loss,
     ManagerAsked,
     Note,
@@ -86,7 +87,7 @@ class HistorySource:
     def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
         """Kernel lines and managers' clients of that time."""
         for event in self._events("note", None, None, since_ns, until_ns):
-            if isinstance(event, KernelLine | ManagerAsked):
+            if isinstance(event, KernelLine | ManagerAsked | LimitSet):
                 yield event
 
     def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:

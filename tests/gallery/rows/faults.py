@@ -99,6 +99,16 @@ def seccomp_filters_of_both(lab: Lab) -> Truth:
     )
 
 
+@row("88")
+def call_handed_back(lab: Lab) -> Truth:
+    return alone(lab, "crashed", "user_dispatch", 1, mechanism="user-dispatch")
+
+
+@row("88b")
+def call_handed_back_by_a_bad_selector(lab: Lab) -> Truth:
+    return alone(lab, "crashed", "user_dispatch", 2, mechanism="user-dispatch")
+
+
 @row("89", guest=True)
 def broken_memory(lab: Lab) -> Truth:
     victim = lab.action("hwpoison")

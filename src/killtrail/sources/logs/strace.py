@@ -44,7 +44,8 @@ _CODES: Final = {
     b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
     b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,
     b"SEGV_MAPERR": 1, b"SEGV_ACCERR": 2, b"BUS_ADRALN": 1, b"BUS_ADRERR": 2, b"FPE_INTDIV": 1,
-    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": 1,
+    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": sg.SYS_SECCOMP,
+    b"SYS_USER_DISPATCH": sg.SYS_USER_DISPATCH,
 }  # fmt: skip
 
 
