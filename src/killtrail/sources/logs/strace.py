@@ -158,7 +158,7 @@ def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Pr
     sender = _number(fields.get(b"si_pid"))
     uid = _number(fields.get(b"si_uid"))
     code = _CODES.get(fields.get(b"si_code", b""), _number(fields.get(b"si_code")))
-    own = b"si_addr" in fields or sender == target.pid
+    own = b"si_addr" in fields or b"si_call_addr" in fields or sender == target.pid
     current = target if own else Process(Key(sender or 0, None), uid=uid, user="")
     return SignalSent(
         time_ns=time_ns,
