@@ -41,8 +41,18 @@ def _box() -> Iterator[str]:
             f" {state.overwritten} overwritten"
         )
     stats = box.stats()
+    yield from _programs(box)
     yield f"truncated {stats['truncated']}, failed {stats['failed']}, {_missed(box)}"
     box.close()
+
+
+def _programs(box: RingBuffers) -> Iterator[str]:
+    try:
+        watched = "on_prlimit" in box.pins.programs()
+    except OSError:
+        return
+    if not watched:
+        yield "limits set for other processes: not recorded (no BPF trampolines on this kernel)"
 
 
 def _missed(box: RingBuffers) -> str:
