@@ -245,6 +245,10 @@ LINE = (process(6), process(7), process(8))
         (Filters(1, 2, 2), None, [7]),
         (Filters(2, 2, 1), None, []),  # two filters, by two processes: which struck is not known
         (Filters(1, 3, 3), Creator(1, Key(50, 1)), []),  # the chain went through a dead parent
+        (Filters(1, 1, 1), Creator(1, Key(50, 1)), []),  # its dead creator may have had it as well
+        (Filters(1, 0, 0, 1), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0, 0), Creator(0, Key(50, 1)), [9]),  # none yet when its program began
         (Filters(1, 9, 9), None, []),
         (None, None, []),
     ],

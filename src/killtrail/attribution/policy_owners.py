@@ -24,12 +24,17 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
 
     Only a task itself can install one, and children carry it on: the last ancestor in a row that
     has any is who did it, or the victim itself. With several filters, by several processes, it is
-    not known which of them struck.
+    not known which of them struck; and of one whose creator is not its parent it is not known
+    whether that creator had it already.
     """
     filters = signal.filters
     if filters is None or not filters.count:
         return None
     if filters.carriers != filters.full_carriers:
+        return None
+    since_exec = filters.at_exec is not None and filters.at_exec < filters.count
+    adopted = signal.creator is not None and filters.carriers == signal.creator.index
+    if adopted and (filters.carriers or not since_exec):
         return None
     if not filters.carriers:
         before = filters.at_exec is not None and filters.at_exec >= filters.count

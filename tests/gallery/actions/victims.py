@@ -304,6 +304,18 @@ def act_seccomp_inherited():
     os.waitpid(child, 0)
 
 
+def act_seccomp_daemon():
+    """The filter is installed here, and handed down to a child that outlives us."""
+    filter_getppid(0x80000000)
+    child = os.fork()
+    if not child:
+        time.sleep(0.4)
+        syscall(110)
+    say("victim", child)
+    ready()
+    os._exit(0)
+
+
 def act_seccomp_both():
     """Parent and child have a filter each, installed after the fork."""
     child = os.fork()
