@@ -20,10 +20,10 @@ types: ## mypy strict
 imports: ## imports point one way only
 	PYTHONPATH=src $(V)/lint-imports
 
-blob: ## rebuild recorder.blob from bpf/ (clang-14, bpftool, libbpf-dev)
+blob: ## rebuild both blobs from bpf/ (clang-14, bpftool, libbpf-dev)
 	python3 bpf/build.py
 
-blob-check: ## compare the committed blob with its source
+blob-check: ## compare the committed blobs with their source
 	python3 bpf/build.py --check
 
 bench: ## costs of killtrail, bpftrace, auditd and strace, interleaved medians

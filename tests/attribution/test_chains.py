@@ -37,7 +37,7 @@ def named(verdict, role: Role) -> list[int]:
 def client(*words: str, ago_ns: int = 100_000_000, **more) -> ManagerAsked:
     """systemctl, started so long before now."""
     who = Process(Key(70, NOW), comm="systemctl", argv=Argv(("systemctl", *words)))
-    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "asks:1"), who, **more)
+    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "requests:1"), who, **more)
 
 
 def by_systemd(sig: int = 15, *notes, before=(), **more):
@@ -245,6 +245,10 @@ LINE = (process(6), process(7), process(8))
         (Filters(1, 2, 2), None, [7]),
         (Filters(2, 2, 1), None, []),  # two filters, by two processes: which struck is not known
         (Filters(1, 3, 3), Creator(1, Key(50, 1)), []),  # the chain went through a dead parent
+        (Filters(1, 1, 1), Creator(1, Key(50, 1)), []),  # its dead creator may have had it as well
+        (Filters(1, 0, 0, 1), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0, 0), Creator(0, Key(50, 1)), [9]),  # none yet when its program began
         (Filters(1, 9, 9), None, []),
         (None, None, []),
     ],
@@ -366,7 +370,7 @@ def test_writer_of_sysrq(lines):
     """Whoever made the kernel say so asked for it; one of several is only likely."""
     notes = tuple(
         KernelLine(
-            NOW - i, Provenance("bpf", f"asks:{i}"), process(30), "sysrq: Manual OOM execution"
+            NOW - i, Provenance("bpf", f"requests:{i}"), process(30), "sysrq: Manual OOM execution"
         )
         for i in range(lines)
     )

@@ -231,13 +231,13 @@ def test_chain_through_wills():
     wills = {
         creator.key: OrphanedBy(
             NOW - 9,
-            Provenance("bpf", "wills:1"),
+            Provenance("bpf", "orphaned:1"),
             creator,
             (process(1),),
             Creator(0, origin_shell.key),
         ),
         origin_shell.key: OrphanedBy(
-            NOW - 8, Provenance("bpf", "wills:2"), origin_shell, (process(22, comm="cron"),)
+            NOW - 8, Provenance("bpf", "orphaned:2"), origin_shell, (process(22, comm="cron"),)
         ),
     }
     sent = signal(9, doomed=True, lineage=(process(1),), creator=Creator(0, creator.key))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from killtrail.model import codec
 from killtrail.model.events import (
+    LimitSet,
     OomVictimMarked,
     OrphanedBy,
     ProcessExited,
@@ -30,6 +31,11 @@ TIMES = st.integers(0, 1 << 62)
 EVENTS = st.one_of(
     st.builds(ProcessExited, TIMES, ORIGINS, PROCESSES, st.one_of(st.none(), st.integers(0, 0xFFFF))),
     st.builds(OrphanedBy, TIMES, ORIGINS, PROCESSES, st.tuples(PROCESSES)),
+    st.builds(
+        LimitSet, TIMES, ORIGINS, PROCESSES, KEYS, st.just("RLIMIT_CPU"),
+        st.one_of(st.none(), st.integers(0, 1 << 62)), st.one_of(st.none(), st.integers(0, 1 << 62)),
+        st.tuples(PROCESSES),
+    ),
     st.builds(OomVictimMarked, TIMES, ORIGINS, KEYS, PROCESSES),
     st.builds(
         SignalSent, TIMES, ORIGINS, st.integers(1, 64), st.integers(-100, 200), st.integers(0, 4),

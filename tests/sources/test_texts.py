@@ -100,6 +100,27 @@ def test_strace_forms(tmp_path, text, sender, status):
     assert (sent.current.pid, end.status, end.told) == (sender, status, True)
 
 
+@pytest.mark.parametrize(
+    ("code", "cause", "mechanism"),
+    [
+        ("SYS_USER_DISPATCH", "crashed", "user-dispatch"),
+        ("SYS_SECCOMP", "seccomp-killed", "seccomp"),
+    ],
+)
+def test_strace_of_a_refused_call(killtrail, tmp_path, code, cause, mechanism):
+    """The code says whether the process had its calls handed back to it or a filter refused one."""
+    path = tmp_path / "s.txt"
+    path.write_text(
+        "9300  prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, 0x7fcb31ea0370) = 0\n"
+        f"9300  --- SIGSYS {{si_signo=SIGSYS, si_code={code}, si_call_addr=0x7fcb322da4f7,"
+        " si_syscall=__NR_getppid, si_arch=AUDIT_ARCH_X86_64} ---\n"
+        "9300  +++ killed by SIGSYS +++\n"
+    )
+    (found,) = killtrail.verdicts("why", "9300", "--from", str(path))
+    assert (found["cause"], found["mechanism"]) == (cause, mechanism)
+    assert found["certainty"] == "likely"
+
+
 def test_claimed_siginfo_is_possible_at_best(killtrail, tmp_path):
     """Whoever uses sigqueue writes the sender's number himself."""
     path = tmp_path / "s.txt"

@@ -184,7 +184,10 @@ class RuleContext:
                 else None
             )
             if will:
-                says = f"{wording.name(will.process)} exited before its children"
+                what = (
+                    "created a sibling of its own" if will.sibling else "exited before its children"
+                )
+                says = f"{wording.name(will.process)} {what}"
                 source = (self.draft.cite(will, says),)
             elif ancestor.process.comm is None:
                 self.draft.miss(

@@ -1,8 +1,8 @@
 """The launch chain: through exited parents and double forks to its start.
 
-`real_parent` is the current parent of a process; after the parent's exit that is init or a
-subreaper, which started nothing. The recorder keeps, for every orphan, the identity of its exited
-parent; the chain continues there.
+`real_parent` names whoever holds a process now; after a parent's death that is init or a
+subreaper, who launched nothing, and with CLONE_PARENT it is the parent of who created it. The
+recorder keeps, for every such process, who created it (`OrphanedBy`); the chain jumps there.
 """
 
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ def chain(
         will = wills.get(creator.key)
         if will is None:
             result.append(Ancestor(Process(creator.key), "creator", Certainty.ESTABLISHED))
-            result.extend(
-                Ancestor(p, "reaper", Certainty.ESTABLISHED) for p in lineage[creator.index :][:1]
-            )
+            # A sibling's parent has adopted nothing.
+            reapers = () if creator.sibling else lineage[creator.index :][:1]
+            result.extend(Ancestor(p, "reaper", Certainty.ESTABLISHED) for p in reapers)
             break
         result.append(Ancestor(will.process, "creator", Certainty.ESTABLISHED))
         lineage, creator = will.lineage, will.creator

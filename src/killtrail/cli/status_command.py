@@ -1,5 +1,7 @@
 """killtrail status."""
 
+from collections.abc import Iterator
+
 from killtrail.cli import options
 from killtrail.errors import KilltrailError
 from killtrail.host import boot
@@ -46,10 +48,20 @@ def _box() -> _Details:
     details = (
         f"since {moment(box.meta.armed_ns, boot.this_boot())} by killtrail {box.meta.version}, in {FOLDER}",
         f"command lines: {box.meta.argv}; kernel functions known: {len(box.meta.symbols.names)}",
+        *_programs(box),
         f"truncated {stats['truncated']}, failed {stats['failed']}, {_missed(box)}",
     )
     box.close()
     return details, tuple(rings)
+
+
+def _programs(box: RingBuffers) -> Iterator[str]:
+    try:
+        watched = "on_prlimit" in box.pins.programs()
+    except OSError:
+        return
+    if not watched:
+        yield "limits set for other processes: not recorded (no BPF trampolines on this kernel)"
 
 
 def _missed(box: RingBuffers) -> str:

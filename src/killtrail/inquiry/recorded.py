@@ -15,6 +15,7 @@ from killtrail.model.events import (
     Event,
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     Note,
     OomKilled,
@@ -104,7 +105,7 @@ def case_of(merged: Merged, key: Key, end: ProcessExited | None) -> Case:
     _follow(merged, facts, related, 0)
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
-    notes = _notes(merged, facts, signal)
+    notes = (*_notes(merged, facts, signal), *_limits_set(merged, facts, signal))
     told = _in_logs(merged, facts)
     facts = _with_login(merged, facts, signal)
     since = merged.coverage.complete_since(end.signal if end else None)
@@ -161,6 +162,24 @@ def _notes(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[Not
     kind = KernelLine if kernel else ManagerAsked
     found = merged.recorded(Query(kinds=(kind,), window=Window(since, first.time_ns)))
     return tuple(n for n in found if isinstance(n, KernelLine | ManagerAsked))
+
+
+def _limits_set(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[LimitSet, ...]:
+    limited: tuple[Process, ...] = ()
+    if signal and signal.limit:
+        limited = (facts.process, *signal.lineage[: signal.limit.carriers])
+    elif facts.exit and facts.exit.exit_code and facts.exit.memory_limit is not None:
+        limited = (facts.process,)
+    keys = [p.key for p in limited if p.key.start_ns is not None]
+    last = signal or facts.exit
+    if not keys or last is None:
+        return ()
+    window = Window(min(key.start_ns or 0 for key in keys), last.time_ns)
+    return tuple(
+        n
+        for n in merged.recorded(Query(kinds=(LimitSet,), window=window))
+        if isinstance(n, LimitSet) and any(n.target.same_life(key) for key in keys)
+    )
 
 
 def _reader(merged: Merged, signal: SignalSent | None) -> ProcessExited | None:

@@ -67,7 +67,8 @@ class Terminal:
     """The target's controlling terminal, and the ancestor that held its master open.
 
     `sole`: no other descriptor in the system referred to the master, so no other process could
-    write. `known`: only ancestors' descriptors did.
+    write. `known`: only ancestors' descriptors did. `chained`: a kernel thread carried the key, and
+    the signal's lineage is the holder's.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Terminal:
     holder: Process | None = None
     sole: bool = False
     known: bool = False
+    chained: bool = False

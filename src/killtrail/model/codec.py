@@ -22,6 +22,7 @@ _KINDS: Final = {
     "replaced": ev.ImageReplaced,
     "line": ev.KernelLine,
     "asked": ev.ManagerAsked,
+    "limit": ev.LimitSet,
 }
 _NAMES: Final = {cls: name for name, cls in _KINDS.items()}
 _hints: dict[type, dict[str, Any]] = {}

@@ -65,10 +65,15 @@ class SignalRefused:
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """Who had forked entry `index` of a lineage (0 = its head) and died before it."""
+    """Who had forked entry `index` of a lineage (0 = its head), where its parent does not say.
+
+    Its creator exited before it, or (`sibling`) had made it its own sibling (clone(2),
+    CLONE_PARENT).
+    """
 
     index: int
     key: Key
+    sibling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class SignalSent:
     stack: tuple[str | None, ...] | None = None
     """None = this source takes no stack."""
     lineage: tuple[Process, ...] = ()
+    """The ancestors of `current`, or (`terminal.chained`) of who holds the terminal's other end."""
     creator: Creator | None = None
     memory: MemoryLimit | None = None
     limit: ResourceLimit | None = None
@@ -180,13 +186,17 @@ class ProcessExited:
 
 @dataclass(frozen=True, slots=True)
 class OrphanedBy:
-    """A process died before its children: who it was and where it came from (tracepoint sched:sched_process_exit)."""
+    """Who created a process whose parent is another one, and where it came from.
+
+    It exited before its children, or (`sibling`) created one that is its sibling (CLONE_PARENT).
+    """
 
     time_ns: int
     origin: Provenance
     process: Process
     lineage: tuple[Process, ...] = ()
     creator: Creator | None = None
+    sibling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +301,24 @@ class ManagerAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSet:
+    """A process set a resource limit of another one (prlimit(2)): `soft`, `hard`, None = unlimited.
+
+    In seconds for RLIMIT_CPU, microseconds for RLIMIT_RTTIME, bytes for RLIMIT_FSIZE and RLIMIT_AS.
+    """
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    target: Key
+    resource: str
+    soft: int | None
+    hard: int | None
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParseProblem:
     """Something in a source that could not be read; counted, shown, never fatal."""
 
@@ -299,7 +327,7 @@ class ParseProblem:
     what: str
 
 
-Note = KernelLine | ManagerAsked
+Note = KernelLine | ManagerAsked | LimitSet
 """What people did that reaches a victim only through the kernel or a manager."""
 Recorded = (
     SignalSent | ProcessExited | OrphanedBy | OomVictimMarked | ThreadDied | ImageReplaced | Note

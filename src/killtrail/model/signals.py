@@ -50,6 +50,7 @@ ASKS: Final = frozenset({1, 2, 3, 6, 15})
 NOISE: Final = frozenset({17, 23, 28})
 """CHLD URG WINCH: harmless by default, and many."""
 
+SYS_SECCOMP, SYS_USER_DISPATCH = 1, 2
 SI_USER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_TKILL = 0, 0x80, -1, -2, -3, -6
 
 _GENERIC_CODES: Final = {

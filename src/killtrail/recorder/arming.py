@@ -98,9 +98,8 @@ def _keep(argv: str | None, *, mounted: bool) -> Armed:
 
 
 def _arm(argv: str, *, mounted: bool) -> Armed:
-    blob = loader.read_blob()
     try:
-        loaded = loader.load(blob, {"cfg_argv": int(argv != "off")})
+        blob, loaded = loader.load_best({"cfg_argv": int(argv != "off")})
     except OSError as error:
         raise load_errors.explain(error, "can't load the recorder") from error
     try:
@@ -108,7 +107,6 @@ def _arm(argv: str, *, mounted: bool) -> Armed:
         meta = Meta(L.LAYOUT, __version__, boot.now_ns(), argv, len(blob.initial["bss"]), symbols)
         bpf.update(loaded.maps["meta"], b"\0\0\0\0", meta.to_bytes())
         bpf.freeze(loaded.maps["meta"])
-        _attach(loaded, blob)
         swept = sweep(loaded.maps["images"], boot.now_ns(), with_argv=argv != "off")
         _pin(loaded)
     finally:
@@ -121,13 +119,6 @@ def _symbols() -> Symbols:
         return read_kallsyms()
     except OSError:
         return from_rows([])
-
-
-def _attach(loaded: loader.Loaded, blob: loader.Blob) -> None:
-    try:
-        loader.attach(loaded, blob)
-    except OSError as error:
-        raise load_errors.explain(error, "can't attach the recorder") from error
 
 
 # All names appear at once under their final folder: a reader never sees half an armed recorder.

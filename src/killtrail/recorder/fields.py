@@ -87,7 +87,10 @@ def ancestor(b: bytes, offset: int) -> Process | None:
 def creator(b: bytes, offset: int) -> Creator | None:
     """The creator of an orphan, from a `struct orphan`."""
     start, tgid, index = L.ORPHAN.unpack_from(b, offset)
-    return Creator(index, Key(tgid, start)) if tgid else None
+    if not tgid:
+        return None
+    sibling = bool(index & L.ORPHAN_SIBLING)
+    return Creator(index & ~L.ORPHAN_SIBLING, Key(tgid, start), sibling=sibling)
 
 
 def system_call(number: int, abi: int, args: tuple[int, ...]) -> SystemCall | None:

@@ -16,10 +16,8 @@ class PrivateRecorder:
     """Loads, attaches, and reads what is new. Raises `UnavailableError` where that is refused."""
 
     def __init__(self, settings: dict[str, int]) -> None:
-        blob = loader.read_blob()
         try:
-            self._loaded = loader.load(blob, settings)
-            loader.attach(self._loaded, blob)
+            blob, self._loaded = loader.load_best(settings)
         except OSError as error:
             raise load_errors.explain(error, "can't load a recorder") from error
         sweep(self._loaded.maps["images"], boot.now_ns(), with_argv=True)

@@ -14,6 +14,7 @@ from killtrail.model.events import (
     Event,
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     OomVictimMarked,
     OrphanedBy,
@@ -37,11 +38,9 @@ _TGID_IN_WHO: Final = 16
 _SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
 _SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
-_SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
-_COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
-"""The rings without which a sender or an exit can be missing."""
+_SIGNAL_RINGS: Final = (L.KILLS, L.REQUESTS, L.VICTIMS, L.EXITS)
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
-_WILL_KEY: Final = L.WILL_WHO
+_ORPHANED_KEY: Final = L.PROCESS_WHO
 _PROBLEMS_KEPT: Final = 100
 
 
@@ -73,7 +72,7 @@ class BpfSource:
         armed = self.box.meta.armed_ns
         if self._orphans <= L.CREATORS_KEPT:
             return armed
-        oldest = self.box.oldest(L.WILLS)
+        oldest = self.box.oldest(L.ORPHANED)
         return max(armed, oldest.time_ns) if oldest else armed
 
     @cached_property
@@ -101,7 +100,7 @@ class BpfSource:
 
     @cached_property
     def _places(self) -> dict[str, Slot]:
-        return {s.where: s for ring in (L.KILLS, L.ASKS) for s in self._slots(ring)}
+        return {s.where: s for ring in (L.KILLS, L.REQUESTS) for s in self._slots(ring)}
 
     @cached_property
     def _exits(self) -> dict[int, list[Slot]]:
@@ -114,9 +113,9 @@ class BpfSource:
     @cached_property
     def _wills(self) -> dict[Key, Slot]:
         found: dict[Key, Slot] = {}
-        for slot in self._slots(L.WILLS):
-            if len(slot.record) >= L.WILL_LENGTHS:
-                start, _, tgid = struct.unpack_from("<QQI", slot.record, _WILL_KEY)
+        for slot in self._slots(L.ORPHANED):
+            if len(slot.record) >= L.PROCESS_LENGTHS:
+                start, _, tgid = struct.unpack_from("<QQI", slot.record, _ORPHANED_KEY)
                 found[Key(tgid, start)] = slot
         return found
 
@@ -164,7 +163,7 @@ class BpfSource:
             ((OomVictimMarked,), self._oom_slots),
             ((ThreadDied, ImageReplaced), self._thread_slots),
             ((OrphanedBy,), self._orphan_slots),
-            ((KernelLine, ManagerAsked), self._note_slots),
+            ((KernelLine, ManagerAsked, LimitSet), self._note_slots),
         )
 
     def _sent_by(self, sender: Key, query: Query) -> Iterator[SignalSent]:
@@ -196,7 +195,9 @@ class BpfSource:
     def _note_slots(self, query: Query) -> list[Slot]:
         if query.pid is not None or query.target is not None:
             return []
-        return [s for s in self._slots(L.ASKS) if s.record[0] in (L.REC_LINE, L.REC_CLIENT)]
+        kinds = (L.REC_LINE, L.REC_CLIENT, L.REC_LIMIT_SET)
+        noted = (*self._slots(L.REQUESTS), *self._slots(L.LIMITS))
+        return [s for s in noted if s.record[0] in kinds]
 
     def _chosen(self, index: dict[int, list[Slot]], query: Query) -> list[Slot]:
         pid = query.key.tgid if query.key is not None else query.pid
@@ -232,7 +233,7 @@ class BpfSource:
     @cached_property
     def _lost(self) -> int:
         states = {s.ring.name: s for s in self.box.states()}
-        overwritten = sum(states[ring.name].overwritten for ring in _COMPLETE)
+        overwritten = sum(states[ring.name].overwritten for ring in L.DECISIVE)
         stats = self.box.stats()
         missed = sum(misses for _, misses, _ in self._programs())
         return overwritten + stats["failed"] + missed
@@ -246,11 +247,11 @@ class BpfSource:
 
     @cached_property
     def _complete_since(self) -> int:
-        return self._oldest_of(_COMPLETE)
+        return self._oldest_of(L.DECISIVE_OF_SIGKILL)
 
     @cached_property
     def _requests_since(self) -> int:
-        return self._oldest_of((*_COMPLETE, L.ASKS))
+        return self._oldest_of(L.DECISIVE)
 
     def _oldest_of(self, rings: tuple[L.Ring, ...]) -> int:
         since = self.box.meta.armed_ns

@@ -13,6 +13,7 @@ from killtrail.model.events import (
     Event,
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     OomVictimMarked,
     OrphanedBy,
@@ -132,7 +133,7 @@ _KINDS: Final[dict[str, tuple[type[Event], ...]]] = {
     "oom": (OomVictimMarked,),
     "thread": (ThreadDied,),
     "replaced": (ImageReplaced,),
-    "note": (KernelLine, ManagerAsked),
+    "note": (KernelLine, ManagerAsked, LimitSet),
     "will": (OrphanedBy,),
 }
 """Kinds of rows, and what they hold."""

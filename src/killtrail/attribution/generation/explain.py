@@ -20,6 +20,8 @@ from killtrail.model.events import SignalSent
 
 _Recogniser = Callable[[SignalSent, frozenset[str]], Generation | None]
 _SURE: Final = Certainty.ESTABLISHED
+_TIOCSIG: Final = 0x40045436
+"""_IOW('T', 0x36, int), include/uapi/asm-generic/ioctls.h."""
 
 OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
 """Functions on the stack of an exit by a kernel bug."""
@@ -114,6 +116,20 @@ def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Generation | Non
     )  # fmt: skip
 
 
+def _terminal_ioctl(signal: SignalSent, names: frozenset[str]) -> Generation | None:
+    # drivers/tty/pty.c, pty_signal(): the one call by which a pty's master signals a job directly.
+    hit = names & {"pty_unix98_ioctl", "pty_bsd_ioctl", "pty_signal"}
+    call = signal.syscall
+    asked = bool(call and call.name == "ioctl" and call.args[1] & 0xFFFFFFFF == _TIOCSIG)
+    if signal.code != sg.SI_KERNEL or not signal.group or not (hit or (asked and not names)):
+        return None
+    shown = f"kernel stack: {min(hit)}" if hit else "the call in flight"
+    return Generation(
+        Mechanism.TTY_SIGNAL, Actor.SENDER, _SURE if hit else Certainty.LIKELY,
+        f"its ioctl(TIOCSIG) on the other end of a terminal ({shown})",
+    )  # fmt: skip
+
+
 def _sysrq(_: SignalSent, names: frozenset[str]) -> Generation | None:
     if names & {"__do_SAK", "do_SAK_work"}:
         return Generation(
@@ -187,13 +203,29 @@ def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     )  # fmt: skip
 
 
+def _system_call_refused(signal: SignalSent, names: frozenset[str]) -> Generation | None:
+    # SIGSYS with neither code, and no stack to show it, stays open: x86's vsyscall page forces one too.
+    if not signal.same_group or signal.group or signal.code in (sg.SI_USER, sg.SI_TKILL):
+        return None
+    code = sg.code_name(signal.sig, signal.code)
+    dispatched = signal.sig == sg.SIGSYS and signal.code == sg.SYS_USER_DISPATCH
+    # With a bad selector it is a forced SIGSYS or SIGSEGV (kernel/entry/syscall_user_dispatch.c).
+    if dispatched or "syscall_user_dispatch" in names:
+        return Generation(
+            Mechanism.USER_DISPATCH, Actor.SELF, _SURE,
+            f"its system call was handed back to it, as it had asked with prctl(2) ({code})",
+        )  # fmt: skip
+    if signal.sig == sg.SIGSYS and signal.code == sg.SYS_SECCOMP:
+        return Generation(
+            Mechanism.SECCOMP, Actor.SELF, _SURE, f"its own system call was refused ({code})"
+        )
+    return None
+
+
 def _fault(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not signal.same_group or signal.group or signal.code in (sg.SI_USER, sg.SI_TKILL):
         return None
     code = sg.code_name(signal.sig, signal.code)
-    if signal.sig == sg.SIGSYS:
-        mechanism = Mechanism.SECCOMP if signal.code == 1 else Mechanism.USER_DISPATCH
-        return Generation(mechanism, Actor.SELF, _SURE, f"its own system call was refused ({code})")
     if signal.sig not in sg.FAULTS:
         return None
     if signal.sig == sg.SIGBUS and signal.code in (4, 5):
@@ -322,6 +354,7 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
     _rlimit_cpu,
     _sysrq,
     _terminal_key,
+    _terminal_ioctl,
     _stack("kill_orphaned_pgrp", Mechanism.ORPHANED_GROUP, Actor.TRIGGER, "its stopped process group was orphaned"),
     _stack(
         "disassociate_ctty __tty_hangup tty_vhangup tty_release pty_close tty_signal_session_leader"
@@ -334,6 +367,7 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
     _pdeathsig,
     _system_call,
     _exec_failed,
+    _system_call_refused,
     _fault,
     _own_write,
     _driver,
@@ -342,8 +376,10 @@ _WITHOUT_STACK: Final[tuple[_Recogniser, ...]] = (
     by_record.call_on_record,
     by_record.siginfo,
     by_record.traced_send,
+    _terminal_ioctl,
     _pdeathsig,
     _exec_failed,
+    _system_call_refused,
     _fault,
     _own_write,
     _timer_code,

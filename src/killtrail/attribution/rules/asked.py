@@ -136,7 +136,7 @@ def _actor(
     certainty: Certainty,
     evidence: tuple[int, ...],
 ) -> tuple[str, Mechanism | None]:
-    if how.mechanism is Mechanism.TTY_SIGNAL:
+    if how.mechanism is Mechanism.TTY_SIGNAL and how.actor is not Actor.SENDER:
         return _by_key(a, request, certainty, evidence), how.mechanism
     if how.actor is Actor.BYSTANDER:
         what = how.mechanism.value if how.mechanism else "kernel"
@@ -178,9 +178,10 @@ def _by_key(
     if who is None:
         a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
     else:
+        launcher = a.launch(who.process, request) if who.chained else None
         typed = a.draft.link(
             Role.TRIGGER, who.says, min(certainty, who.certainty), process=who.process,
-            time_ns=request.time_ns, evidence=evidence,
+            time_ns=request.time_ns, caused_by=launcher, evidence=evidence,
         )  # fmt: skip
     a.draft.link(
         Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),

@@ -19,19 +19,25 @@ _WITH_ADDRESS = frozenset({sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE})
 _BUS_ADRERR = 2
 _STACK_STEP = 65536
 """A fault this close to the stack pointer was stack growth; frames are rarely larger."""
-_FAULTS = frozenset({Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN})
+_FAULTS = frozenset(
+    {Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN, Mechanism.USER_DISPATCH}
+)
 _MECHANISM_SAYS = {
     Mechanism.PAGE_FAULT: "accessed invalid memory",
     Mechanism.TRAP: "hit a trap",
     Mechanism.SIGRETURN: "returned from a signal handler through a bad frame",
+    Mechanism.USER_DISPATCH: "did not handle a system call of its own that it had the kernel hand"
+    " back to it (syscall user dispatch)",
 }
 
 
 def crashed(a: RuleContext) -> Conclusion | None:
-    """Claim: an instruction of its own faulted.
+    """Claim: an instruction of its own faulted, or a system call that it had handed back to itself.
 
-    Needs: a fault signal forced on its own thread with a fault code, and a matching exit status.
-    Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then a process sent the signal of a crash.
+    Needs: a fault signal forced on its own thread with a fault code, and a matching exit status;
+    for syscall user dispatch SYS_USER_DISPATCH, or its function on the kernel stack.
+    Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then somebody sent the number of a crash; SYS_SECCOMP:
+    then a filter refused the call.
     """
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _FAULTS:
@@ -46,6 +52,8 @@ def crashed(a: RuleContext) -> Conclusion | None:
         launched=a.victim,
     )
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} means a fault, no call sent it")
+    if mechanism is Mechanism.USER_DISPATCH:
+        a.draft.rule_out(Cause.SECCOMP_KILLED, f"si_code {code} is not SYS_SECCOMP")
     a.draft.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
     thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
     summary = (

@@ -8,7 +8,7 @@ from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import ProcessExited
+from killtrail.model.events import LimitSet, ProcessExited
 
 _SHELL_OFFSET: Final = 128
 _SHELL_MOST: Final = _SHELL_OFFSET + sg.LAST
@@ -67,11 +67,28 @@ def _by_thread(end: ProcessExited) -> str:
 def _note_memory_limit(a: RuleContext, end: ProcessExited) -> None:
     if end.memory_limit is None or not end.exit_code:
         return
+    by = _memory_limit_set_by(a, end)
     a.draft.rule_out(
         Cause.OOM_KILLED,
-        f"no signal killed it; but it ran under RLIMIT_AS = {end.memory_limit} bytes, so an "
-        "allocation may have failed",
+        f"no signal ended it; but it ran under RLIMIT_AS = {end.memory_limit} bytes{by}, so an"
+        " allocation of its own may have failed",
     )
+
+
+# That the limit was hit is not recorded: whoever set it may have had no part in the exit.
+def _memory_limit_set_by(a: RuleContext, end: ProcessExited) -> str:
+    set_by = [n for n in a.case.notes if isinstance(n, LimitSet) and n.resource == "RLIMIT_AS"]
+    if not set_by or set_by[-1].soft != end.memory_limit:
+        return ""
+    setter, what = set_by[-1], f"RLIMIT_AS = {end.memory_limit} bytes"
+    cited = a.draft.cite(
+        setter, f"{wording.name(setter.process)} set {what}{wording.ran(setter.process)}"
+    )
+    a.draft.link(
+        Role.POLICY_OWNER, f"set {what} with prlimit", Certainty.POSSIBLE,
+        process=setter.process, target=a.victim, time_ns=setter.time_ns, evidence=(cited,),
+    )  # fmt: skip
+    return f", set by {wording.name(setter.process)} with prlimit(2)"
 
 
 # A debugger can make a process call exit. Where its return address could be read and is in code,

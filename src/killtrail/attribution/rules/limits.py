@@ -7,7 +7,7 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import SignalSent
+from killtrail.model.events import LimitSet, SignalSent
 from killtrail.model.verdict import Subject
 
 _STRICT_OR_DEAD = (1, 3)
@@ -25,7 +25,12 @@ _TIMERS = {
 
 
 def _own_account(
-    a: RuleContext, role: Role, action: str, subject: Subject, certainty: Certainty
+    a: RuleContext,
+    role: Role,
+    action: str,
+    subject: Subject,
+    certainty: Certainty,
+    caused_by: int | None = None,
 ) -> None:
     if a.signal is None:
         return
@@ -35,6 +40,7 @@ def _own_account(
         certainty,
         process=a.victim if subject.kind == "timer" else None,
         subject=subject,
+        caused_by=caused_by,
     )
     if not a.signal.same_group:
         a.draft.rule_out(
@@ -49,9 +55,10 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
     """Claim: it exceeded a resource limit and the kernel acted.
 
     Needs: for CPU time, the CPU timer functions on the kernel stack; for file size, SIGXFSZ from
-    the kernel in its own write. The process in which the limit came in is shown, but whether that
-    one set it or was given it with prlimit(2) is not recorded. Refuted by: SIGXCPU or SIGXFSZ
-    sent by a call.
+    the kernel in its own write. Who set it is established where prlimit(2) on it by another process
+    was recorded with the very values; else the process in which the limit came in is shown as
+    possible, as some kernels do not let that call be recorded. Refuted by: SIGXCPU or SIGXFSZ sent
+    by a call.
     """
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _LIMITS:
@@ -59,13 +66,31 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
     limit, says = _LIMITS[mechanism]
     certainty = a.certainty()
     value = _value(a.signal, mechanism)
+    setter = policy_owners.set_from_outside(a.signal, a.victim, a.case.notes)
+    above = _set_by(a, setter, f"{limit}{value}") if setter else None
     _own_account(
-        a, Role.POLICY_OWNER, "was exceeded", Subject("limit", f"{limit}{value}"), certainty
+        a, Role.POLICY_OWNER, "was exceeded", Subject("limit", f"{limit}{value}"), certainty, above
     )
-    _limit_owner(a, a.signal, limit)
+    if setter is None:
+        _limit_owner(a, a.signal, limit)
     a.rule_out_memory()
-    summary = f"{wording.name(a.victim)} {says} ({limit}{value}) and got {sg.name(a.signal.sig)}"
+    by = f", which {wording.name(setter.process)} had set with prlimit(2)," if setter else ""
+    summary = (
+        f"{wording.name(a.victim)} {says} ({limit}{value}){by} and got {sg.name(a.signal.sig)}"
+    )
     return Conclusion(Cause.LIMIT_EXCEEDED, certainty, summary, mechanism)
+
+
+def _set_by(a: RuleContext, setter: LimitSet, what: str) -> int:
+    where = "" if setter.target == a.victim.key else f" of its ancestor (pid {setter.target.tgid})"
+    cited = a.draft.cite(
+        setter, f"{wording.name(setter.process)} set {what}{where}{wording.ran(setter.process)}"
+    )
+    return a.draft.link(
+        Role.POLICY_OWNER, f"set {what} with prlimit{where}", Certainty.ESTABLISHED,
+        process=setter.process, target=a.victim, time_ns=setter.time_ns,
+        caused_by=a.launch_noted(setter), evidence=(cited,),
+    )  # fmt: skip
 
 
 def _value(signal: SignalSent, mechanism: Mechanism) -> str:
@@ -82,7 +107,9 @@ def _value(signal: SignalSent, mechanism: Mechanism) -> str:
 
 def _limit_owner(a: RuleContext, signal: SignalSent, limit: str) -> None:
     owner = policy_owners.of_limit(signal, a.victim)
-    a.draft.miss(f"who set {limit}: prlimit(2) leaves no trace", Why.NOT_RECORDED)
+    a.draft.miss(
+        f"who set {limit}: no prlimit(2) by another process was recorded", Why.NOT_RECORDED
+    )
     if owner is None:
         return
     a.draft.link(
@@ -112,25 +139,21 @@ def timer_expired(a: RuleContext) -> Conclusion | None:
 
 
 def seccomp_killed(a: RuleContext) -> Conclusion | None:
-    """Claim: a seccomp filter (or user dispatch) refused its system call with a deadly signal.
+    """Claim: a seccomp filter refused its system call with a deadly signal.
 
     Needs: SIGSYS with code SYS_SECCOMP forced on its own thread. The number of filters that its
-    ancestors have shows which process installed the filter. Refuted by: SIGSYS sent by a call.
+    ancestors have shows which process installed the filter. Refuted by: SIGSYS sent by a call;
+    SYS_USER_DISPATCH: then the process had its own calls handed back to itself.
     """
-    if a.signal is None or a.sending is None:
-        return None
-    mechanism = a.sending.mechanism
-    if mechanism is not Mechanism.SECCOMP and mechanism is not Mechanism.USER_DISPATCH:
+    if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SECCOMP:
         return None
     which = _refused_call(a.signal)
     certainty = a.certainty()
-    _own_account(
-        a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty
-    )
-    by = _filter_owner(a, a.signal, certainty) if mechanism is Mechanism.SECCOMP else ""
+    _own_account(a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", "seccomp"), certainty)
+    by = _filter_owner(a, a.signal, certainty)
     a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
     summary = f"{wording.name(a.victim)} was killed by its seccomp filter at {which}{by}"
-    return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, mechanism)
+    return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, Mechanism.SECCOMP)
 
 
 # siginfo of SIGSYS: the refused call's address, call number and architecture, signal(7).

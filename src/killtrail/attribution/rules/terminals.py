@@ -20,32 +20,50 @@ _SAYS = {
 def terminal(a: RuleContext) -> Conclusion | None:
     """Claim: the terminal driver sent it, for a key, a hang-up or an orphaned job.
 
-    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker; the
-    process that holds the terminal's master (an ancestor: a terminal, ssh, a multiplexer) wrote it.
-    For a hang-up it is the process that closed the master or the session leader that exited.
-    Refuted by: any other stack.
+    Needs: the driver's functions on the kernel stack. For a key the running task is a kworker;
+    who had the terminal's other end open (an ancestor: a terminal, ssh, a multiplexer) wrote it.
+    For ioctl(TIOCSIG) the running task is the sender. For a hang-up it is whoever closed the other
+    end or left the session. Refuted by: any other stack.
     """
     if a.signal is None or a.sending is None:
         return None
     mechanism = a.sending.mechanism
     if mechanism is Mechanism.TTY_SIGNAL:
-        return _key(a, a.signal)
+        by_call = a.sending.actor is Actor.SENDER
+        return _signalled(a, a.signal) if by_call else _key(a, a.signal)
     if mechanism is None or mechanism not in _SAYS:
         return None
     return _hang_up(a, a.signal, mechanism)
 
 
+def _terminal_of(signal: SignalSent) -> str:
+    return signal.terminal.name if signal.terminal else "its controlling terminal"
+
+
+def _signalled(a: RuleContext, signal: SignalSent) -> Conclusion:
+    certainty, sender, name = a.certainty(), signal.current, _terminal_of(signal)
+    sent = a.blame(Role.SENDER, "ioctl(TIOCSIG)", certainty, process=sender, launched=sender)
+    a.blame(
+        Role.TRIGGER, "signalled the foreground job", certainty,
+        subject=Subject("terminal", name), caused_by=sent,
+    )  # fmt: skip
+    summary = (
+        f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {wording.name(sender)} signalled the"
+        f" foreground job of its terminal ({name}) with ioctl(TIOCSIG)"
+    )
+    return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
+
+
 def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
     who = policy_owners.of_key(signal)
-    name = signal.terminal.name if signal.terminal else "its controlling terminal"
+    name = _terminal_of(signal)
     certainty = min(a.certainty(), who.certainty if who else Certainty.LIKELY)
     if who is None:
         a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
     else:
-        own = who.process.key == signal.current.key
         a.blame(
             Role.TRIGGER, who.says, who.certainty, process=who.process,
-            launched=who.process if own else None,
+            launched=who.process if who.chained else None,
         )  # fmt: skip
     a.blame(
         Role.TRIGGER,

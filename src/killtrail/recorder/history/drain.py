@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder
 
 _BATCH = 2048
-_MATTER = (L.KILLS, L.DEATHS, L.VICTIMS, L.ASKS)
-"""Rings without which a sender or an exit can be missing."""
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ class Drain:
             gap, end = _account(start, got, state.written, ring)
             slots.extend(got)
             ahead[ring.name] = end
-            if gap and ring in _MATTER:
+            if gap and ring in L.DECISIVE:
                 lost += gap
                 complete = max(complete, boot.now_ns())
         if not slots and not lost and ahead == self.progress.next:

@@ -23,6 +23,7 @@ from killtrail.model.clock import NS, Boot
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     OomVictimMarked,
     OrphanedBy,
@@ -65,6 +66,7 @@ _KINDS: Final[dict[type, str]] = {
     ImageReplaced: "replaced",
     KernelLine: "note",
     ManagerAsked: "note",
+    LimitSet: "note",
 }
 _BROKEN: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged file raises: its text may be no UTF-8, error messages about it neither."""

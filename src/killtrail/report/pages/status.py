@@ -6,8 +6,7 @@ from killtrail._slotted import dataclass
 from killtrail.report.page import Field, Page, Paragraph, Section, page
 
 RING_WORDS: Final = {
-    "wills": "orphaned-by",
-    "asks": "requests",
+    "orphaned": "orphaned-by",
     "deaths": "killed",
     "exits": "exited",
 }

@@ -50,11 +50,14 @@ CAUSES: Final[dict[Cause, Page]] = {
         "The sender of the request stopped it: a unit stop, a deployment, an operator.",
     ),
     Cause.CRASHED: Page(
-        "One of its own instructions faulted: bad memory access, illegal instruction, division by zero.",
-        "kill -SEGV leaves the same wait status and the same core dump; si_code distinguishes them.",
-        "A fault code, forced on its own thread. An address beside the stack pointer shows a stack"
-        " overflow; BUS_ADRERR shows a truncated mapped file or a full file system.",
-        "The core dump shows the place: coredumpctl gdb. For the next one: ulimit -c unlimited.",
+        "One of its own instructions faulted: bad memory access, illegal instruction, division by zero."
+        " Or it did not handle a system call that it had the kernel hand back to it (user-dispatch).",
+        "kill -SEGV leaves the same wait status and the same core; si_code distinguishes them. "
+        "So does a"
+        " seccomp filter's SIGSYS: its code is SYS_SECCOMP, that of user dispatch SYS_USER_DISPATCH.",
+        "A fault code forced on its own thread. The address beside the stack pointer tells a stack that"
+        " ran out, BUS_ADRERR a mapped file cut short or a full file system.",
+        "The core file has the place: coredumpctl gdb, or ulimit -c unlimited for the next one.",
     ),
     Cause.ABORTED: Page(
         "It aborted itself: abort(), a failed assertion, memory corruption that the C library noticed.",
@@ -77,18 +80,21 @@ CAUSES: Final[dict[Cause, Page]] = {
         "The writer is usually a service manager or a container runtime: find out who asked it.",
     ),
     Cause.SECCOMP_KILLED: Page(
-        "A seccomp filter refused one of its system calls and killed it.",
-        "A crash: the core dump and audit's ANOM_ABEND look alike.",
-        "SIGSYS with SYS_SECCOMP. In strict mode a SIGKILL that was never sent, with seccomp on the kernel"
-        " stack of the exit. Only a task itself can install a filter, so the ancestors that carry it show"
-        " where it was installed.",
-        "Allow the system call in the sandbox's profile, or find out why the program uses it.",
+        "A seccomp filter refused one of its system calls with death.",
+        "A crash: core file and audit's ANOM_ABEND look alike. Syscall user dispatch gives SIGSYS, too,"
+        " but with SYS_USER_DISPATCH: that is a crash.",
+        "SIGSYS with SYS_SECCOMP; in strict mode SIGKILL without any send, with seccomp on the kernel"
+        " stack of the end. Only a task itself can install a filter, so the ancestors that carry it show"
+        " who brought it along.",
+        "Allow the call in the sandbox's profile, or find what made the program use it.",
     ),
     Cause.LIMIT_EXCEEDED: Page(
         "It exceeded a resource limit: CPU time, file size, or time at a real-time priority.",
         "SIGKILL at the hard CPU limit looks like an unexplained 137.",
-        "The limit's functions on the kernel stack, and the limit itself. The process that brought the"
-        " limit in is shown as possible only: prlimit(2) lets others set it and leaves no trace.",
+        "The limit's functions on the kernel stack, and the limit itself. Who set it with prlimit(2) from"
+        " outside is named where the recorder saw that call, which needs a kernel with BPF trampolines,"
+        " and where its values are those that struck. Else the process in which the limit came in is"
+        " shown as possible.",
         "prlimit --pid, ulimit -a in its launcher, LimitCPU= in its unit.",
     ),
     Cause.TIMER_EXPIRED: Page(
@@ -105,12 +111,12 @@ CAUSES: Final[dict[Cause, Page]] = {
         "Usually normal (yes | head). Otherwise find out why the reader exited first.",
     ),
     Cause.TERMINAL: Page(
-        "Its terminal sent the signal: a key (^C, ^\\), a hang-up, an orphaned job.",
-        "A signal tracer shows a kworker, or the process that closed the terminal.",
-        "The terminal driver's functions on the kernel stack. The process that wrote the key is the"
-        " ancestor that holds the terminal's other end (a terminal emulator, sshd, a multiplexer);"
-        " established if no other process has it open.",
-        "nohup, setsid, tmux or a unit of its own keep a job running after its terminal closes.",
+        "Its terminal signalled it: a key (^C, ^\\), a hang-up, an orphaned job.",
+        "A signal tracer shows a kworker, or whoever closed the terminal.",
+        "The terminal driver's functions on the kernel stack. For a key, the ancestor that has the"
+        " terminal's other end open (a terminal, ssh, script, a multiplexer) wrote it: for sure, if nobody"
+        " else has it open. For ioctl(TIOCSIG) on that end, the caller is the sender.",
+        "nohup, setsid, tmux or a unit of its own keep a job from its terminal's end.",
     ),
     Cause.PARENT_DIED: Page(
         "It had requested a signal for its parent's exit (PR_SET_PDEATHSIG), and the parent exited.",

@@ -44,7 +44,8 @@ _CODES: Final = {
     b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
     b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,
     b"SEGV_MAPERR": 1, b"SEGV_ACCERR": 2, b"BUS_ADRALN": 1, b"BUS_ADRERR": 2, b"FPE_INTDIV": 1,
-    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": 1,
+    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": sg.SYS_SECCOMP,
+    b"SYS_USER_DISPATCH": sg.SYS_USER_DISPATCH,
 }  # fmt: skip
 
 
@@ -157,7 +158,7 @@ def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Pr
     sender = _number(fields.get(b"si_pid"))
     uid = _number(fields.get(b"si_uid"))
     code = _CODES.get(fields.get(b"si_code", b""), _number(fields.get(b"si_code")))
-    own = b"si_addr" in fields or sender == target.pid
+    own = b"si_addr" in fields or b"si_call_addr" in fields or sender == target.pid
     current = target if own else Process(Key(sender or 0, None), uid=uid, user="")
     return SignalSent(
         time_ns=time_ns,

@@ -26,7 +26,6 @@ _CODES: Final = {"kill": sg.SI_USER, "pidfd_send_signal": sg.SI_USER, "tkill": s
 _BY_THREAD: Final = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 NUMBERED: Final = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
 """Calls whose first argument is a PID, not a descriptor."""
-_SYS_SECCOMP: Final = 1
 
 
 def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -> Event:
@@ -173,7 +172,7 @@ def ended(mark: Mark) -> list[Event]:
             time_ns=mark.head.time_ns,
             origin=place(mark.piece, mark.offset, mark.head),
             sig=sig,
-            code=_SYS_SECCOMP,
+            code=sg.SYS_SECCOMP,
             result=0,
             group=False,
             target=process,
