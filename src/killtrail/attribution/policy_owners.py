@@ -24,7 +24,7 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
     has any is who did it, or the victim itself. With several filters, by several processes, it is
     not known which of them struck.
     """
-    filters = signal.filters
+    filters = signal.kernel.filters
     if filters is None or not filters.count:
         return None
     if filters.carriers != filters.full_carriers:
@@ -45,7 +45,7 @@ def of_key(signal: SignalSent) -> Owner | None:
     how = explain(signal)
     if how.actor is Actor.TRIGGER:
         return Owner(signal.current, how.certainty, "put the key into the terminal's input")
-    terminal = signal.terminal
+    terminal = signal.kernel.terminal
     if terminal is None or terminal.holder is None:
         return None
     certainty = Certainty.LIKELY if terminal.known else Certainty.POSSIBLE
@@ -60,7 +60,7 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
 
     prlimit(2) lets others set it too, and leaves no trace: never more than possible.
     """
-    limit = signal.limit
+    limit = signal.kernel.limit
     if limit is None:
         return None
     if limit.carriers:
@@ -73,8 +73,8 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
 
 # Beyond a dead parent the kernel's chain goes on with who adopted the child.
 def _ancestor(signal: SignalSent, count: int, certainty: Certainty) -> Owner | None:
-    if signal.creator is not None and count > signal.creator.index:
+    if signal.kernel.creator is not None and count > signal.kernel.creator.index:
         return None
-    if count > len(signal.lineage):
+    if count > len(signal.kernel.lineage):
         return None
-    return Owner(signal.lineage[count - 1], certainty, "and handed it down")
+    return Owner(signal.kernel.lineage[count - 1], certainty, "and handed it down")

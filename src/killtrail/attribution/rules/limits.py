@@ -8,7 +8,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 _STRICT_OR_DEAD = (1, 3)
 """SECCOMP_MODE_STRICT, and SECCOMP_MODE_DEAD, which the refusal itself sets since 5.17."""
@@ -33,7 +33,7 @@ def _own_account(
         role,
         action,
         certainty,
-        process=a.victim if subject.kind == "timer" else None,
+        process=a.victim if subject.kind is SubjectKind.TIMER else None,
         subject=subject,
     )
     if not a.signal.same_group:
@@ -60,7 +60,11 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
     certainty = a.certainty()
     value = _value(a.signal, mechanism)
     _own_account(
-        a, Role.POLICY_OWNER, "was exceeded", Subject("limit", f"{limit}{value}"), certainty
+        a,
+        Role.POLICY_OWNER,
+        "was exceeded",
+        Subject(SubjectKind.LIMIT, f"{limit}{value}"),
+        certainty,
     )
     _limit_owner(a, a.signal, limit)
     a.rule_out_memory()
@@ -69,7 +73,7 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
 
 
 def _value(signal: SignalSent, mechanism: Mechanism) -> str:
-    limit = signal.limit
+    limit = signal.kernel.limit
     if limit is None:
         return ""
     # SIGXCPU comes at the soft limit, SIGKILL at the hard one (check_process_timers()).
@@ -106,7 +110,7 @@ def timer_expired(a: RuleContext) -> Conclusion | None:
         return None
     call, says = _TIMERS[mechanism]
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, "ran out", Subject("timer", call), certainty)
+    _own_account(a, Role.POLICY_OWNER, "ran out", Subject(SubjectKind.TIMER, call), certainty)
     summary = f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}: {says}"
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
@@ -125,7 +129,11 @@ def seccomp_killed(a: RuleContext) -> Conclusion | None:
     which = _refused_call(a.signal)
     certainty = a.certainty()
     _own_account(
-        a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", mechanism.value), certainty
+        a,
+        Role.POLICY_OWNER,
+        f"refused {which}",
+        Subject(SubjectKind.FILTER, mechanism.value),
+        certainty,
     )
     by = _filter_owner(a, a.signal, certainty) if mechanism is Mechanism.SECCOMP else ""
     a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
@@ -179,7 +187,7 @@ def seccomp_strict(a: RuleContext) -> Conclusion | None:
         Role.POLICY_OWNER,
         "refused a system call",
         sure,
-        subject=Subject("filter", "seccomp strict mode"),
+        subject=Subject(SubjectKind.FILTER, "seccomp strict mode"),
     )
     # prctl(PR_SET_SECCOMP) works on the calling thread alone, and strict mode forbids execve.
     a.draft.link(

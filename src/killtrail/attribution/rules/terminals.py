@@ -9,7 +9,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 _SAYS = {
     Mechanism.TTY_HANGUP: "its terminal hung up",
@@ -37,7 +37,7 @@ def terminal(a: RuleContext) -> Conclusion | None:
 
 def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
     who = policy_owners.of_key(signal)
-    name = signal.terminal.name if signal.terminal else "its controlling terminal"
+    name = signal.kernel.terminal.name if signal.kernel.terminal else "its controlling terminal"
     certainty = min(a.certainty(), who.certainty if who else Certainty.LIKELY)
     if who is None:
         a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
@@ -51,7 +51,7 @@ def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
         Role.TRIGGER,
         "signalled the foreground job",
         a.certainty(),
-        subject=Subject("terminal", name),
+        subject=Subject(SubjectKind.TERMINAL, name),
         caused_by=len(a.draft.links) or None,
     )
     if a.sending and a.sending.actor is Actor.BYSTANDER:
