@@ -27,7 +27,7 @@ def logged(sender: int, *, sig: int = 9, late_ns: int = 4_000_000) -> SignalSent
         group=True,
         target=Process(Key(9, None)),
         current=Process(Key(sender, None), comm="sh"),
-        info="call",
+        basis=Basis.CALL,
         syscall=SystemCall(62, "x86_64", "kill", (0, 9, 0, 0)),
     )
 

@@ -33,7 +33,7 @@ def test_signal_of_zeros_is_an_event():
     event = DECODER.decode(struct.pack("<HHIQ", L.REC_SIGNAL, 0, 416, 77) + bytes(416), "kills:1")
 
     assert isinstance(event, SignalSent)
-    assert (event.time_ns, event.lineage, event.stack) == (77, (), ())
+    assert (event.time_ns, event.kernel.lineage, event.kernel.stack) == (77, (), ())
 
 
 @pytest.mark.parametrize(

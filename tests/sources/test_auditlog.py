@@ -37,7 +37,7 @@ def written(tmp_path: Path, text: bytes) -> AuditLog:
 
 
 def event_of(signal: SignalSent) -> str:
-    return signal.act
+    return signal.call_id
 
 
 @pytest.fixture(params=sorted(variants.ALL))
@@ -67,7 +67,7 @@ def test_chains(variant, window, monkeypatch):
         own = [e for e in log.events(Query(pid=victim)) if isinstance(e, SignalSent)]
         hit = next(e for e in own if event_of(e) == event)
         assert (hit.current.pid, hit.sig) == (sender, sig)
-        execs = [(s.process.pid, s.origin.where) for s in hit.chain if s.how == "exec"]
+        execs = [(s.process.pid, s.origin.where) for s in hit.log.chain if s.how is Sighting.EXEC]
         for (pid, where), (true_pid, true_event) in zip(
             execs, reference.launchers(plain, event), strict=False
         ):

@@ -13,11 +13,13 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Role
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, OomKilled, ProcessExited, SignalSent
+from killtrail.model.signal_context import Basis
 from killtrail.model.verdict import Death, Link
+from killtrail.model.wait_status import WaitStatus
 
 _SAME_NS: Final = NS // 5
 """Audit's clock ticks every few milliseconds, and records of one moment were seen 40 ms apart."""
-_CALLS: Final = frozenset({"call", "number"})
+_CALLS: Final = frozenset({Basis.CALL, Basis.CALLER_PID})
 
 
 def weigh(draft: VerdictDraft, events: Sequence[Event]) -> None:
@@ -39,14 +41,14 @@ def weigh(draft: VerdictDraft, events: Sequence[Event]) -> None:
 
 
 def _weigh_signal(draft: VerdictDraft, death: Death, event: SignalSent) -> None:
-    if event.info in _CALLS:
+    if event.basis in _CALLS:
         _weigh_call(draft, death, event)
     elif event.same_task and event.sig in _signals(draft, death):
         _weigh_fault(draft, death, event)
 
 
 def _signals(draft: VerdictDraft, death: Death) -> set[int | None]:
-    return {None if death.status is None else death.status & 0x7F, *(x.signal for x in draft.links)}
+    return {None if death.status is None else death.status.signal, *(x.signal for x in draft.links)}
 
 
 # The kernel logs faults that no handler takes (arch/x86/mm/fault.c, show_signal_msg).
@@ -107,9 +109,9 @@ def _weigh_oom(draft: VerdictDraft, death: Death, event: OomKilled) -> None:
 def _weigh_exit(draft: VerdictDraft, death: Death, event: ProcessExited) -> None:
     if abs((death.time_ns or 0) - event.time_ns) > NS or death.status is None:
         return
-    logged = wording.status(event.status or 0)
+    logged = wording.status(event.status or WaitStatus(0))
     cited = draft.cite(event, f"{wording.name(event.process)} exited: {logged}")
-    if event.signal != death.status & 0x7F:
+    if event.signal != death.status.signal:
         draft.contradict(
             f"{event.origin.source} has its exit as {logged}, the recorder as"
             f" {wording.status(death.status)}",

@@ -14,7 +14,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import SignalRefused, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.text import visible
-from killtrail.model.verdict import Pattern
+from killtrail.model.verdict import Pattern, PatternKind
 
 Attempt = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000
@@ -79,7 +79,7 @@ def _loop(killer: str, victim: str, many: list[VerdictDraft]) -> Pattern | None:
         f"{visible(killer)} killed {visible(victim)} {len(gaps) + 1} times{steady}, each time with"
         " another PID: it is started again and killed again"
     )
-    return Pattern("restart-loop", says)
+    return Pattern(PatternKind.RESTART_LOOP, says)
 
 
 def sender_of(attempt: Attempt) -> Process:
@@ -139,7 +139,7 @@ def stale(attempts: Sequence[Attempt]) -> StalePid | None:
 def _owners(struck: Sequence[SignalSent]) -> int:
     if len(struck) < _FEW or period(_gaps(struck)) is None:
         return 0
-    if any(t.current.pid == 1 or t.target_is_child or not _by_pid(t) for t in struck):
+    if any(t.current.pid == 1 or t.kernel.target_is_child or not _by_pid(t) for t in struck):
         return 0
     owners = {t.target.key.start_ns for t in struck if t.target.key.start_ns is not None}
     return len(owners) if len(owners) > 1 else 0
@@ -160,7 +160,7 @@ def _stale(attempts: list[Attempt], case: Case, draft: VerdictDraft) -> Pattern 
         f"{wording.name(found.sender)} keeps signalling PID {case.facts.process.pid}{every}, whichever"
         f" process has it ({found.shown_by}): it is using a stale PID"
     )
-    return Pattern("stale-pid", says, cite(found.attempts, draft))
+    return Pattern(PatternKind.STALE_PID, says, cite(found.attempts, draft))
 
 
 def _periodic(attempts: list[Attempt], draft: VerdictDraft) -> Pattern | None:
@@ -173,7 +173,7 @@ def _periodic(attempts: list[Attempt], draft: VerdictDraft) -> Pattern | None:
         f"{wording.name(sender_of(attempts[0]))} signals this PID every {gap / NS:.4g} s"
         f" ({len(attempts)} times recorded)"
     )
-    return Pattern("periodic", says, cite(attempts[-_CITED:], draft))
+    return Pattern(PatternKind.PERIODIC, says, cite(attempts[-_CITED:], draft))
 
 
 def _gaps(attempts: Sequence[Attempt]) -> list[int]:

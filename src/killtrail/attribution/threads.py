@@ -9,7 +9,7 @@ from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import ImageReplaced, ThreadDied
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Subject
+from killtrail.model.verdict import Death, Subject, SubjectKind
 
 
 def replaced(case: Case, event: ImageReplaced, living: Process | None) -> VerdictDraft:
@@ -44,11 +44,15 @@ def died(case: Case, event: ThreadDied) -> VerdictDraft:
     filter with KILL_THREAD, or a kernel bug (its functions on the stack of the exit).
     """
     draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
-    sig = event.status & 0x7F
+    sig = event.status.signal
     name = wording.thread(event.process)
     oops = bool(set(event.stack) & OOPS_STACK)
     cited = draft.cite(event, f"thread {name} was killed by {sg.name(sig)}, its process continued")
-    subject = Subject("kernel", "the running kernel") if oops else Subject("filter", "seccomp")
+    subject = (
+        Subject(SubjectKind.KERNEL, "the running kernel")
+        if oops
+        else Subject(SubjectKind.FILTER, "seccomp")
+    )
     known = oops or sig == sg.SIGSYS
     if known:
         draft.link(

@@ -19,6 +19,7 @@ from killtrail.model.causes import Cause
 from killtrail.model.events import Provenance
 from killtrail.model.process import Process
 from killtrail.model.verdict import Verdict
+from killtrail.model.wait_status import WaitStatus
 
 _SCRIPTS: Final = {
     "nightly.sh": 'sh "$(dirname "$0")/rotate.sh" "$1" &\n',
@@ -93,7 +94,8 @@ def _ask(victim: Process) -> list[Verdict]:
 
 # An unprivileged parent knows its child's wait status, and no more.
 def _unwatched(victim: Process, returncode: int) -> Verdict:
-    status = -returncode if returncode < 0 else returncode << 8
+    killed = returncode < 0
+    status = WaitStatus.of_signal(-returncode) if killed else WaitStatus.of_exit(returncode)
     origin = Provenance("waitpid", f"child of pid {os.getpid()}")
     verdict = answers.of_wait_status(victim, status, origin, boot.now_ns())
     if verdict.cause is not Cause.NOT_ESTABLISHED:

@@ -27,6 +27,7 @@ from killtrail.model.shared import Shared
 from killtrail.model.target import Target
 from killtrail.model.trust import Distrust
 from killtrail.model.verdict import Verdict
+from killtrail.model.wait_status import WaitStatus
 
 _ENOUGH: Final = 2
 """So many deaths can have something in common."""
@@ -262,7 +263,7 @@ def _sender(dead: list[VerdictDraft]) -> tuple[str | None, Certainty]:
 
 
 def _signals(dead: list[VerdictDraft]) -> int | None:
-    found = {d.death.status & 0x7F for d in dead if d.death and d.death.status is not None}
+    found = {d.death.status.signal for d in dead if d.death and d.death.status is not None}
     return (found.pop() or None) if len(found) == 1 else None
 
 
@@ -340,7 +341,7 @@ def of_exits(ends: Sequence[ProcessExited]) -> Iterator[Verdict]:
 
 
 def of_wait_status(
-    process: Process, status: int | None, origin: Provenance, time_ns: int
+    process: Process, status: WaitStatus | None, origin: Provenance, time_ns: int
 ) -> Verdict:
     """The verdict of a parent: the wait status is all it knows."""
     end = ProcessExited(time_ns, origin, process, status)

@@ -7,7 +7,7 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.attribution import host_down
 from killtrail.errors import UsageError
-from killtrail.model.events import HostEvent
+from killtrail.model.events import HostEvent, HostEventKind
 from killtrail.model.query import Query, Window
 from killtrail.model.text import visible
 from killtrail.sources.base import Source
@@ -26,7 +26,9 @@ def span(sources: Iterable[Source], which: str, node: str | None) -> Window:
             "boots in files go by their order: 0 is the last, -1 the one before", _REMEDY
         )
     found = list(host_down.boots(_events(sources, node)))
-    begun = [(first, following) for (first, *_), following in found if first.kind == "boot"]
+    begun = [
+        (first, following) for (first, *_), following in found if first.kind is HostEventKind.BOOT
+    ]
     back = -int(which)
     if back >= len(begun):
         raise UsageError(

@@ -200,7 +200,7 @@ def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> Iterator[
         for event in own:
             groups.setdefault(_who(event), []).append(event)
             if isinstance(event, SignalSent):
-                acts.setdefault(event.act, []).append(event)
+                acts.setdefault(event.call_id, []).append(event)
         for events in groups.values():
             pid = next((named_by(e)[0] for e in events if isinstance(e, ENDINGS)), None)
             if pid is not None:
@@ -212,7 +212,7 @@ def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> Iterator[
 
 def _with_act(found: Logged, acts: dict[object, list[SignalSent]]) -> Logged:
     fatal = fatal_signal.find(found.case.facts)
-    act = fatal.signal.act if fatal else None
+    act = fatal.signal.call_id if fatal else None
     if act is None or len(acts.get(act, ())) < 2:  # noqa: PLR2004 -- one victim is no act of many
         return found
     return replace(found, case=replace(found.case, same_call=tuple(acts[act])))

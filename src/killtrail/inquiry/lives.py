@@ -54,13 +54,13 @@ class Life:
     @property
     def over(self) -> bool:
         """Whether something recorded ended it for certain."""
-        killed = any(s.sig == sg.SIGKILL or s.doomed for s in self.signals)
+        killed = any(s.sig == sg.SIGKILL or s.kernel.doomed for s in self.signals)
         return self.exit is not None or killed or bool(self.reports)
 
     @property
     def may_linger(self) -> bool:
         """Whether it may still be a zombie: a parent that reports its exit has reaped it."""
-        reaped = self.exit is not None and self.exit.told
+        reaped = self.exit is not None and self.exit.second_hand
         return self.over and not self.reused and not reaped
 
     @property
@@ -89,7 +89,7 @@ class Life:
         last = self.last_ns
         if last is None:
             return False
-        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL or s.doomed]
+        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL or s.kernel.doomed]
         killed += [r.time_ns for r in self.reports]
         if killed and event.time_ns - killed[0] > _DEAD_NS:
             return True

@@ -16,6 +16,7 @@ from killtrail.model.events import (
     LoginSeen,
     ManagerAsked,
     ProcessSeen,
+    Sighting,
     SignalRefused,
     SignalSent,
 )
@@ -92,7 +93,7 @@ def _case(
     facts = replace(facts, signals=tuple(_with_login(merged, s) for s in facts.signals))
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
-    login = signal.login if signal else None
+    login = signal.log.login if signal else None
     return Case(
         facts=facts,
         # A log without names, beside syslog's line about the job: both are of the host that this names.
@@ -116,12 +117,12 @@ def _case(
 
 def same_call(merged: Merged, signal: SignalSent | None) -> tuple[SignalSent, ...]:
     """The signals of the call that this one was part of: one call may hit a group, or all processes."""
-    if signal is None or signal.act is None:
+    if signal is None or signal.call_id is None:
         return ()
     window = Window(signal.time_ns - _AT_ONCE_NS, signal.time_ns + _AT_ONCE_NS)
     query = Query(kinds=(SignalSent,), sender=signal.current.key, window=window, launchers=False)
     return tuple(
-        e for e in merged.logged(query) if isinstance(e, SignalSent) and e.act == signal.act
+        e for e in merged.logged(query) if isinstance(e, SignalSent) and e.call_id == signal.call_id
     )
 
 
@@ -147,16 +148,16 @@ def _notes(merged: Merged, signal: SignalSent | None) -> tuple[ManagerAsked, ...
 
 def _with_login(merged: Merged, signal: SignalSent) -> SignalSent:
     """The signal with the session or the job that its sender's chain began with, as syslog has it."""
-    if not signal.chain or (signal.login is not None and signal.login.came_from):
+    if not signal.log.chain or (signal.log.login is not None and signal.log.login.came_from):
         return signal
-    found = login_of(merged, _starts(signal.chain))
+    found = login_of(merged, _starts(signal.log.chain))
     return replace(signal, login=found) if found is not None else signal
 
 
 # A login names the parent of what it started: below it in the chain the last program that began.
 def _starts(seen: tuple[ProcessSeen, ...]) -> Iterator[tuple[int, int]]:
     for at, above in enumerate(seen):
-        begun = [s.time_ns for s in seen[:at] if s.how == "exec"]
+        begun = [s.time_ns for s in seen[:at] if s.how is Sighting.EXEC]
         if begun:
             yield above.process.pid, begun[-1]
 

@@ -47,10 +47,10 @@ def moved(event: Event, by_ns: int) -> Event:
     if not by_ns:
         return event
     changes: dict[str, object] = {"time_ns": event.time_ns + by_ns}
-    if isinstance(event, SignalSent) and event.chain:
-        changes["chain"] = tuple(replace(s, time_ns=s.time_ns + by_ns) for s in event.chain)
-    if isinstance(event, SignalSent) and event.login is not None:
-        changes["login"] = replace(event.login, time_ns=event.login.time_ns + by_ns)
+    if isinstance(event, SignalSent) and event.log.chain:
+        changes["chain"] = tuple(replace(s, time_ns=s.time_ns + by_ns) for s in event.log.chain)
+    if isinstance(event, SignalSent) and event.log.login is not None:
+        changes["login"] = replace(event.log.login, time_ns=event.log.login.time_ns + by_ns)
     return replace(event, **changes)
 
 
@@ -157,7 +157,7 @@ def _identity(event: Event) -> object:
 def _in_text(event: Event) -> object:
     host, when = event.origin.host, event.time_ns
     if isinstance(event, SignalSent):
-        return (host, when, event.sig, event.target.pid, event.current.pid, event.act)
+        return (host, when, event.sig, event.target.pid, event.current.pid, event.call_id)
     if isinstance(event, SignalRefused):
         return (host, when, event.sig, event.pid, event.process.pid, "refused")
     if isinstance(event, OomVictimMarked):

@@ -147,7 +147,7 @@ def _leads(facts: Facts) -> list[Key]:
 
 
 def _mid_fork(signal: SignalSent) -> bool:
-    return "cgroup_post_fork" in (signal.stack or ())
+    return "cgroup_post_fork" in (signal.kernel.stack or ())
 
 
 def _notes(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[Note, ...]:
@@ -166,8 +166,8 @@ def _notes(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[Not
 
 def _limits_set(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[LimitSet, ...]:
     limited: tuple[Process, ...] = ()
-    if signal and signal.limit:
-        limited = (facts.process, *signal.lineage[: signal.limit.carriers])
+    if signal and signal.kernel.limit:
+        limited = (facts.process, *signal.kernel.lineage[: signal.kernel.limit.carriers])
     elif facts.exit and facts.exit.exit_code and facts.exit.memory_limit is not None:
         limited = (facts.process,)
     keys = [p.key for p in limited if p.key.start_ns is not None]
@@ -183,11 +183,11 @@ def _limits_set(merged: Merged, facts: Facts, signal: SignalSent | None) -> tupl
 
 
 def _reader(merged: Merged, signal: SignalSent | None) -> ProcessExited | None:
-    if signal is None or not signal.pipe:
+    if signal is None or not signal.kernel.pipe:
         return None
-    query = Query(pipe=signal.pipe, window=Window(None, signal.time_ns + NS))
+    query = Query(pipe=signal.kernel.pipe, window=Window(None, signal.time_ns + NS))
     ends = [e for e in exits(merged, query) if not e.process.key.same_life(signal.target.key)]
-    last = [e for e in ends if e.stdin_pipe == signal.pipe and e.time_ns <= signal.time_ns]
+    last = [e for e in ends if e.stdin_pipe == signal.kernel.pipe and e.time_ns <= signal.time_ns]
     if last:
         return last[-1]
     # Some close it a moment before they exit. Of several that had it, any may have been the last.
@@ -200,7 +200,7 @@ def _orphaned_by(
 ) -> dict[Key, OrphanedBy]:
     pending = [n.creator.key for n in notes if n.creator]
     for facts in all_facts:
-        pending += [s.creator.key for s in facts.signals if s.creator]
+        pending += [s.kernel.creator.key for s in facts.signals if s.kernel.creator]
         if facts.exit and facts.exit.creator:
             pending.append(facts.exit.creator.key)
     found: dict[Key, OrphanedBy] = {}
@@ -229,7 +229,7 @@ def _in_logs(merged: Merged, facts: Facts) -> list[Event]:
 
 # cron, sshd and sudo write into syslog which job or session they started, and by which PID.
 def _with_login(merged: Merged, facts: Facts, signal: SignalSent | None) -> Facts:
-    if signal is None or signal.login is not None or not signal.lineage:
+    if signal is None or signal.log.login is not None or not signal.kernel.lineage:
         return facts
     found = login_of(merged, _starts(signal))
     if found is None:
@@ -239,7 +239,9 @@ def _with_login(merged: Merged, facts: Facts, signal: SignalSent | None) -> Fact
 
 
 def _starts(signal: SignalSent) -> Iterator[tuple[int, int]]:
-    for below, above in zip((signal.current, *signal.lineage), signal.lineage, strict=False):
+    for below, above in zip(
+        (signal.current, *signal.kernel.lineage), signal.kernel.lineage, strict=False
+    ):
         if below.key.start_ns is not None and above.pid > 1:
             yield above.pid, below.key.start_ns
 
@@ -267,7 +269,7 @@ def unended(merged: Merged, pid: int) -> list[Key]:
     for signal in signals(merged, Query(pid=pid)):
         key = signal.target.key
         known = any(key.same_life(k) for k in (*ended, *keys))
-        if not known and (signal.doomed or signal.sig == sg.SIGKILL):
+        if not known and (signal.kernel.doomed or signal.sig == sg.SIGKILL):
             keys.append(key)
     return keys
 

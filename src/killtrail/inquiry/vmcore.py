@@ -13,7 +13,7 @@ from killtrail.model.autopsy import Autopsy
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
-from killtrail.model.verdict import Death, Host, Verdict
+from killtrail.model.verdict import Death, DeathKind, Host, Verdict
 
 _CORE: Final = 4
 
@@ -51,7 +51,7 @@ def why(path: str) -> Verdict:
         MACHINE,
         Ended.PANIC if panicked else Ended.UNKNOWN,
         None if uptime is None else int(uptime * NS),
-        kind="host",
+        kind=DeathKind.HOST,
     )
     conclusion = Conclusion(
         Cause.HOST_PANICKED if panicked else Cause.NOT_ESTABLISHED,

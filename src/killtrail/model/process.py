@@ -50,6 +50,19 @@ SLACK_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """Who had forked entry `index` of a lineage (0 = its head), where its parent does not say.
+
+    Its creator exited before it, or (`sibling`) had made it its own sibling (clone(2),
+    CLONE_PARENT).
+    """
+
+    index: int
+    key: Key
+    sibling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """What a source knew of a process at one moment; None means "not recorded by this source"."""
 

@@ -7,7 +7,7 @@ from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_argument
 from killtrail.model.process import Process
-from killtrail.model.verdict import Verdict
+from killtrail.model.verdict import DeathKind, Verdict
 from killtrail.report.escape import shell_words
 from killtrail.report.page import Block, Command, Paragraph
 
@@ -44,7 +44,7 @@ def _candidates(v: Verdict, files: tuple[str, ...]) -> Iterator[Command | Paragr
     remedy = next((a.remedy for a in v.absent if a.remedy), None)
     if remedy and (v.certainty < Certainty.LIKELY or _is_own(remedy)):
         yield _remedy(remedy)
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         yield from _about_host(v, remedy)
         return
     if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
@@ -113,7 +113,7 @@ def _actor(v: Verdict) -> Process | None:
 
 def _about_victim(v: Verdict, where: str) -> Iterator[Command]:
     p = v.death.process
-    core = v.death.status is not None and v.death.status & 0x80
+    core = v.death.status is not None and v.death.status.core_dumped
     if (core or v.cause in _DUMPS) and p.pid:
         yield Command(f"coredumpctl info {p.pid}", f"its core dump{where}")
     if v.cause in _KERNEL_LOG:

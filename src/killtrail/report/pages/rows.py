@@ -10,7 +10,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Verdict
+from killtrail.model.verdict import DeathKind, Verdict
 from killtrail.report import when
 from killtrail.report.page import Column, Page, Paragraph, Row, Section, Table, page, safe
 
@@ -80,7 +80,7 @@ def row(verdict: Verdict, offset: str | None) -> Row:
 
 def ended_by(v: Verdict) -> str:
     """`KILL`, `exit 3`, `panic`; `-` where there was no exit or its status was not recorded."""
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         return v.death.ended.value if v.death.ended is not Ended.UNKNOWN else "-"
     if v.death.ended is Ended.RUNNING:
         return "-"
@@ -89,8 +89,7 @@ def ended_by(v: Verdict) -> str:
         sent = next((link.signal for link in v.links if link.signal), None)
         known = sent is not None and v.cause is not Cause.ASKED_TO_STOP
         return _short(sent) if known and sent else "-"
-    signal = status & 0x7F
-    return _short(signal) if signal else f"exit {status >> 8 & 0xFF}"
+    return _short(status.signal) if status.signal else f"exit {status.exit_code}"
 
 
 def _short(signal: int) -> str:

@@ -9,7 +9,15 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import NS, Boot
 from killtrail.model.process import Process
-from killtrail.model.verdict import Ancestor, Evidence, Link, Subject, Verdict
+from killtrail.model.verdict import (
+    Ancestor,
+    DeathKind,
+    Evidence,
+    Link,
+    OriginKind,
+    Subject,
+    Verdict,
+)
 from killtrail.report import when
 from killtrail.report.page import Block, Cited, Field, Page, Paragraph, Section, Step, page
 from killtrail.report.pages import limits, next_steps
@@ -46,7 +54,7 @@ def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = Fal
 
 
 def _what(v: Verdict) -> Iterator[Block]:
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         yield Paragraph(f"machine {v.host.name}" if v.host.name else "a machine")
         yield Paragraph(when.moment(v.death.time_ns, v.host.boot))
         return
@@ -94,16 +102,16 @@ def _how(v: Verdict) -> str:
     via = f" via {v.mechanism}" if v.mechanism else ""
     if v.death.ended is Ended.RUNNING:
         return "it is alive"
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         return f"{v.cause}{via}"
     if status is None:
         return _without_status(v, via)
-    signal = status & 0x7F
+    signal = status.signal
     if signal:
-        core = ", core dumped" if status & 0x80 else ""
-        shown = f"{sg.name(signal)} (signal {signal}, shell status {128 + signal})"
+        core = ", core dumped" if status.core_dumped else ""
+        shown = f"{sg.name(signal)} (signal {signal}, shell status {status.shell_status})"
         return f"{v.cause}: {shown}{via}{core}"
-    code = f"exit status {(status >> 8) & 0xFF}"
+    code = f"exit status {status.exit_code}"
     if v.cause is Cause.ASKED_TO_STOP:
         # The mechanism is the request's: the exit followed from it.
         return f"{v.cause}{via}: {code}"
@@ -131,7 +139,7 @@ _NAMED_ALONE: Final = frozenset({"kernel", "hardware"})
 def _by_whom(v: Verdict) -> tuple[Block, ...]:
     actors = tuple(
         _machine(link)
-        if v.death.kind == "host" and not link.process
+        if v.death.kind is DeathKind.HOST and not link.process
         else _actor(link, v.death.process)
         for link in v.links
         if link.role in _ROLE_WORDS
@@ -156,9 +164,10 @@ def _actor(link: Link, dead: Process) -> Paragraph:
 
 # What a machine went down by is no process: the words of the kernel, or what was not logged.
 def _machine(link: Link) -> Paragraph:
-    subject = link.subject or Subject("machine", "not established")
     doubt = None if link.certainty is Certainty.ESTABLISHED else link.certainty.label
-    return Paragraph(f"{subject.kind}: {subject.name}", doubt)
+    if link.subject is None:
+        return Paragraph("machine: not established", doubt)
+    return Paragraph(f"{link.subject.kind}: {link.subject.name}", doubt)
 
 
 def _role(link: Link) -> str:
@@ -196,13 +205,13 @@ def _ancestor(a: Ancestor) -> Step:
 
 
 _ORIGIN: Final = {
-    "cron": "cron job",
-    "at": "at job",
-    "login-session": "login session",
-    "systemd-unit": "systemd unit",
-    "container": "container",
-    "kernel": "the kernel",
-    "init": "init",
+    OriginKind.CRON: "cron job",
+    OriginKind.AT: "at job",
+    OriginKind.LOGIN_SESSION: "login session",
+    OriginKind.SYSTEMD_UNIT: "systemd unit",
+    OriginKind.CONTAINER: "container",
+    OriginKind.KERNEL: "the kernel",
+    OriginKind.INIT: "init",
 }
 
 
