@@ -18,7 +18,6 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Creator, Key, Process
 from killtrail.model.signal_context import Basis, Disposition, KernelContext
-from killtrail.model.wait_status import WaitStatus
 from tests.attribution.make import KILL_STACK, NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)
@@ -424,7 +423,9 @@ def test_threads():
         (11, ("make_task_dead",), Cause.KERNEL_BUG),
         (11, (), Cause.NOT_ESTABLISHED),
     ):
-        verdict = threads.died(case(None), ThreadDied(NOW, where, thread, status, stack)).finish()
+        verdict = threads.died(
+            case(None), ThreadDied(NOW, where, thread, WaitStatus(status), stack)
+        ).finish()
         assert verdict.cause is cause
         assert verdict.death.thread == (12, "worker")
 

@@ -6,6 +6,8 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import SystemCall
 from killtrail.model.events import OomKilled, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution import make
 
 AUDIT = Provenance("auditlog", "audit.log:7 (1.000:1)")
@@ -62,5 +64,5 @@ def test_a_log_that_says_oom():
 
 def test_another_exit():
     """A log that has it exit by another signal is held against the recorder."""
-    end = ProcessExited(make.NOW, AUDIT, make.process(9), 11)
+    end = ProcessExited(make.NOW, AUDIT, make.process(9), WaitStatus(11))
     assert "SIGSEGV" in judged(end).contradictions[0].says

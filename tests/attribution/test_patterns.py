@@ -11,7 +11,8 @@ from killtrail.model.clock import NS
 from killtrail.model.coverage import Coverage
 from killtrail.model.events import ProcessExited, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import Key, Process
-from killtrail.model.signal_context import Basis
+from killtrail.model.signal_context import Basis, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution import make
 
 KILLER = Process(Key(5, None), comm="httpd")
@@ -105,7 +106,10 @@ def test_owners_of_a_pid_are_no_stale_killers():
     """Systemd and parents signal what is theirs, and PIDs come back; one process twice shows nothing."""
     systemd = Process(Key(1, 1), comm="systemd")
     owned = [hit(n * 3 * NS, start=n * 3 * NS - 1, by=systemd) for n in range(1, 4)]
-    children = [hit(n * 3 * NS, start=n * 3 * NS - 1, target_is_child=True) for n in range(1, 4)]
+    children = [
+        hit(n * 3 * NS, start=n * 3 * NS - 1, kernel=KernelContext(target_is_child=True))
+        for n in range(1, 4)
+    ]
     same = [hit(n * 3 * NS, start=1) for n in range(1, 4)]
     uneven = [hit(n * n * n * NS, start=n) for n in range(1, 4)]
     for attempts in (owned, children, same, uneven):
@@ -115,7 +119,7 @@ def test_owners_of_a_pid_are_no_stale_killers():
 def test_a_death_before_the_stale_killer_was_recorded():
     """A death whose sender no record shows: whoever keeps signalling that PID is possible, no more."""
     attempts = (missed(3 * NS), sent(6 * NS), missed(9 * NS), sent(12 * NS))
-    end = ProcessExited(NS, Provenance("testimony", "mail:3"), Process(Key(9, None)), 9)
+    end = ProcessExited(NS, Provenance("testimony", "mail:3"), Process(Key(9, None)), WaitStatus(9))
     case = Case(Facts(end.process, end), make.HOST, Coverage(), kept=True, watched=False, all_signals=attempts)  # fmt: skip
     found = argue(case).finish()
     assert (found.cause, found.certainty) == (Cause.KILLED_BY_PROCESS, Certainty.POSSIBLE)

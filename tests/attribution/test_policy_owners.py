@@ -11,6 +11,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import ResourceLimit, SystemCall, Terminal
 from killtrail.model.events import Creator, LimitSet, OrphanedBy, Provenance
 from killtrail.model.process import Argv, Key
+from killtrail.model.signal_context import Basis, Disposition
 from tests.attribution.make import NOW, case, exited, process, signal
 
 OWN = {"same_task": True, "same_group": True, "current": process(9)}
@@ -157,7 +158,9 @@ def test_other_ioctls_send_nothing_of_their_own(stack, args):
 
 def test_a_handled_ioctl_names_who_asked():
     """Handled, then an exit of its own: the caller of the ioctl asked for it."""
-    hit = signal(2, code=0x80, stack=("pty_unix98_ioctl",), syscall=TIOCSIG, disposition="handled")
+    hit = signal(
+        2, code=0x80, stack=("pty_unix98_ioctl",), syscall=TIOCSIG, disposition=Disposition.HANDLED
+    )
     verdict = judge(case(exited(130 << 8), hit))
 
     assert (verdict.cause, named(verdict, Role.SENDER)) == (Cause.ASKED_TO_STOP, [5])
@@ -193,7 +196,7 @@ def test_a_sibling_created_it():
     sent = signal(
         9, doomed=True, lineage=(process(21),), creator=Creator(0, creator.key, sibling=True)
     )
-    verdict = judge(case(exited(9), sent, wills={creator.key: made}))
+    verdict = judge(case(exited(9), sent, orphaned_by={creator.key: made}))
 
     assert [(a.process.pid, a.edge) for a in verdict.ancestry] == [(20, "creator"), (21, "parent")]
     assert "p20 (pid 20) created a sibling of its own" in [e.says for e in verdict.evidence]
@@ -225,7 +228,7 @@ def test_a_sibling_without_its_record_has_no_reaper():
 )
 def test_who_refused_the_call(sig, code, stack, mechanism):
     """The code says it, or the stack; where neither does it stays open."""
-    how = explain(signal(sig, code=code, group=False, info="user", stack=stack, **OWN))
+    how = explain(signal(sig, code=code, group=False, basis=Basis.USER, stack=stack, **OWN))
 
     assert how.mechanism is mechanism
 
@@ -233,7 +236,7 @@ def test_who_refused_the_call(sig, code, stack, mechanism):
 def test_user_dispatch_is_a_crash():
     """The process had its calls handed back to it: no sandbox, nobody else."""
     hit = signal(
-        sg.SIGSYS, code=2, group=False, info="user", stack=("syscall_user_dispatch",), doomed=True,
+        sg.SIGSYS, code=2, group=False, basis=Basis.USER, stack=("syscall_user_dispatch",), doomed=True,
         **OWN,
     )  # fmt: skip
     verdict = judge(case(exited(31), hit))
@@ -245,7 +248,9 @@ def test_user_dispatch_is_a_crash():
 
 def test_sigsys_of_neither_code_is_no_sandbox_s():
     """Without a code of either and without a stack nothing is claimed."""
-    hit = signal(sg.SIGSYS, code=0x80, group=False, stack=None, info="kernel", doomed=True, **OWN)
+    hit = signal(
+        sg.SIGSYS, code=0x80, group=False, stack=None, basis=Basis.KERNEL, doomed=True, **OWN
+    )
     verdict = judge(case(exited(31), hit))
 
     assert verdict.cause is Cause.NOT_ESTABLISHED

@@ -12,8 +12,6 @@ from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import MemoryLimit
 from killtrail.model.events import (
-    Creator,
-    MemoryLimit,
     OomVictimMarked,
     OrphanedBy,
     Provenance,

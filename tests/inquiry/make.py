@@ -8,6 +8,7 @@ from killtrail.model.coverage import Coverage
 from killtrail.model.events import Event, ProcessExited, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.model.query import Query, key_of
+from killtrail.model.signal_context import Basis
 from killtrail.model.verdict import Host
 from killtrail.sources.logs.stream import about
 
@@ -65,7 +66,7 @@ def sent(
     kw = {"target": Process(Key(pid, None), comm="job", user=""), **more}
     return SignalSent(
         time_ns=int(at * NS), origin=Provenance(source, f"{source}:{at}:{sig}:{pid}"), sig=sig, code=0,
-        result=0, group=True, current=Process(Key(by, None), comm=f"p{by}", user=""), info="tracer", **kw,
+        result=0, group=True, current=Process(Key(by, None), comm=f"p{by}", user=""), basis=Basis.TRACER, **kw,
     )  # fmt: skip
 
 

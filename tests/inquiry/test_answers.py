@@ -19,6 +19,8 @@ from killtrail.model.clock import NS
 from killtrail.model.events import LoginSeen, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.model.query import Query
+from killtrail.model.signal_context import Basis, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution import make as recorder
 from tests.conftest import ROOT
 from tests.inquiry.make import Memory, exited, merged, refused, sent
@@ -31,14 +33,15 @@ def own_fault(source: str, late: float) -> SignalSent:
     victim = Process(Key(9, None), comm="p9", user="")
     return SignalSent(
         time_ns=int((NOW + late) * NS), origin=Provenance(source, f"{source}:1"), sig=11, code=1, result=0,
-        group=False, target=victim, current=victim, info="user", doomed=True, same_task=True, same_group=True,
+        group=False, target=victim, current=victim, basis=Basis.USER, same_task=True, same_group=True,
+        kernel=KernelContext(doomed=True),
     )  # fmt: skip
 
 
 RECORDED = (
     recorder.signal(
         11, code=1, group=False, current=recorder.process(9), si_pid=8, stack=("force_sig_fault",), doomed=True, same_task=True,
-        same_group=True, info="user",
+        same_group=True, basis=Basis.USER,
     ),
     recorder.exited(11),
 )  # fmt: skip
@@ -76,11 +79,7 @@ def test_one_verdict_whatever_there_is(there):
 def test_a_log_that_disagrees_lowers_the_certainty():
     """Beside the recorder's kill a log names another sender at that moment: both are shown."""
     kill = (recorder.signal(9, doomed=True), recorder.exited(9))
-    other = (
-        sent(NOW + 0.004, pid=9, by=99, info="call")
-        if False
-        else replace(sent(NOW + 0.004, pid=9, by=99), info="call")
-    )
+    other = replace(sent(NOW + 0.004, pid=9, by=99), basis=Basis.CALL)
     one = merged(Memory("bpf", *kill, exact=True), Memory("auditlog", other))
     (verdict,) = [d.finish() for d in find.on_recorder(one, parse("9"), Query(), ())]
     assert verdict.certainty is Certainty.LIKELY
@@ -173,6 +172,7 @@ def test_a_format_is_one_module_and_one_line(tmp_path, monkeypatch, killtrail):
 from killtrail.model.clock import NS
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.stream import WALL, text_format
 
 def looks(sample):
@@ -182,7 +182,7 @@ def parse(piece):
     for offset, line in piece.lines():
         _, at, pid, status, name = line.split()
         process = Process(Key(int(pid), None), comm=name.decode(), user="")
-        yield ProcessExited(int(at) * NS, Provenance("odd", piece.place(offset)), process, int(status), told=True)
+        yield ProcessExited(int(at) * NS, Provenance("odd", piece.place(offset)), process, WaitStatus(int(status)), second_hand=True)
 
 DESCRIPTOR = text_format(
     "odd", looks, parse, WALL, what="the odd log", yields="exits", silent_about="senders",
@@ -212,6 +212,6 @@ DESCRIPTOR = text_format(
 
 def test_an_exit_that_only_its_parent_knows():
     """A wait status is all there is: the cause is open, and what would have told is said."""
-    end = answers.of_wait_status(Process(Key(7, 1)), 9, Provenance("waitpid", "x"), 5)
+    end = answers.of_wait_status(Process(Key(7, 1)), WaitStatus(9), Provenance("waitpid", "x"), 5)
     assert end.cause is Cause.NOT_ESTABLISHED
     assert isinstance(end.evidence[0].event, ProcessExited)

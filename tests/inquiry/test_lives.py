@@ -2,14 +2,14 @@
 
 from killtrail.inquiry.lives import split
 from killtrail.model.clock import NS
-from killtrail.model.events import OomKilled, ProcessSeen, Provenance
+from killtrail.model.events import OomKilled, ProcessSeen, Provenance, Sighting
 from killtrail.model.process import Key, Process
 from tests.inquiry.make import exited, sent
 
 
 def started(at: float) -> ProcessSeen:
     return ProcessSeen(
-        int(at * NS), Provenance("auditlog", f"exec:{at}"), Process(Key(42, None)), "exec"
+        int(at * NS), Provenance("auditlog", f"exec:{at}"), Process(Key(42, None)), Sighting.EXEC
     )
 
 
@@ -40,7 +40,7 @@ def test_a_program_that_starts_has_the_pid_now():
 
 def test_an_exit_that_a_parent_reports_frees_the_pid():
     """A shell's word about its child comes after wait(2): what is signalled later is no zombie."""
-    lives = split([exited(0, 9, told=True), sent(61, 15)])
+    lives = split([exited(0, 9, second_hand=True), sent(61, 15)])
     assert [life.caveat for life in lives] == [None, None]
 
 

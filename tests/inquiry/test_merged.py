@@ -5,7 +5,7 @@ from itertools import islice
 from killtrail._slotted import replace
 from killtrail.inquiry.merged import Merged, OnClock, moved
 from killtrail.model.clock import NS, Boot
-from killtrail.model.events import LoginSeen, ProcessSeen, Provenance
+from killtrail.model.events import LogContext, LoginSeen, ProcessSeen, Provenance, Sighting
 from killtrail.model.process import Key, Process
 from killtrail.model.query import Query, Window
 from killtrail.model.verdict import Host
@@ -59,10 +59,14 @@ def test_clocks():
 def test_everything_in_an_event_moves():
     """The launch chain and the login of a signal go with it to the other clock."""
     process = Process(Key(3, None))
-    step = ProcessSeen(5, Provenance("auditlog", "a"), process, "exec")
+    step = ProcessSeen(5, Provenance("auditlog", "a"), process, Sighting.EXEC)
     login = LoginSeen(4, Provenance("kernlog", "b"), process)
-    there = moved(sent(1, chain=(step,), login=login), 100)
-    assert (there.time_ns, there.chain[0].time_ns, there.login.time_ns) == (NS + 100, 105, 104)
+    there = moved(sent(1, log=LogContext((step,), login)), 100)
+    assert (there.time_ns, there.log.chain[0].time_ns, there.log.login.time_ns) == (
+        NS + 100,
+        105,
+        104,
+    )
 
 
 def test_logs_are_opened_when_they_are_asked():

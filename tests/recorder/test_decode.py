@@ -152,10 +152,10 @@ def test_whose_texts_a_key_s_record_holds(carried):
     event = DECODER.decode(bytes(raw), "kills:0")
 
     assert isinstance(event, SignalSent)
-    described = event.terminal.holder if carried else event.current
-    other = event.current if carried else event.terminal.holder
+    described = event.kernel.terminal.holder if carried else event.current
+    other = event.current if carried else event.kernel.terminal.holder
     assert described.argv.words == ("script", "-q")
     assert other.argv is None
-    assert event.terminal.chained is carried
-    assert (event.terminal.name, event.terminal.sole) == ("pts/4", True)
+    assert event.kernel.terminal.chained is carried
+    assert (event.kernel.terminal.name, event.kernel.terminal.sole) == ("pts/4", True)
     assert [(p.pid, p.argv.words) for p in event.lineage] == [(50, ("sh",))]

@@ -11,15 +11,19 @@ from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
     Creator,
     HostEvent,
+    HostEventKind,
     ImageReplaced,
     OomKilled,
+    OomScope,
     OrphanedBy,
     ProcessExited,
     Provenance,
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.signal_context import Basis, Disposition
 from killtrail.model.verdict import Host, Incident, Verdict
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution import make
 
 HOST = Host(Boot("3b1c", 1_795_000_000 * NS), "db1", "6.12.9")
@@ -71,13 +75,13 @@ def _oom() -> Verdict:
 
 
 def _asked() -> Verdict:
-    ask = sent(15, disposition="handled", doomed=False, time_ns=NOW - NS // 2)
+    ask = sent(15, disposition=Disposition.HANDLED, doomed=False, time_ns=NOW - NS // 2)
     return judged(end(0, asked=15), ask)
 
 
 def _host(*events: tuple[int, str, str]) -> Verdict:
     told = [
-        HostEvent(t * NS, Provenance("kernlog", f"kern.log:{n}"), kind, text)
+        HostEvent(t * NS, Provenance("kernlog", f"kern.log:{n}"), HostEventKind(kind), text)
         for n, (t, kind, text) in enumerate(events, 1)
     ]
     return host_down.judge(told, LOG_HOST, Coverage(lost=0))[0]
@@ -99,7 +103,7 @@ CAUSES: dict[str, Verdict] = {
     "killed-by-self": judged(end(9), sent(**OWN)),
     "asked-to-stop": _asked(),
     "crashed": judged(
-        end(0x8B), sent(11, code=1, group=False, stack=("force_sig_fault",), info="user", si_pid=8, **OWN)
+        end(0x8B), sent(11, code=1, group=False, stack=("force_sig_fault",), basis=Basis.USER, si_pid=8, **OWN)
     ),
     "aborted": judged(
         end(0x86), sent(6, code=-6, group=False, stack=("do_tkill", "__x64_sys_tgkill"), **OWN)
@@ -112,7 +116,7 @@ CAUSES: dict[str, Verdict] = {
     "limit-exceeded": judged(end(24), sent(24, stack=("posix_cpu_timers_work",), **OWN)),
     "timer-expired": judged(end(14), sent(14, stack=("it_real_fn",), code=0x80)),
     "broken-pipe": judged(
-        end(13), sent(13, group=False, stack=("anon_pipe_write",), info="none", **OWN)
+        end(13), sent(13, group=False, stack=("anon_pipe_write",), basis=Basis.NONE, **OWN)
     ),
     "terminal": judged(end(1), sent(1, stack=("tty_release",), code=0x80)),
     "parent-died": judged(
@@ -141,7 +145,7 @@ def _logged(sig: int = 9) -> Verdict:
     victim = replace(VICTIM, key=Key(4242, None), user="", uid=26)
     signal = SignalSent(
         time_ns=T * NS, origin=Provenance("auditlog", "audit.log:120 (1795000000.000:88)"), sig=sig,
-        code=0, result=0, group=True, target=victim, info="call",
+        code=0, result=0, group=True, target=victim, basis=Basis.CALL,
         current=replace(KILLER, key=Key(6672, None), user="", login_user=""),
         syscall=SystemCall(62, "x86_64", "kill", (4242, sig, 0)),
     )  # fmt: skip
@@ -151,14 +155,14 @@ def _logged(sig: int = 9) -> Verdict:
 def _died_in_a_log() -> Verdict:
     victim = Process(Key(4242, None), comm="postgres", user="")
     where = Provenance("shell", "build.log:7")
-    exit_ = ProcessExited(T * NS, where, victim, 9, told=True)
+    exit_ = ProcessExited(T * NS, where, victim, WaitStatus(9), second_hand=True)
     return judge(Case(Facts(victim, exit_), LOG_HOST, Coverage(), watched=False, kept=True))
 
 
 def _oom_in_a_log() -> Verdict:
     victim = replace(VICTIM, key=Key(4242, None), user="", argv=None)
     report = OomKilled(
-        T * NS, Provenance("kernlog", "kern.log:80"), victim, scope="unknown",
+        T * NS, Provenance("kernlog", "kern.log:80"), victim, scope=OomScope.UNKNOWN,
         details="total-vm:8412kB, anon-rss:120000kB",
     )  # fmt: skip
     facts = Facts(victim, None, reports=(report,))
@@ -182,7 +186,7 @@ def _contradicted() -> Verdict:
     other = SignalSent(
         time_ns=NOW, origin=Provenance("auditlog", "audit.log:7 (1795001000.000:1)"),
         sig=9, code=0, result=0, group=True, target=Process(Key(4242, None)),
-        current=Process(Key(99, None), comm="monit"), info="call",
+        current=Process(Key(99, None), comm="monit"), basis=Basis.CALL,
         syscall=SystemCall(62, "x86_64", "kill", (4242, 9, 0, 0)),
     )  # fmt: skip
     return judged(end(9), sent(), second_hand=(other,))

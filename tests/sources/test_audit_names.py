@@ -353,7 +353,7 @@ def test_signals_of_a_sender(tmp_path):
         found = [
             e for e in log.events(Query(sender=Key(sender, None))) if isinstance(e, SignalSent)
         ]
-        ours = sorted((e.act, e.target.pid) for e in found if e.target.comm)
+        ours = sorted((e.call_id, e.target.pid) for e in found if e.target.comm)
         assert ours == sorted((event, victim) for event, by, victim, _ in kills if by == sender)
 
 

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from killtrail.files import search
 from killtrail.files.opened import open_piece
-from killtrail.model.events import ManagerAsked, ProcessExited, SignalRefused, SignalSent
+from killtrail.model.events import (
+    ManagerAsked,
+    ProcessExited,
+    Sighting,
+    SignalRefused,
+    SignalSent,
+)
 from killtrail.model.process import Key
 from killtrail.model.query import Query, Window
 from killtrail.model.target import Kind, Target

@@ -5,6 +5,7 @@ import pytest
 from killtrail.model import signals as sg
 from killtrail.model.events import KernelLine, LimitSet, ManagerAsked
 from killtrail.model.process import Key
+from killtrail.model.query import Query, Window
 from killtrail.recorder import layout as L
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.pins import Meta
@@ -79,7 +80,8 @@ def test_notes_come_from_both_rings(source):
             ],
         }
     )
-    notes = list(found.notes(100, 150))
+    kinds = (KernelLine, ManagerAsked, LimitSet)
+    notes = list(found.events(Query(kinds=kinds, window=Window(100, 150))))[::-1]
 
     assert [(type(n), n.time_ns) for n in notes] == [
         (KernelLine, 110), (ManagerAsked, 120), (LimitSet, 130),
@@ -105,6 +107,7 @@ def test_what_an_overwritten_ring_costs(source, ring, lost, after_kill, after_te
     oldest = of_process(L.REC_LINE, 500)
     found = source({ring: [oldest]}, {ring: ring.slots + 3})
 
-    assert found.loss().events == lost
-    assert found.complete_since(sg.SIGKILL) == after_kill
-    assert found.complete_since(sg.SIGTERM) == after_term
+    covered = found.coverage()
+    assert covered.lost == lost
+    assert covered.complete_since(sg.SIGKILL) == after_kill
+    assert covered.complete_since(sg.SIGTERM) == after_term

@@ -151,7 +151,9 @@ def _with_login(merged: Merged, signal: SignalSent) -> SignalSent:
     if not signal.log.chain or (signal.log.login is not None and signal.log.login.came_from):
         return signal
     found = login_of(merged, _starts(signal.log.chain))
-    return replace(signal, login=found) if found is not None else signal
+    if found is None:
+        return signal
+    return replace(signal, log=replace(signal.log, login=found))
 
 
 # A login names the parent of what it started: below it in the chain the last program that began.

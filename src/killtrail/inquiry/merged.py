@@ -8,8 +8,10 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.model.coverage import Coverage, together
 from killtrail.model.events import (
+    NO_LOG_CONTEXT,
     Event,
     HostEvent,
+    LogContext,
     OomKilled,
     OomVictimMarked,
     SignalRefused,
@@ -46,12 +48,13 @@ def moved(event: Event, by_ns: int) -> Event:
     """An event on a clock that is `by_ns` ahead."""
     if not by_ns:
         return event
-    changes: dict[str, object] = {"time_ns": event.time_ns + by_ns}
-    if isinstance(event, SignalSent) and event.log.chain:
-        changes["chain"] = tuple(replace(s, time_ns=s.time_ns + by_ns) for s in event.log.chain)
-    if isinstance(event, SignalSent) and event.log.login is not None:
-        changes["login"] = replace(event.log.login, time_ns=event.log.login.time_ns + by_ns)
-    return replace(event, **changes)
+    moved_event = replace(event, time_ns=event.time_ns + by_ns)
+    if not isinstance(moved_event, SignalSent) or moved_event.log is NO_LOG_CONTEXT:
+        return moved_event
+    log = moved_event.log
+    login = log.login and replace(log.login, time_ns=log.login.time_ns + by_ns)
+    chain = tuple(replace(s, time_ns=s.time_ns + by_ns) for s in log.chain)
+    return replace(moved_event, log=LogContext(chain, login))
 
 
 class Merged:

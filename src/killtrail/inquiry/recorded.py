@@ -234,7 +234,9 @@ def _with_login(merged: Merged, facts: Facts, signal: SignalSent | None) -> Fact
     found = login_of(merged, _starts(signal))
     if found is None:
         return facts
-    own = tuple(replace(s, login=found) if s is signal else s for s in facts.signals)
+    own = tuple(
+        replace(s, log=replace(s.log, login=found)) if s is signal else s for s in facts.signals
+    )
     return replace(facts, signals=own)
 
 
