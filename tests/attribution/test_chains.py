@@ -18,6 +18,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Creator, Key, Process
 from killtrail.model.signal_context import Basis, Disposition, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution.make import KILL_STACK, NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)

@@ -10,6 +10,7 @@ from killtrail.model.process import Key, Process
 from killtrail.model.query import Query, key_of
 from killtrail.model.signal_context import Basis
 from killtrail.model.verdict import Host
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.stream import about
 
 BOOT = Boot("b", 1_795_000_000 * NS)
@@ -84,5 +85,9 @@ def exited(
     """An exit in a log."""
     process = Process(Key(pid, None), comm="job", user="")
     return ProcessExited(
-        int(at * NS), Provenance(source, f"{source}:exit:{at}:{pid}"), process, status, **more
+        int(at * NS),
+        Provenance(source, f"{source}:exit:{at}:{pid}"),
+        process,
+        WaitStatus(status),
+        **more,
     )
