@@ -13,12 +13,10 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.coverage import Coverage
 from killtrail.model.events import HostEvent
-from killtrail.model.process import Key, Process
+from killtrail.model.process import MACHINE
 from killtrail.model.text import visible
 from killtrail.model.verdict import Death, Host, Subject, Verdict
 
-MACHINE: Final = Process(Key(0, None), user="")
-"""Stands where a verdict on a process has its process."""
 _LED_UP: Final = frozenset({"oops", "lockup", "hung-task", "machine-check", "sysrq"})
 _BEFORE_NS: Final = 3600 * NS
 _ONE_BOOT_NS: Final = 120 * NS

@@ -1,10 +1,13 @@
 """The answer about one death: a graph of links, each with its own evidence and certainty."""
 
+from typing import Any
+
 from killtrail._slotted import dataclass
 from killtrail.model.absence import Absence
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
+from killtrail.model.coverage import Unread
 from killtrail.model.events import Event, described
 from killtrail.model.process import Process
 
@@ -20,11 +23,13 @@ class Evidence:
     time_ns: int | None = None
     event: Event | None = None
     """The observation itself, where it is one record."""
+    rows: tuple[tuple[str, str], ...] = ()
+    """Its fields as text, in a verdict that was read from a document."""
 
     @property
     def record(self) -> tuple[tuple[str, str], ...]:
         """The observation's own fields, for a reader who wants to judge for himself."""
-        return described(self.event) if self.event is not None else ()
+        return described(self.event) if self.event is not None else self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Incident:
     id: str
     victims: int
     sample: tuple[Process, ...] = ()
+    refused: int | None = None
+    """How many it could not hit; None = not recorded: who was refused never got a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ class Host:
     boot: Boot
     name: str | None = None
     kernel: str | None = None
+    machine_id: str | None = None
+    """machine-id(5): the same over reboots and renames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +169,21 @@ class Verdict:
     """Signals that did not end it: too late, handled without consequence, other numbers."""
     lowered_by: tuple[str, ...] = ()
     """What speaks against this host's own word: findings of `trust`."""
+    unread: Unread = Unread()
+    """What of the evidence could not be read."""
+
+    def to_dict(self, *, records: bool = False) -> dict[str, Any]:
+        """The verdict as `killtrail.verdict/1`, ready for JSON; `records` adds the fields of cited records."""
+        from killtrail.model import document  # noqa: PLC0415 -- who shows a page needs none
+
+        return document.to_document(self, records=records)
+
+    @staticmethod
+    def from_dict(found: object) -> "Verdict":
+        """The verdict in a `killtrail.verdict/1` of this or another version, as `json.loads` gives it.
+
+        Raises `ValueError`, with the reason, for anything else.
+        """
+        from killtrail.model import document  # noqa: PLC0415
+
+        return document.from_document(found)
