@@ -26,7 +26,7 @@ NOTE = "<!-- made by docs/generate.py -->\n\n"
 def commands() -> str:
     """Every command's help."""
     parts = [
-        f"{NOTE}# Commands\n\nExit codes: 0 answered, 1 internal failure, 2 usage, 3 found but the cause is not established,\n4 no such death, 5 no usable source or not permitted.\n"
+        f"{NOTE}# Commands\n\nExit codes: 0 answered (an empty `list` too), 1 internal failure, 2 usage, 3 found but the cause is not\nestablished, 4 no such death, 5 no usable source or not permitted, 6 a check found something (`trust`,\n`autopsy`, `rules --check`), 7 nothing found, or a list that may be incomplete, and something that was\nasked could not be read, 124 `wait` timed out.\n"
     ]
     for name in COMMANDS:
         text = import_module(f"killtrail.cli.{name}_command").build().format_help()
