@@ -114,7 +114,7 @@ def test_a_limit_set_for_another(soft, hard, found):
         Key(9, 900), "RLIMIT_CPU", found,
     )  # fmt: skip
     assert (event.process.key, event.process.argv.words) == (Key(70, 500), ("prlimit", "--cpu=1"))
-    assert [(p.pid, p.argv.words) for p in event.kernel.lineage] == [(60, ("sh",))]
+    assert [(p.pid, p.argv.words) for p in event.lineage] == [(60, ("sh",))]
 
 
 def test_an_unknown_limit_is_no_event():

@@ -178,6 +178,7 @@ class VerdictDraft:
             problems=len(self.coverage.problems),
             attempts=self.attempts,
             lowered_by=tuple(d.says for d in self.distrust),
+            unread=self.coverage.unread,
         )
 
     def _certainty(self, conclusion: Conclusion) -> Certainty:

@@ -13,12 +13,10 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.coverage import Coverage
 from killtrail.model.events import HostEvent, HostEventKind
-from killtrail.model.process import Key, Process
+from killtrail.model.process import MACHINE
 from killtrail.model.text import visible
 from killtrail.model.verdict import Death, DeathKind, Host, Subject, SubjectKind, Verdict
 
-MACHINE: Final = Process(Key(0, None), user="")
-"""The process field of a verdict on a host."""
 _LED_UP: Final = frozenset(
     {
         HostEventKind.OOPS,

@@ -7,6 +7,7 @@ from killtrail.cli import options, output
 
 if TYPE_CHECKING:
     from killtrail.inquiry.question import Question
+    from killtrail.model.coverage import Unread
 
 _DEFAULT_MOST = 50
 _EXAMPLES = """  killtrail list
@@ -45,11 +46,21 @@ def main(words: list[str]) -> int:
     args.n = args.n or _DEFAULT_MOST
     with options.evidence(args.paths) as paths:
         question = options.question(args, (), paths, ordinary=args.all, each=args.json)
+        found = answers.stream(question if args.json else _one_more(question))
         if args.json:
-            output.json_lines(answers.stream(question))
+            output.json_lines(found)
         else:
-            output.rows(answers.stream(_one_more(question)), args)
-    return 0
+            output.rows(found, args)
+    return _incomplete(found.unread) if found.unread else 0
+
+
+def _incomplete(unread: "Unread") -> int:
+    from killtrail.errors import IncompleteError  # noqa: PLC0415
+    from killtrail.model.text import visible  # noqa: PLC0415
+
+    sys.stdout.flush()
+    sys.stderr.write(f"killtrail: {visible(unread.says)}: deaths may be missing\n")
+    return IncompleteError.exit_code
 
 
 # One more than is shown, to know whether there is more.

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final
 
-from killtrail.errors import NoSuchDeathError, UnavailableError
+from killtrail.errors import IncompleteError, NoSuchDeathError, UnavailableError
 from killtrail.inquiry.question import Answer
 from killtrail.model.text import visible
 from killtrail.report import text
@@ -24,10 +24,14 @@ _LOGS: Final = (
 def show(answer: Answer, args: argparse.Namespace) -> int:
     """Prints what was looked at; the exit code of `no usable source`.
 
-    Raises `NoSuchDeathError` where sources could be asked and hold no such death.
+    Raises `NoSuchDeathError` where sources could be asked and hold no such death, `IncompleteError`
+    where something could not be read that may hold it.
     """
     target = ", ".join(args.targets)
     if args.paths or answer.covered:
+        if answer.coverage.unread:
+            what = "end of the machine" if target == "host" else f"death of {target}"
+            raise IncompleteError(f"no {what} found, but {answer.coverage.unread.says}")
         raise _no_such_death(answer, target, args.paths)
     logs = tuple(
         LogState(name, tuple(p for p in places if os.access(p, os.R_OK)), places, remedy)

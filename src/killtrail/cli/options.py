@@ -2,27 +2,19 @@
 
 import argparse
 import contextlib
-import re
 import time
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from killtrail.errors import UsageError
-from killtrail.model.clock import NS
+from killtrail.inquiry import times
 from killtrail.model.query import Window
 from killtrail.report.columns import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from killtrail.inquiry.question import Question
     from killtrail.model.target import Target
-
-_UNITS: Final = {
-    "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
-    "d": 86400, "day": 86400, "w": 604800, "week": 604800,
-}  # fmt: skip
-_SPAN: Final = r"(\d+)\s*([a-z]+)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,10 +88,10 @@ def positive(text: str) -> int:
 
 def duration(text: str) -> int:
     """Seconds in `90s`, `1h 30min`, or a plain number of seconds."""
-    seconds = int(text) if text.isdecimal() else _seconds(text.strip().lower())
-    if not seconds:
+    found = times.seconds(text)
+    if not found:
         raise argparse.ArgumentTypeError(f"invalid duration {text!r} (90s, 2h, 1h 30min)")
-    return seconds
+    return found
 
 
 def question(
@@ -117,8 +109,8 @@ def question(
     return Question(
         targets=targets,
         window=Window(
-            None if args.since is None else parse_time(args.since, now),
-            None if args.until is None else parse_time(args.until, now),
+            None if args.since is None else times.parse_time(args.since, now),
+            None if args.until is None else times.parse_time(args.until, now),
         ),
         newest=args.n,
         everything=bool(targets) and args.all,
@@ -144,58 +136,3 @@ def evidence(paths: list[str] | None) -> "Iterator[tuple[str, ...]]":
         shutil.copyfileobj(sys.stdin.buffer, copy)
         copy.flush()
         yield tuple(copy.name if path == "-" else path for path in paths)
-
-
-def parse_time(text: str, now_wall_ns: int) -> int:
-    """Nanoseconds since the epoch of a moment as people write it; local time without an offset."""
-    words = text.strip().lower()
-    now = datetime.fromtimestamp(now_wall_ns / NS).astimezone()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    known = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
-    if words in known:
-        return _ns(known[words])
-    back = _ago(words)
-    if back is not None:
-        return now_wall_ns - back * NS
-    if words.startswith("@") and words[1:].isdecimal():
-        return int(words[1:]) * NS
-    return _ns(_absolute(text, midnight))
-
-
-def _ago(words: str) -> int | None:
-    ago = words.endswith((" ago", "ago")) or words.startswith("-")
-    if not ago:
-        return None
-    return _seconds(words.removesuffix("ago").lstrip("-").strip())
-
-
-def _seconds(body: str) -> int | None:
-    parts = re.findall(_SPAN, body)
-    if not parts or re.sub(_SPAN, "", body).strip():
-        return None
-    seconds = 0
-    for count, unit in parts:
-        size = _UNITS.get(unit) or _UNITS.get(unit.rstrip("s"))
-        if size is None:
-            return None
-        seconds += int(count) * size
-    return seconds
-
-
-def _absolute(text: str, midnight: datetime) -> datetime:
-    forms: tuple[Callable[[], datetime], ...] = (
-        lambda: datetime.fromisoformat(text.strip()),
-        lambda: datetime.combine(
-            midnight.date(), datetime.fromisoformat(f"2000-01-01 {text.strip()}").time()
-        ),
-    )
-    for form in forms:
-        try:
-            return form().astimezone()
-        except (ValueError, OverflowError, OSError):
-            continue
-    raise UsageError(f"invalid time {text!r}", "--since '1 h ago', --since '2026-11-20 13:30'")
-
-
-def _ns(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000) * 1000

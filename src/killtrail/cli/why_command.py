@@ -1,7 +1,6 @@
 """killtrail why TARGET..."""
 
 import argparse
-import os
 import sys
 
 from killtrail.cli import options, output
@@ -44,7 +43,7 @@ def build() -> options.Parser:
 def main(words: list[str]) -> int:
     """Runs the command."""
     args = build().parse_args(words)
-    dumps = [] if args.paths or args.stuck else [t for t in args.targets if _is_dump(t)]
+    dumps = [] if args.paths or args.stuck else [t for t in args.targets if target.is_dump(t)]
     wanted = [target.parse(t) for t in args.targets if t not in dumps]
     if args.stuck:
         from killtrail.cli import stuck_answer  # noqa: PLC0415
@@ -52,14 +51,6 @@ def main(words: list[str]) -> int:
         return stuck_answer.why(args, wanted)
     codes = [_dump(path, args) for path in dumps]
     return max([*codes, _deaths(args, wanted)] if wanted else codes)
-
-
-def _is_dump(path: str) -> bool:
-    if not os.path.isfile(path):  # noqa: PTH113
-        return False
-    from killtrail.inquiry import vmcore  # noqa: PLC0415
-
-    return vmcore.is_dump(path)
 
 
 def _dump(path: str, args: argparse.Namespace) -> int:

@@ -10,9 +10,12 @@ import tempfile
 import zlib
 from contextlib import closing
 from importlib import import_module
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from killtrail.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 _CHUNK: Final = 1 << 20
 _SPILL_MOST: Final = 16 << 30
@@ -32,7 +35,8 @@ def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
     written = 0
     with spill, os.fdopen(fd, "rb") as raw, closing(_reader(path, raw, how)) as reader:
         try:
-            while block := reader.read(_CHUNK):
+            # read() would keep back what it had unpacked before the data broke.
+            while block := reader.read1(_CHUNK):
                 if written + len(block) > most:
                     cut = f"only its first {written} bytes: it takes more than {most} unpacked"
                     break
@@ -43,21 +47,21 @@ def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
         return os.dup(spill.fileno()), written, cut
 
 
-def _reader(path: str, raw: BinaryIO, how: str) -> "BinaryIO | _Program":
+def _reader(path: str, raw: BinaryIO, how: str) -> "BufferedIOBase | _Program":
     if how == "gzip":
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=raw)
     if how == "xz":
-        return lzma.LZMAFile(raw)  # type: ignore[return-value]
+        return lzma.LZMAFile(raw)
     if how == "bzip2":
-        return bz2.BZ2File(raw)  # type: ignore[return-value]
+        return bz2.BZ2File(raw)
     return _zstd(path, raw)
 
 
 # The standard library has zstd from 3.14 on (PEP 784).
-def _zstd(path: str, raw: BinaryIO) -> "BinaryIO | _Program":
+def _zstd(path: str, raw: BinaryIO) -> "BufferedIOBase | _Program":
     for name in ("compression.zstd", "backports.zstd"):
         try:
-            opened: BinaryIO = import_module(name).ZstdFile(raw)
+            opened: BufferedIOBase = import_module(name).ZstdFile(raw)
         except ImportError:
             continue
         return opened
@@ -76,7 +80,7 @@ class _Program:
             argv, stdin=raw, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
-    def read(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
         """The next bytes. Raises OSError at the end if the program failed."""
         assert self._process.stdout is not None  # noqa: S101 -- a pipe was asked for
         block = self._process.stdout.read(size)

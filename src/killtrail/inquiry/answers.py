@@ -19,7 +19,7 @@ from killtrail.inquiry.question import Answer, Question
 from killtrail.model.causes import Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
-from killtrail.model.coverage import Coverage, together
+from killtrail.model.coverage import Coverage, Unread, together
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.query import ALWAYS, Query, Window
@@ -183,7 +183,10 @@ def _host_down(opened: Opened, question: Question) -> list[Verdict]:
 def _answer(
     question: Question, opened: Opened, drafts: list[VerdictDraft], verdicts: list[Verdict]
 ) -> Answer:
-    shared = _shared(drafts)
+    shared, coverage = _shared(drafts), _read(opened)
+    for draft in drafts:
+        # What could not be read is known when all was.
+        draft.coverage = replace(draft.coverage, unread=coverage.unread)
     found = [*verdicts, *(draft.finish() for draft in drafts)]
     # The running come after the dead; of one clock the newest are kept.
     return Answer(
@@ -192,7 +195,7 @@ def _answer(
         consulted=tuple(dict.fromkeys(_consulted(opened))),
         unusable=opened.unusable,
         remedy=opened.remedy,
-        coverage=_read(opened),
+        coverage=coverage,
         covered=tuple(_covered(opened)),
         near=() if found else _near(question, opened),
         more=question.newest is None and question.most is not None and len(drafts) >= question.most,
@@ -267,23 +270,42 @@ def _signals(dead: list[VerdictDraft]) -> int | None:
     return (found.pop() or None) if len(found) == 1 else None
 
 
-def stream(question: Question) -> Iterator[Verdict]:
-    """Deaths for a list, the newest first, one after the other, however many there are.
+class Deaths:
+    """Deaths for a list, the newest first, one after the other, however many there are."""
 
-    Logs are not asked beside the recorder: a list of many deaths would read them for each. Raises
-    `UnavailableError` where nothing can be asked.
+    def __init__(self, question: Question) -> None:
+        self.unread = Unread()
+        """What could not be read: known when the list is at its end."""
+        self._found = self._asked(question)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return self._found
+
+    def _asked(self, question: Question) -> Iterator[Verdict]:
+        opened, drafts = _opened(question)
+        try:
+            yield from _listed(drafts, question)
+        finally:
+            self.unread = _read(opened).unread
+            opened.close()
+
+
+def stream(question: Question) -> Deaths:
+    """The deaths that a question is about, as a list of any length.
+
+    Logs are not asked beside the recorder: a list of many deaths would read them for each. Whoever
+    takes the first gets `UnavailableError` where nothing can be asked.
     """
+    return Deaths(question)
+
+
+def _opened(question: Question) -> tuple[Opened, Iterator[VerdictDraft]]:
     if question.evidence:
         opened = kept_files.opened(question)
-        drafts = _in_files(opened, question)
-    else:
-        opened = open_sources.of_host(question.boot, logs=False)
-        open_sources.require(opened)
-        drafts = _on_recorders(opened, None, question, trust_caveats.of_this_host())
-    try:
-        yield from _listed(drafts, question)
-    finally:
-        opened.close()
+        return opened, _in_files(opened, question)
+    opened = open_sources.of_host(question.boot, logs=False)
+    open_sources.require(opened)
+    return opened, _on_recorders(opened, None, question, trust_caveats.of_this_host())
 
 
 def _in_files(opened: Opened, question: Question) -> Iterator[VerdictDraft]:

@@ -61,5 +61,7 @@ def by_host(events: list[Event]) -> dict[str, list[Event]]:
 
 
 def named(host: Host, name: str) -> Host:
-    """A host by the name that events give it."""
-    return replace(host, name=name) if name else host
+    """A host by the name that events give it; of another name, it is not known to be that machine."""
+    if not name or name == host.name:
+        return host
+    return replace(host, name=name, machine_id=None)

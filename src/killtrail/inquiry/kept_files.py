@@ -38,14 +38,16 @@ def opened(question: Question) -> Opened:
         from killtrail.inquiry import boots  # noqa: PLC0415 -- few ask for one
 
         span = boots.span(found.sources, question.boot, question.node)
-    merged = tuple(_merged(group, span) for group in hosts.groups(found.sources))
+    unread = tuple(problem.where for problem in found.problems)
+    merged = tuple(_merged(group, span, unread) for group in hosts.groups(found.sources))
     return Opened(merged, tuple(_unread(found)))
 
 
-def _merged(group: list[Source], span: Window) -> Merged:
+# A file that can't be read may be of any of the hosts.
+def _merged(group: list[Source], span: Window, unread: tuple[str, ...]) -> Merged:
     first = group[0].host
     host = replace(first, boot=_WALL) if first.boot.offset_ns is not None else first
-    return Merged(host, (), partial(_on_clock, group, span))
+    return Merged(host, (), partial(_on_clock, group, span), unread)
 
 
 def _on_clock(group: list[Source], span: Window) -> list[OnClock]:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from killtrail._slotted import replace
-from killtrail.model.coverage import Coverage, together
+from killtrail.model.coverage import Coverage, Unread, together
 from killtrail.model.events import (
     NO_LOG_CONTEXT,
     Event,
@@ -69,10 +69,12 @@ class Merged:
         host: Host,
         recorders: Sequence[Source] = (),
         logs: Callable[[], Sequence[OnClock]] = tuple,
+        unread: tuple[str, ...] = (),
     ) -> None:
         self.host = host
         self.recorders = tuple(recorders)
         self._open_logs = logs
+        self._unread = Coverage(unread=Unread(files=unread))
         self.acts: list[tuple[SignalSent, ...]] = []
         """Acts with several victims that were looked at already."""
 
@@ -114,7 +116,7 @@ class Merged:
     def read(self) -> Coverage:
         """The same after they were read, with what could not be read."""
         logs = [s.source.coverage() for s in self.__dict__.get("logs", ())]
-        return together([s.coverage() for s in self.recorders] + logs)
+        return together([*(s.coverage() for s in self.recorders), *logs, self._unread])
 
     def close(self) -> None:
         """Closes all sources."""

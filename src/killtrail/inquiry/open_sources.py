@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from killtrail._slotted import dataclass
+from killtrail._slotted import dataclass, replace
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.host import boot
 from killtrail.inquiry.merged import Merged, OnClock
@@ -61,7 +61,8 @@ def of_host(which_boot: str | None = None, *, logs: bool = True) -> Opened:
     # What is there but damaged is nearer to an answer than what never recorded.
     remedies.sort(key=lambda pair: not pair[0])
     remedy = next((r for _, r in remedies if r), None)
-    earlier = Merged(Host(_WALL, boot.this_host().name), (), _logs_of_all_boots) if logs else None
+    here = replace(boot.this_host(), boot=_WALL, kernel=None)
+    earlier = Merged(here, (), _logs_of_all_boots) if logs else None
     return Opened(merged, tuple(unusable), remedy, None if which_boot else earlier)
 
 

@@ -1,5 +1,6 @@
 """What a user may type as TARGET."""
 
+import os
 from typing import Final
 
 from killtrail.errors import UsageError
@@ -8,6 +9,15 @@ from killtrail.model.target import Kind, Target
 _PID_MOST: Final = 1 << 22
 """PID_MAX_LIMIT on 64 bits (include/linux/threads.h)."""
 _UNITS: Final = (".service", ".scope", ".slice", ".socket", ".timer", ".mount")
+
+
+def is_dump(path: str) -> bool:
+    """Whether it names a file that may be a crash dump."""
+    if not os.path.isfile(path):  # noqa: PTH113 -- pathlib costs more to import
+        return False
+    from killtrail.inquiry import vmcore  # noqa: PLC0415 -- most targets are no files
+
+    return vmcore.is_dump(path)
 
 
 def parse(text: str) -> Target:

@@ -4,7 +4,6 @@ import os
 from typing import Final
 
 from killtrail.attribution.draft import Conclusion, VerdictDraft
-from killtrail.attribution.host_down import MACHINE
 from killtrail.autopsy import sandboxed
 from killtrail.autopsy.dump_file import KDUMP, LIME
 from killtrail.files.opened import packed
@@ -13,6 +12,7 @@ from killtrail.model.autopsy import Autopsy
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
+from killtrail.model.process import MACHINE
 from killtrail.model.verdict import Death, DeathKind, Host, Verdict
 
 _CORE: Final = 4

@@ -99,6 +99,8 @@ class Role(StrEnum):
     POLICY_OWNER = "policy-owner"
     LAUNCHER = "launcher"
     ORIGIN = "origin"
+    UNKNOWN = "unknown"
+    """A role that a newer version named, in a document that this one reads."""
 
 
 class Ended(StrEnum):

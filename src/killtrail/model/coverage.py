@@ -1,8 +1,12 @@
 """What a source is known to hold, and to have lost."""
 
+from typing import Final
+
 from killtrail._slotted import dataclass, field
 from killtrail.model.events import ParseProblem
 from killtrail.model.signals import SIGKILL
+
+_NAMED_MOST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,17 @@ class Unread:
 
     def __bool__(self) -> bool:
         return bool(self.lines or self.bytes or self.files)
+
+    @property
+    def says(self) -> str:
+        """`2 lines (300 bytes) and 1 file (audit.log.1.gz) could not be read`."""
+        parts = []
+        if self.lines:
+            parts.append(f"{self.lines:,} line{'s' * (self.lines > 1)} ({self.bytes:,} bytes)")
+        if self.files:
+            named = ", ".join(self.files[:_NAMED_MOST]) + ", ..." * (len(self.files) > _NAMED_MOST)
+            parts.append(f"{len(self.files)} file{'s' * (len(self.files) > 1)} ({named})")
+        return " and ".join(parts or [f"{self.bytes:,} bytes"]) + " could not be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,8 @@ def together(coverages: list[Coverage]) -> Coverage:
         unread=Unread(
             sum(c.unread.lines for c in coverages),
             sum(c.unread.bytes for c in coverages),
-            tuple(file for c in coverages for file in c.unread.files),
+            # Several formats may read one file, each its own lines.
+            tuple(dict.fromkeys(file for c in coverages for file in c.unread.files)),
         ),
     )
 

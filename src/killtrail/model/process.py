@@ -1,5 +1,7 @@
 """A process: one use of a PID, identified by boot, PID and start time."""
 
+from typing import Final
+
 from killtrail._slotted import dataclass, replace
 
 NO_ID = 0xFFFFFFFF
@@ -115,3 +117,7 @@ class Process:
             if getattr(self, field) is None and getattr(other, field) is not None
         }
         return replace(self, **gaps) if gaps else self
+
+
+MACHINE: Final = Process(Key(0, None), user="")
+"""Stands where a verdict on a process has its process, in a verdict on a host."""

@@ -1,12 +1,14 @@
 """The answer about one death: a graph of links, each with its own evidence and certainty."""
 
 from enum import StrEnum
+from typing import Any
 
 from killtrail._slotted import dataclass
 from killtrail.model.absence import Absence
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
+from killtrail.model.coverage import Unread
 from killtrail.model.events import Event
 from killtrail.model.process import Process
 from killtrail.model.wait_status import WaitStatus
@@ -23,13 +25,15 @@ class Evidence:
     time_ns: int | None = None
     event: Event | None = None
     """The observation itself, where it is one record."""
+    rows: tuple[tuple[str, str], ...] = ()
+    """Its fields as text, in a verdict that was read from a document."""
 
     @property
     def record(self) -> tuple[tuple[str, str], ...]:
         """The observation's own fields, for readers who want to judge themselves."""
         from killtrail.model.record_fields import described  # noqa: PLC0415 -- few readers ask
 
-        return described(self.event) if self.event is not None else ()
+        return described(self.event) if self.event is not None else self.rows
 
 
 class SubjectKind(StrEnum):
@@ -44,6 +48,8 @@ class SubjectKind(StrEnum):
     TIMER = "timer"
     TERMINAL = "terminal"
     PIPE = "pipe"
+    UNKNOWN = "unknown"
+    """Of a document that a newer version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class PatternKind(StrEnum):
     PERIODIC = "periodic"
     RESTART_LOOP = "restart-loop"
     """A program is started again after each kill, and killed again."""
+    UNKNOWN = "unknown"
+    """Of a document that a newer version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +158,8 @@ class Incident:
     id: str
     victims: int
     sample: tuple[Process, ...] = ()
+    refused: int | None = None
+    """How many it could not hit; None = not recorded: who was refused never got a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +185,8 @@ class Host:
     boot: Boot
     name: str | None = None
     kernel: str | None = None
+    machine_id: str | None = None
+    """machine-id(5): the same over reboots and renames."""
 
 
 class DeathKind(StrEnum):
@@ -221,3 +233,21 @@ class Verdict:
     """Signals that did not kill it: too late, handled without consequence, or to another PID."""
     lowered_by: tuple[str, ...] = ()
     """Findings of `trust` that lower the certainty of this host's own evidence."""
+    unread: Unread = Unread()
+    """What of the evidence could not be read."""
+
+    def to_dict(self, *, records: bool = False) -> dict[str, Any]:
+        """The verdict as `killtrail.verdict/1`, ready for JSON; `records` adds the fields of cited records."""
+        from killtrail.model import document  # noqa: PLC0415 -- a page needs none
+
+        return document.to_document(self, records=records)
+
+    @staticmethod
+    def from_dict(found: object) -> "Verdict":
+        """The verdict in a `killtrail.verdict/1` of this or another version, as `json.loads` gives it.
+
+        Raises `ValueError`, with the reason, for anything else.
+        """
+        from killtrail.model import document  # noqa: PLC0415
+
+        return document.from_document(found)

@@ -112,6 +112,12 @@ class Page:
     certainty: Certainty | None
     sections: tuple[Section, ...]
 
+    def text(self, width: int = 100) -> str:
+        """The page as plain text, in lines of at most `width` characters."""
+        from killtrail.report import text  # noqa: PLC0415 -- one renderer of several
+
+        return "\n".join(text.lines(self, width))
+
 
 def page(title: str, certainty: Certainty | None, sections: tuple[Section, ...]) -> Page:
     """A page without the empty sections, every string of it escaped."""

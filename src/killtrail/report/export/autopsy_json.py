@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from killtrail.model.autopsy import Autopsy
 from killtrail.model.clock import Boot
-from killtrail.report.export.verdict_json import process as process_of
+from killtrail.model.document import process_object as process_of
 
 _UNDATED: Final = Boot("", None)
 """A dump's clocks say when a process started since boot, not the date of that."""

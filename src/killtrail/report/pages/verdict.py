@@ -130,6 +130,7 @@ _ROLE_WORDS: Final = {
     Role.REQUESTER: "requester",
     Role.TRIGGER: "triggered by",
     Role.POLICY_OWNER: "policy",
+    Role.UNKNOWN: "involved",
 }
 _LIMITS: Final = frozenset({"cgroup", "limit", "memory"})
 _NAMED_ALONE: Final = frozenset({"kernel", "hardware"})

@@ -53,6 +53,10 @@ class _Sorter:
         """Gives one file to the formats that claim it; closes it where none does."""
         sample = piece.head()
         if not sample:
+            if piece.cut:
+                self.problems.append(
+                    ParseProblem("files", piece.path, f"{piece.path}: {piece.cut}")
+                )
             piece.close()
             return
         claims = list(_claims(piece, sample))
