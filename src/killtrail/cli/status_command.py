@@ -60,10 +60,10 @@ def _tracefs() -> Iterator[str]:
 
 
 def _history() -> Iterator[str]:
-    from killtrail.recorder.history import store  # noqa: PLC0415
+    from killtrail.recorder.history.reader import History  # noqa: PLC0415
 
     try:
-        with store.History(writable=False) as history:
+        with History() as history:
             rows = history.boots()
             yield f"{history.path}, {history.size() >> 10} KiB"
             yield f"{sum(row.lost for row in rows)} records were lost before they could be drained"

@@ -5,25 +5,27 @@ goes on right there: nothing acknowledged is lost, nothing is taken twice.
 """
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from killtrail._slotted import dataclass, field
 from killtrail.host import boot
 from killtrail.model.events import Recorded
 from killtrail.recorder import layout as L  # noqa: N812
-from killtrail.recorder.history.store import History
+from killtrail.recorder.history.writer import Progress, WritableHistory
 from killtrail.recorder.rings import RingBuffers, Slot
 
 if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder
 
-_BATCH = 2048
+_BATCH: Final = 2048
+_TURN: Final = 16
+"""Batches in one turn: under a storm there is always one more, and pruning has to have its turn."""
 _MATTER = (L.KILLS, L.DEATHS, L.VICTIMS, L.ASKS)
 """Rings without which a sender or an end can be missing."""
 
 
 @dataclass(slots=True)
-class Progress:
+class Seen:
     """Next sequence number per ring, for one arming."""
 
     armed_ns: int
@@ -34,42 +36,51 @@ class Progress:
         return json.dumps({"armed_ns": self.armed_ns, "next": self.next})
 
 
-def progress_from(text: str, armed_ns: int) -> Progress:
+def seen_from(text: str, armed_ns: int) -> Seen:
     """As stored, if it is of this arming; else from the start (a new box counts from 0 again)."""
     try:
         data = json.loads(text)
         if data.get("armed_ns") == armed_ns:
             numbers = {str(k): int(v) for k, v in data["next"].items()}
-            return Progress(armed_ns, numbers)
+            return Seen(armed_ns, numbers)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    return Progress(armed_ns)
+    return Seen(armed_ns)
 
 
 class Drain:
     """One box, one history file."""
 
-    def __init__(self, box: RingBuffers, history: History) -> None:
+    def __init__(self, box: RingBuffers, history: WritableHistory) -> None:
         self._box, self._history = box, history
         self._host = boot.this_host()
         self._decoder: Decoder = box.decoder()
         self._row = history.begin_boot(self._host, box.meta.armed_ns)
         stored = next(b for b in history.boots() if b.row == self._row)
-        self.progress = progress_from(stored.seen, box.meta.armed_ns)
+        self.seen = seen_from(stored.seen, box.meta.armed_ns)
+        self.more = False
         self.lost = 0
         self.problems = 0
 
     def turn(self) -> list[Recorded]:
-        """Drains all that waits; gives the events that are now on disk."""
+        """Drains what waits, so much at most; gives the events that are now on disk.
+
+        `more` says whether it stopped before there was nothing left.
+        """
         taken: list[Recorded] = []
-        while batch := self._take():
+        for _ in range(_TURN):
+            batch = self._take()
+            if not batch:
+                self.more = False
+                return taken
             taken.extend(batch)
+        self.more = True
         return taken
 
     def _take(self) -> list[Recorded]:
         slots: list[Slot] = []
         lost, complete = 0, 0
-        ahead = dict(self.progress.next)
+        ahead = dict(self.seen.next)
         for state in self._box.states():
             ring, start = state.ring, ahead.get(state.ring.name, 0)
             got = list(self._new(ring, start, state.written))
@@ -79,14 +90,13 @@ class Drain:
             if gap and ring in _MATTER:
                 lost += gap
                 complete = max(complete, boot.now_ns())
-        if not slots and not lost and ahead == self.progress.next:
+        if not slots and not lost and ahead == self.seen.next:
             return []
         events = self._decoded(slots)
-        step = Progress(self.progress.armed_ns, ahead)
-        self._history.add(
-            self._row, self._host, events, lost=lost, complete_ns=complete, seen=step.to_text()
-        )
-        self.progress = step
+        step = Seen(self.seen.armed_ns, ahead)
+        progress = Progress(lost, complete, step.to_text(), step.armed_ns)
+        self._history.add(self._row, self._host, events, progress)
+        self.seen = step
         self.lost += lost
         return events
 
