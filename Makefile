@@ -29,6 +29,7 @@ blob-check: ## compare the committed blob with its source
 bench: ## costs beside bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 	$(PY) bench/asking.py
+	$(PY) bench/history.py
 	$(PY) bench/trust.py
 	$(PY) bench/autopsy.py
 

@@ -173,7 +173,7 @@ def follow_ups(source) -> int:
     for gone in islice(exits, 1000):
         key, at = gone.process.key, gone.time_ns
         around = Window(at - 60 * NS, at + 60 * NS)
-        signals = list(source.events(Query(kinds=(ev.SignalSent,), pid=key.tgid)))
+        signals = list(source.events(Query(kinds=(ev.SignalSent,), key=key)))
         for query in (
             Query(kinds=(ev.ProcessExited,), key=key),
             Query(kinds=(ev.OomVictimMarked, ev.ThreadDied, ev.ImageReplaced), pid=key.tgid),

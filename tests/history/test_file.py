@@ -14,12 +14,15 @@ from killtrail.host import boot
 from killtrail.model.clock import NS, Boot
 from killtrail.model.events import ProcessExited
 from killtrail.model.query import Query
+from killtrail.model.target import Kind, Target
 from killtrail.model.verdict import Host
 from killtrail.recorder.history import daemon, files
 from killtrail.recorder.history.files import DamagedError
 from killtrail.recorder.history.pruning import Limits
+from killtrail.recorder.history.reader import History
 from killtrail.recorder.history.words import Rows
 from killtrail.recorder.history.writer import Progress, WritableHistory
+from killtrail.sources.history import HistorySource
 from tests.conftest import cannot
 from tests.history.events import Maker
 
@@ -229,3 +232,28 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path, monkeypatch):
 
     with pytest.raises(DamagedError):
         daemon._undamaged(broken, complaints.append)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_randomised_bytes_give_answers_or_errors(tmp_path, seed):
+    """Bytes flipped anywhere: rows that are no events are counted, a file that is none is said to be so."""
+    path = tmp_path / "h.db"
+    host = boot.this_host()
+    with WritableHistory(path) as history:
+        history.add(history.begin_boot(host, 1), host, Maker(1).many(400), Progress())
+    raw = bytearray(path.read_bytes())
+    rng = random.Random(seed)
+    for _ in range(rng.choice((1, 20, 200))):
+        raw[rng.randrange(len(raw))] = rng.randrange(256)
+    path.write_bytes(raw)
+    try:
+        with History(path) as history:
+            for row in history.boots():
+                source = HistorySource(history, row, host)
+                for query in (Query(), Query(pid=5), Query(target=Target(Kind.NAME, "java"))):
+                    list(source.events(query))
+    except UnavailableError as error:
+        said = str(error)
+    else:
+        said = str(path)
+    assert str(path) in said

@@ -154,6 +154,17 @@ def test_reads_no_further_than_its_caller(tmp_path, monkeypatch):
         assert len(decoded) <= 12, asked
 
 
+def test_a_reader_may_stop_and_close(tmp_path):
+    """An answer that is left unread when the file is closed raises nothing, and says nothing."""
+    filled(tmp_path / "h.db", Maker(1).many(300), 300)
+    source = source_of(tmp_path / "h.db")
+    answer = source.events(Query())
+    next(answer)
+    source.close()
+    del answer
+    gc.collect()
+
+
 def test_questions_use_indexes(tmp_path):
     """No statement reads a whole table or sorts."""
     filled(tmp_path / "h.db", Maker(1).many(50), 50)

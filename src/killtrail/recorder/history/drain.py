@@ -4,7 +4,10 @@ How far each ring was read is stored in the same transaction, so that after kill
 goes on right there: nothing acknowledged is lost, nothing is taken twice.
 """
 
+import contextlib
+import gc
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from killtrail._slotted import dataclass, field
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
     from killtrail.recorder.decode import Decoder
 
 _BATCH: Final = 2048
-_TURN: Final = 16
-"""Batches in one turn: under a storm there is always one more, and pruning has to have its turn."""
+_TURN: Final = 2
+"""Batches in one turn, as many as the rings hold: under a storm there is always one more, and events
+are kept until the turn ends."""
 _MATTER = (L.KILLS, L.DEATHS, L.VICTIMS, L.ASKS)
 """Rings without which a sender or an end can be missing."""
 
@@ -69,7 +73,8 @@ class Drain:
         """
         taken: list[Recorded] = []
         for _ in range(_TURN):
-            batch = self._take()
+            with _uncollected():
+                batch = self._take()
             if not batch:
                 self.more = False
                 return taken
@@ -114,6 +119,18 @@ class Drain:
             except ValueError:
                 self.problems += 1
         return events
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic collector: thousands of events come into being here, and none has a cycle."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _account(start: int, got: list[Slot], written: int, ring: L.Ring) -> tuple[int, int]:

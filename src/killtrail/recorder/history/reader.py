@@ -129,7 +129,10 @@ class History:
     def each(self, statement: str, *values: object) -> Iterator[tuple]:  # type: ignore[type-arg]
         """What a statement gives, read as far as the caller reads. Raises `UnavailableError`."""
         try:
-            yield from self._db.execute(statement, values)
+            # Not `yield from`: that would close the cursor of a reader who stops early, which fails where
+            # the file has been closed meanwhile.
+            for row in self._db.execute(statement, values):  # noqa: UP028
+                yield row
         except files.BROKEN as error:
             raise unreadable(self.path, error) from error
 
