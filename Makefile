@@ -29,6 +29,7 @@ blob-check: ## compare the committed blobs with their source
 bench: ## costs of killtrail, bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 	$(PY) bench/asking.py
+	$(PY) bench/history.py
 	$(PY) bench/trust.py
 	$(PY) bench/autopsy.py
 

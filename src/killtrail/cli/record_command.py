@@ -9,7 +9,7 @@ from killtrail.host import privilege
 from killtrail.model.events import ProcessExited, Recorded
 from killtrail.recorder import arming
 from killtrail.recorder.history import daemon
-from killtrail.recorder.history.store import Limits
+from killtrail.recorder.history.pruning import Limits
 
 _MB: Final = 1 << 20
 _EXAMPLES = """  sudo killtrail record
@@ -47,7 +47,7 @@ def main(words: list[str]) -> int:
     limits = Limits(args.max_size * _MB, args.max_age * 86400)
     if args.once:
         try:
-            report = daemon.drain_once(limits)
+            report = daemon.drain_once(limits, _complain)
         except FileNotFoundError as error:
             raise UnavailableError("the recorder is not armed", "sudo killtrail arm") from error
     else:

@@ -79,10 +79,10 @@ def _tracefs() -> _Details:
 
 
 def _history() -> _Details:
-    from killtrail.recorder.history import store  # noqa: PLC0415
+    from killtrail.recorder.history.reader import History  # noqa: PLC0415
 
     try:
-        with store.History(writable=False) as history:
+        with History() as history:
             lost = sum(row.lost for row in history.boots())
             return (
                 f"{history.path}, {history.size() >> 10} KiB",

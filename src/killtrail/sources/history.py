@@ -1,7 +1,8 @@
 """One boot of the history file as a source."""
 
-import heapq
+from collections import OrderedDict
 from collections.abc import Iterator
+from heapq import merge
 from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UnavailableError
@@ -23,18 +24,36 @@ from killtrail.model.events import (
     SignalSent,
     ThreadDied,
 )
-from killtrail.model.process import Key
-from killtrail.model.query import Query, Window, key_of
+from killtrail.model.process import Key, Process
+from killtrail.model.query import Query, key_of
+from killtrail.model.target import Target
 from killtrail.model.verdict import Host
 from killtrail.recorder.history import paths
+from killtrail.recorder.history.words import Rows
 from killtrail.sources.base import Descriptor, Source, Usable
 from killtrail.sources.shared_sender import completed
 
 if TYPE_CHECKING:
-    from killtrail.recorder.history.store import BootRow, History
+    from killtrail.recorder.history.reader import BootRow, History, Row
 
 _PROBLEMS_KEPT: Final = 100
 _NAMED: Final = '"user":'
+_DECODED_KEPT: Final = 256
+"""Decoding is most of the work, and one death's rows are asked for several times."""
+_HELD: Final[dict[Rows, tuple[type[Event], ...]]] = {
+    Rows.SIGNAL: (SignalSent,),
+    Rows.EXIT: (ProcessExited,),
+    Rows.ORDINARY: (ProcessExited,),
+    Rows.OOM: (OomVictimMarked,),
+    Rows.THREAD: (ThreadDied,),
+    Rows.REPLACED: (ImageReplaced,),
+    Rows.NOTE: (KernelLine, ManagerAsked, LimitSet),
+    Rows.ORPHANED: (OrphanedBy,),
+}
+"""Kinds of rows, and what they hold."""
+_EXITS: Final = (Rows.EXIT, Rows.ORDINARY)
+_UNNAMED: Final = (Rows.OOM, Rows.NOTE, Rows.ORPHANED)
+"""Rows that say nothing of a victim but its PID, or have none."""
 
 
 class HistorySource:
@@ -48,6 +67,7 @@ class HistorySource:
         self._row = row
         self.host = host
         self._problems: list[ParseProblem] = []
+        self._decoded: OrderedDict[str, Recorded] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,45 +75,72 @@ class HistorySource:
         return (str(self._history.path),)
 
     def events(self, query: Query) -> Iterator[Event]:
-        """What the file holds for this query, the newest first."""
-        streams = [
-            self._of(kind, query) for kind, classes in _KINDS.items() if query.wants(*classes)
-        ]
-        yield from heapq.merge(*streams, key=lambda e: -e.time_ns)
+        """What the file holds for this query, the newest first; only what is read gets decoded."""
+        kinds = [k for k, held in _HELD.items() if query.wants(*held) and _asked(k, query)]
+        streams = [self._history.rows(self._row.row, kind, query) for kind in kinds]
+        for row in merge(*streams, key=lambda r: -r.time_ns):
+            event = self._event(row)
+            if event is not None and query.wants(type(event)) and self._meant(event, query):
+                yield event
 
-    def _of(self, kind: str, query: Query) -> Iterator[Recorded]:
-        if kind == "will":
-            if query.key is not None:
-                yield from self._orphaned(query.key)
-            return
-        if kind == "note" and query.pid is not None:
-            return
-        if kind == "ordinary" and not query.ordinary:
-            return
-        pid = query.key.tgid if query.key is not None else query.pid
-        for event in self._events(kind, pid, query.window):
-            found = self._completed(event) if isinstance(event, SignalSent) else event
-            if query.wants(type(found)) and _meant(found, query):
-                yield found
+    # The index finds more than is meant, by its hashes.
+    def _meant(self, event: Recorded, query: Query) -> bool:
+        if query.pid is not None and query.pid not in _pids(event):
+            return False
+        key = key_of(event)
+        if query.key is not None and not (key is not None and key.same_life(query.key)):
+            return False
+        if query.sender is not None and not _sent_by(event, query.sender):
+            return False
+        if isinstance(event, ProcessExited) and not query.relates(event):
+            return False
+        return query.target is None or self._named(event, query.target)
 
-    def _orphaned(self, key: Key) -> Iterator[OrphanedBy]:
-        body = self._history.will(self._row.row, key)
-        event = self._decoded("will", body) if body is not None else None
-        if isinstance(event, OrphanedBy):
-            yield event
+    # An exit record has no program file: what its signals say of the process counts, too.
+    def _named(self, event: Recorded, target: Target) -> bool:
+        if target.pid is not None:
+            return target.pid in _pids(event)
+        if not isinstance(event, ProcessExited):
+            process = _victim(event)
+            return process is not None and target.matches(process)
+        if target.matches(event.process):
+            return True
+        signals = self.events(Query(kinds=(SignalSent,), key=event.process.key))
+        return any(isinstance(s, SignalSent) and target.matches(s.target) for s in signals)
 
-    def _completed(self, event: SignalSent) -> SignalSent:
-        if (
-            not event.call_id
-            or event.kernel.lineage
-            or not event.origin.where.startswith("victims:")
-        ):
+    def _event(self, row: "Row") -> Recorded | None:
+        event = self._decoded.get(row.place)
+        if event is not None:
             return event
-        return completed(event, self._first_of)
+        event = self._read(row)
+        if event is not None:
+            self._decoded[row.place] = event
+            if len(self._decoded) > _DECODED_KEPT:
+                self._decoded.popitem(last=False)
+        return event
+
+    def _read(self, row: "Row") -> Recorded | None:
+        try:
+            event = codec.decode(row.body if isinstance(row.body, str) else "")
+        except ValueError as error:
+            if len(self._problems) < _PROBLEMS_KEPT:
+                self._problems.append(ParseProblem(self.id, str(row.place), str(error)))
+            return None
+        found = self._completed(event, row.place) if isinstance(event, SignalSent) else event
+        # Earlier versions left names to those who show them.
+        return found if _NAMED in row.body else named(found)
+
+    def _completed(self, event: SignalSent, place: str) -> SignalSent:
+        where = event.origin.where
+        if not event.call_id or event.kernel.lineage or not where.startswith("victims:"):
+            return event
+        # Both are of one arming, which stands before the place in the ring buffer.
+        arming = place.removesuffix(where)
+        return completed(event, lambda act: self._first_of(arming + act))
 
     def _first_of(self, place: str) -> SignalSent | None:
-        body = self._history.at(self._row.row, place)
-        event = self._decoded(place, body) if body else None
+        row = self._history.at(self._row.row, place)
+        event = self._event(row) if row is not None else None
         return event if isinstance(event, SignalSent) else None
 
     def coverage(self) -> Coverage:
@@ -111,53 +158,44 @@ class HistorySource:
         """Closes the file (shared by all boots: closing twice is harmless)."""
         self._history.close()
 
-    def _events(self, kind: str, pid: int | None, window: Window) -> Iterator[Recorded]:
-        rows = self._history.bodies(self._row.row, kind, pid, window)
-        for place, body in rows:
-            event = self._decoded(place, body)
-            if event is not None:
-                yield event
 
-    def _decoded(self, place: str, body: object) -> Recorded | None:
-        try:
-            text = body if isinstance(body, str) else ""
-            event = codec.decode(text)
-            # Written by a version that left names to whoever printed them.
-            return event if _NAMED in text else named(event)
-        except ValueError as error:
-            if len(self._problems) < _PROBLEMS_KEPT:
-                self._problems.append(ParseProblem(self.id, place, str(error)))
-            return None
-
-
-_KINDS: Final[dict[str, tuple[type[Event], ...]]] = {
-    "signal": (SignalSent,),
-    "exit": (ProcessExited,),
-    "ordinary": (ProcessExited,),
-    "oom": (OomVictimMarked,),
-    "thread": (ThreadDied,),
-    "replaced": (ImageReplaced,),
-    "note": (KernelLine, ManagerAsked, LimitSet),
-    "will": (OrphanedBy,),
-}
-"""Kinds of rows, and what they hold."""
-
-
-def _meant(event: Recorded, query: Query) -> bool:
-    if isinstance(event, ProcessExited) and not query.relates(event):
+def _asked(kind: Rows, query: Query) -> bool:
+    if kind is Rows.ORDINARY and not query.ordinary:
         return False
     if query.sender is not None:
-        return isinstance(event, SignalSent) and event.current.key.same_life(query.sender)
+        return kind is Rows.SIGNAL
+    if query.parent is not None or query.pipe is not None:
+        return kind in _EXITS
+    if query.target is not None and query.target.pid is None:
+        return kind not in _UNNAMED
+    # The PID in a note is that of who wrote it, not of a victim.
+    return query.pid is None or kind not in (Rows.NOTE, Rows.ORPHANED)
+
+
+def _pids(event: Recorded) -> tuple[int | None, ...]:
     key = key_of(event)
-    return query.key is None or (key is not None and key.same_life(query.key))
+    pid = None if key is None else key.tgid
+    if isinstance(event, ThreadDied):
+        return (pid, event.process.tid)
+    return (pid, event.old_tid) if isinstance(event, ImageReplaced) else (pid,)
+
+
+def _victim(event: Recorded) -> Process | None:
+    if isinstance(event, SignalSent):
+        return event.target
+    return None if isinstance(event, OomVictimMarked) else event.process
+
+
+def _sent_by(event: Recorded, sender: Key) -> bool:
+    return isinstance(event, SignalSent) and event.current.key.same_life(sender)
 
 
 def open_all() -> list[Source]:
     """Every recorded boot as a source; the running boot with its clock offset of now."""
-    from killtrail.recorder.history.store import History  # noqa: PLC0415 -- sqlite3 takes 6 ms
+    from killtrail.recorder.history.reader import History  # noqa: PLC0415 -- sqlite3 takes 6 ms
 
     running = boot.this_host()
-    history = History(writable=False)
+    history = History()
     sources: list[Source] = []
     for row in history.boots():
         host = running if row.host.boot.boot_id == running.boot.boot_id else row.host
@@ -171,9 +209,9 @@ def probe() -> Usable:
         path = paths.default_path()
         if not paths.exists(path):
             return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
-        from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms
+        from killtrail.recorder.history import reader  # noqa: PLC0415 -- sqlite3 takes 6 ms
 
-        count = store.boots_on_record(path)
+        count = reader.boots_on_record(path)
     except PermissionError:
         return Usable(
             usable=False,
