@@ -47,7 +47,7 @@ class Life:
 
     def __init__(self, pid: int) -> None:
         self._fd = _open(pid)
-        self.process = _who(pid, self._fd)
+        self.process: Process = _who(pid, self._fd)
 
     def wait(self, seconds: float | None) -> Ended | None:
         """Its end, or None where it still lives after that time (None = however long it takes)."""

@@ -55,9 +55,9 @@ class Drain:
         self._decoder: Decoder = box.decoder()
         self._row = history.begin_boot(self._host, box.meta.armed_ns)
         stored = next(b for b in history.boots() if b.row == self._row)
-        self.progress = progress_from(stored.seen, box.meta.armed_ns)
-        self.lost = 0
-        self.problems = 0
+        self.progress: Progress = progress_from(stored.seen, box.meta.armed_ns)
+        self.lost: int = 0
+        self.problems: int = 0
 
     def turn(self) -> list[Recorded]:
         """Drains all that waits; gives the events that are now on disk."""

@@ -103,7 +103,7 @@ class History:
     """The file, opened. Raises `UnavailableError` where it is no history of this version."""
 
     def __init__(self, path: Path | None = None, *, writable: bool) -> None:
-        self.path = path or default_path()
+        self.path: Path = path or default_path()
         self._writable = writable
         try:
             self._db = self._open()

@@ -41,7 +41,7 @@ class Stream:
 
     def __init__(self, kind: str, piece: Piece, parse: Parser, boot: Boot) -> None:
         self.id = kind
-        self.host = Host(boot)
+        self.host: Host = Host(boot)
         self._piece = piece
         self._parse = parse
         self._kept: list[Event | ParseProblem] | None = None
