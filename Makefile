@@ -14,8 +14,9 @@ lint: types imports ## ruff, mypy, import contract
 	$(V)/ruff check .
 	$(V)/ruff format --check .
 
-types: ## mypy strict
+types: ## mypy strict, and every exported type known to pyright
 	$(V)/mypy
+	PYTHONPATH=src $(V)/pyright --verifytypes killtrail --ignoreexternal
 
 imports: ## imports point one way only
 	PYTHONPATH=src $(V)/lint-imports

@@ -168,9 +168,9 @@ def _wall_ns(moment: Moment | None) -> int | None:
         return times.wall_ns(moment)
     if isinstance(moment, str):
         return times.parse_time(moment, time.time_ns())
-    # Whole seconds by themselves: a float of today has no nanoseconds.
+    # Whole seconds by themselves: a float of today is good for microseconds.
     whole = int(moment // 1)
-    return whole * NS + int((moment - whole) * NS)
+    return whole * NS + round((moment - whole) * 1_000_000) * 1000
 
 
 def _question(

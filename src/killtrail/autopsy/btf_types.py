@@ -66,7 +66,7 @@ class Btf:
         self._sections: list[int] = []
         self._places = array("I", [0])
         self._named = self._index(head + types, head + types + size)
-        self.per_cpu = self._per_cpu()
+        self.per_cpu: dict[str, int] = self._per_cpu()
 
     def _index(self, at: int, end: int) -> dict[tuple[str, str], int]:
         found: dict[tuple[str, int], int] = {}

@@ -64,11 +64,14 @@ class Window:
 
     def __init__(self, size: int = WINDOW) -> None:
         self._size = size
-        self.buffer = bytearray(BEFORE + size + AFTER)
+        self.buffer: bytearray = bytearray(BEFORE + size + AFTER)
         self._view = memoryview(self.buffer)
         self._search: _Search | None = None
         self.piece: Piece | None = None
-        self.start = self.first = self.last = self.end = 0
+        self.start: int = 0
+        self.first: int = 0
+        self.last: int = 0
+        self.end: int = 0
 
     def backwards(self, piece: Piece, low: int, high: int) -> Iterator["Window"]:
         """The windows of [low, high), the last one first. All are this object."""

@@ -274,7 +274,7 @@ class Deaths:
     """Deaths for a list, the newest first, one after the other, however many there are."""
 
     def __init__(self, question: Question) -> None:
-        self.unread = Unread()
+        self.unread: Unread = Unread()
         """What could not be read: known when the list is at its end."""
         self._found = self._asked(question)
 

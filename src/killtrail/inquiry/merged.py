@@ -30,7 +30,7 @@ class OnClock:
 
     def __init__(self, source: Source, shift_ns: int, span: Window = ALWAYS) -> None:
         self.source = source
-        self.id = source.id
+        self.id: str = source.id
         self._shift = shift_ns
         self._span = span
 
@@ -72,7 +72,7 @@ class Merged:
         unread: tuple[str, ...] = (),
     ) -> None:
         self.host = host
-        self.recorders = tuple(recorders)
+        self.recorders: tuple[Source, ...] = tuple(recorders)
         self._open_logs = logs
         self._unread = Coverage(unread=Unread(files=unread))
         self.acts: list[tuple[SignalSent, ...]] = []

@@ -1,7 +1,7 @@
 """Moments and lengths of time as people write them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from killtrail.errors import UsageError
@@ -14,6 +14,8 @@ _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
     "d": 86400, "day": 86400, "w": 604800, "week": 604800,
 }  # fmt: skip
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _SPAN: Final = r"(\d+)\s*([a-z]+)"
 
 
@@ -43,8 +45,14 @@ def seconds(text: str) -> int | None:
 
 
 def wall_ns(moment: datetime) -> int:
-    """Nanoseconds since the epoch; local time without an offset."""
-    return int(moment.timestamp() * 1_000_000) * 1000
+    """Nanoseconds since the epoch; local time without an offset.
+
+    Raises `UsageError` where the platform can't convert it.
+    """
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND * 1000
+    except (OverflowError, ValueError, OSError) as error:
+        raise UsageError(f"{moment}: out of range") from error
 
 
 def _ago(words: str) -> int | None:

@@ -48,7 +48,7 @@ class Life:
 
     def __init__(self, pid: int) -> None:
         self._fd = _open(pid)
-        self.process = _who(pid, self._fd)
+        self.process: Process = _who(pid, self._fd)
 
     def wait(self, seconds: float | None) -> Ended | None:
         """Its exit, or None if it still runs after that time (`seconds` None: no limit)."""

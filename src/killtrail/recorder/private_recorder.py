@@ -23,8 +23,8 @@ class PrivateRecorder:
         sweep(self._loaded.maps["images"], boot.now_ns(), with_argv=True)
         self._bss = len(blob.initial["bss"])
         self._next: dict[str, int] = {}
-        self.lost = 0
-        self.problems = 0
+        self.lost: int = 0
+        self.problems: int = 0
         self._decoder = Decoder(_symbols())
 
     def new(self, ring: L.Ring) -> list[Recorded]:

@@ -49,10 +49,10 @@ class BpfSource:
 
     id = "bpf"
     exact = True
-    names = ()
+    names: tuple[str, ...] = ()
 
     def __init__(self, pins: Pins | None = None) -> None:
-        self.box = RingBuffers(pins or Pins())
+        self.box: RingBuffers = RingBuffers(pins or Pins())
         self._decoder = self.box.decoder()
         self._problems: list[ParseProblem] = []
         self._read: dict[str, list[Slot]] = {}

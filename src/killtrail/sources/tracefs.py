@@ -30,7 +30,7 @@ class TracefsSource:
 
     id = "tracefs"
     exact = True
-    names = ()
+    names: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         from killtrail.recorder.tracefs import instance  # noqa: PLC0415 -- where one is armed

@@ -59,7 +59,7 @@ class Stream:
         self, kind: str, piece: Piece, parse: Parser, boot: Boot, *, plain: bool = False
     ) -> None:
         self.id = kind
-        self.host = Host(boot)
+        self.host: Host = Host(boot)
         self._piece = piece
         self._parse = parse
         self._plain = plain

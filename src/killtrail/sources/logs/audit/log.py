@@ -55,7 +55,7 @@ class AuditLog:
 
     def __init__(self, pieces: list[Piece], name: str | None = None) -> None:
         self._pieces = in_order(pieces)
-        self.host = Host(Boot("", 0), name)
+        self.host: Host = Host(Boot("", 0), name)
         self._numeric = {p.path: _numeric(p.head()) for p in pieces}
         self._gaps: dict[str, None] = {}
         self._problems = {p.path: ParseProblem(ID, p.path, p.cut) for p in pieces if p.cut}

@@ -56,7 +56,7 @@ class Finder:
         self._rare = True
         self._false = 0
         self._last: tuple[tuple[object, ...], Call | None] | None = None
-        self.orphans = 0
+        self.orphans: int = 0
         """Records whose call is not in the log."""
 
     def spots(self, window: Window) -> list[int]:
