@@ -10,15 +10,16 @@ from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import Filters, ResourceLimit, SystemCall, Terminal
 from killtrail.model.events import (
-    Creator,
     ImageReplaced,
     KernelLine,
     ManagerAsked,
     Provenance,
     ThreadDied,
 )
-from killtrail.model.process import Argv, Key, Process
-from tests.attribution.make import NOW, case, exited, process, signal
+from killtrail.model.process import Argv, Creator, Key, Process
+from killtrail.model.signal_context import Basis, Disposition, KernelContext
+from killtrail.model.wait_status import WaitStatus
+from tests.attribution.make import KILL_STACK, NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)
 IN_UNIT = replace(process(9), cgroup="/system.slice/app.service")
@@ -96,7 +97,11 @@ def test_an_old_request_is_only_possible():
 def test_timeout_and_watchdog():
     """KILL after TERM is the stop's timeout, ABRT the watchdog's."""
     asked = signal(
-        15, current=SYSTEMD, target=IN_UNIT, disposition="handled", time_ns=NOW - 2 * 10**9
+        15,
+        current=SYSTEMD,
+        target=IN_UNIT,
+        disposition=Disposition.HANDLED,
+        time_ns=NOW - 2 * 10**9,
     )
     assert by_systemd(9, before=(asked,)).mechanism is Mechanism.UNIT_TIMEOUT
     assert by_systemd(6).mechanism is Mechanism.UNIT_WATCHDOG
@@ -112,7 +117,11 @@ def test_without_a_unit_systemd_is_a_sender_like_others():
 def relayed(**more):
     """5 got TERM from 7 and sent it to its child 9."""
     got = signal(
-        15, target=process(5), current=process(7), disposition="handled", time_ns=NOW - 1000
+        15,
+        target=process(5),
+        current=process(7),
+        disposition=Disposition.HANDLED,
+        time_ns=NOW - 1000,
     )
     got = replace(got, **more)
     sent = signal(15, target_is_child=True, doomed=True)
@@ -134,7 +143,7 @@ def test_a_signal_passed_on():
         {"sig": 2},
         {"time_ns": NOW - 3_000_000_000},
         {"time_ns": NOW + 1},
-        {"disposition": "default"},
+        {"kernel": KernelContext(Disposition.DEFAULT, stack=KILL_STACK)},
         {"result": 1},
         {"same_group": True},
         {"current": process(9)},
@@ -149,7 +158,12 @@ def test_hang_up_through_a_shell():
     """The closer of the terminal set it off, the shell sent it."""
     stack = ("tty_release",)
     got = signal(
-        1, target=process(5), current=process(7), disposition="handled", code=0x80, stack=stack
+        1,
+        target=process(5),
+        current=process(7),
+        disposition=Disposition.HANDLED,
+        code=0x80,
+        stack=stack,
     )
     sent = signal(1, target_is_child=True, doomed=True, time_ns=NOW + 10)
     verdict = judge(
@@ -163,7 +177,12 @@ def test_a_key_through_a_shell_blames_no_kworker():
     """Where a kworker carried it, the terminal is named."""
     worker = process(7, kthread=True)
     got = signal(
-        2, target=process(5), current=worker, disposition="handled", code=0x80, stack=("isig",)
+        2,
+        target=process(5),
+        current=worker,
+        disposition=Disposition.HANDLED,
+        code=0x80,
+        stack=("isig",),
     )
     sent = signal(2, target_is_child=True, doomed=True, time_ns=NOW + 10)
     verdict = judge(
@@ -228,7 +247,7 @@ def test_forged_siginfo(claimed, namespaces, lies):
 def sandboxed(filters, lineage=(), creator=None):
     """Killed by a seccomp filter."""
     hit = signal(
-        31, code=1, group=False, stack=("force_sig_seccomp",), info="user", filters=filters,
+        31, code=1, group=False, stack=("force_sig_seccomp",), basis=Basis.USER, filters=filters,
         lineage=lineage, creator=creator, syscall=SystemCall(110, "x86_64", None, ()), **SELF,
     )  # fmt: skip
     return judge(case(exited(31), hit))
@@ -405,7 +424,9 @@ def test_threads():
         (11, ("make_task_dead",), Cause.KERNEL_BUG),
         (11, (), Cause.NOT_ESTABLISHED),
     ):
-        verdict = threads.died(case(None), ThreadDied(NOW, where, thread, status, stack))
+        verdict = threads.died(
+            case(None), ThreadDied(NOW, where, thread, WaitStatus(status), stack)
+        )
         assert verdict.cause is cause
         assert verdict.death.thread == (12, "worker")
 

@@ -9,7 +9,9 @@ from killtrail.model.circumstances import SystemCall
 from killtrail.model.clock import Boot
 from killtrail.model.events import OomKilled, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
 from killtrail.model.verdict import Host
+from killtrail.model.wait_status import WaitStatus
 from tests.attribution import make
 
 WALL = Boot("", 0)
@@ -32,7 +34,7 @@ def recorded(verdict, sender: int, *, sig: int = 9, late_ns: int = 4_000_000) ->
         group=True,
         target=Process(Key(verdict.death.process.pid, None)),
         current=Process(Key(sender, None), comm="sh"),
-        info="call",
+        basis=Basis.CALL,
         syscall=SystemCall(62, "x86_64", "kill", (0, 9, 0, 0)),
     )
 
@@ -81,7 +83,7 @@ def test_another_end():
     """A log that has it end by another signal is held against the recorder."""
     verdict = established()
     end = ProcessExited(
-        verdict.host.boot.wall(verdict.death.time_ns), AUDIT, verdict.death.process, 11
+        verdict.host.boot.wall(verdict.death.time_ns), AUDIT, verdict.death.process, WaitStatus(11)
     )
     assert "SIGSEGV" in corroborated(verdict, [end], WALL).contradictions[0].says
 

@@ -6,6 +6,7 @@ from killtrail.attribution.engine import judge
 from killtrail.model.clock import NS
 from killtrail.model.events import Loss, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
 from tests.attribution import make
 
 KILLER = Process(Key(5, None), comm="httpd")
@@ -14,7 +15,7 @@ KILLER = Process(Key(5, None), comm="httpd")
 def sent(at: int, *, pid: int = 9, by: Process = KILLER) -> SignalSent:
     return SignalSent(
         time_ns=at, origin=Provenance("auditlog", f"a:{at}"), sig=9, code=0, result=0, group=True,
-        target=Process(Key(pid, None), comm="job"), current=by, info="tracer",
+        target=Process(Key(pid, None), comm="job"), current=by, basis=Basis.TRACER,
     )  # fmt: skip
 
 

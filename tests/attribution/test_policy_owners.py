@@ -9,8 +9,9 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import ResourceLimit, SystemCall, Terminal
-from killtrail.model.events import Creator, LimitSet, OrphanedBy, Provenance
-from killtrail.model.process import Argv, Key
+from killtrail.model.events import LimitSet, OrphanedBy, Provenance
+from killtrail.model.process import Argv, Creator, Key
+from killtrail.model.signal_context import Basis, Disposition
 from tests.attribution.make import NOW, case, exited, process, signal
 
 OWN = {"same_task": True, "same_group": True, "current": process(9)}
@@ -157,7 +158,9 @@ def test_other_ioctls_send_nothing_of_their_own(stack, args):
 
 def test_a_handled_ioctl_names_who_asked():
     """Handled, then an exit of its own: the caller of the ioctl asked for it."""
-    hit = signal(2, code=0x80, stack=("pty_unix98_ioctl",), syscall=TIOCSIG, disposition="handled")
+    hit = signal(
+        2, code=0x80, stack=("pty_unix98_ioctl",), syscall=TIOCSIG, disposition=Disposition.HANDLED
+    )
     verdict = judge(case(exited(130 << 8), hit))
 
     assert (verdict.cause, named(verdict, Role.SENDER)) == (Cause.ASKED_TO_STOP, [5])
@@ -225,7 +228,7 @@ def test_a_sibling_without_its_record_has_no_reaper():
 )
 def test_who_refused_the_call(sig, code, stack, mechanism):
     """The code says it, or the stack; where neither does it stays open."""
-    how = explain(signal(sig, code=code, group=False, info="user", stack=stack, **OWN))
+    how = explain(signal(sig, code=code, group=False, basis=Basis.USER, stack=stack, **OWN))
 
     assert how.mechanism is mechanism
 
@@ -233,7 +236,7 @@ def test_who_refused_the_call(sig, code, stack, mechanism):
 def test_user_dispatch_is_a_crash():
     """The process had its calls handed back to it: no sandbox, nobody else."""
     hit = signal(
-        sg.SIGSYS, code=2, group=False, info="user", stack=("syscall_user_dispatch",), doomed=True,
+        sg.SIGSYS, code=2, group=False, basis=Basis.USER, stack=("syscall_user_dispatch",), doomed=True,
         **OWN,
     )  # fmt: skip
     verdict = judge(case(exited(31), hit))
@@ -245,7 +248,9 @@ def test_user_dispatch_is_a_crash():
 
 def test_sigsys_of_neither_code_is_no_sandbox_s():
     """Without a code of either and without a stack nothing is claimed."""
-    hit = signal(sg.SIGSYS, code=0x80, group=False, stack=None, info="kernel", doomed=True, **OWN)
+    hit = signal(
+        sg.SIGSYS, code=0x80, group=False, stack=None, basis=Basis.KERNEL, doomed=True, **OWN
+    )
     verdict = judge(case(exited(31), hit))
 
     assert verdict.cause is Cause.NOT_ESTABLISHED

@@ -10,15 +10,16 @@ from killtrail.attribution.engine import judge
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.circumstances import MemoryLimit
 from killtrail.model.events import (
-    Creator,
     Loss,
-    MemoryLimit,
     OomVictimMarked,
     OrphanedBy,
     Provenance,
 )
-from killtrail.model.process import Argv, Key
+from killtrail.model.process import Argv, Creator, Key
+from killtrail.model.signal_context import Basis, Disposition
+from killtrail.model.verdict import OriginKind
 from killtrail.recorder.symbols import OF_INTEREST
 from tests.attribution.make import NOW, case, exited, process, signal
 from tests.fuzz import EXAMPLES
@@ -175,7 +176,7 @@ def test_host_oom_owner_is_the_host():
 
 def handled(sig: int, ago_ns: int = 0, **more):
     """A signal that it had a handler for."""
-    return signal(sig, disposition="handled", time_ns=NOW - ago_ns, **more)
+    return signal(sig, disposition=Disposition.HANDLED, time_ns=NOW - ago_ns, **more)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_chain_through_wills():
         20,
     ]
     assert all(link.evidence for link in verdict.links)
-    assert verdict.origin.kind == "cron"
+    assert verdict.origin.kind is OriginKind.CRON
     assert verdict.origin.name == "cron-job"
 
 
@@ -375,7 +376,7 @@ OWN = {"target": ME, "current": ME, "same_task": True, "same_group": True}
         ),
         (signal(14, stack=("it_real_fn",)), 14, Cause.TIMER_EXPIRED, "established", [9]),
         (
-            signal(13, group=False, stack=("anon_pipe_write",), info="none", **OWN),
+            signal(13, group=False, stack=("anon_pipe_write",), basis=Basis.NONE, **OWN),
             13,
             Cause.BROKEN_PIPE,
             "likely",
@@ -402,7 +403,7 @@ OWN = {"target": ME, "current": ME, "same_task": True, "same_group": True}
                 code=1,
                 group=False,
                 stack=("force_sig_fault",),
-                info="user",
+                basis=Basis.USER,
                 si_pid=8,
                 si_uid=0,
                 **OWN,
@@ -497,7 +498,7 @@ def test_chain_of_killed_parent():
                     st.one_of(st.none(), st.sampled_from(sorted(OF_INTEREST))), max_size=6
                 ).map(tuple),
             ),
-            disposition=st.sampled_from(["default", "handled", "ignored", None]),
+            disposition=st.sampled_from([*Disposition, None]),
             blocked=st.booleans(),
             doomed=st.booleans(),
             current=st.builds(

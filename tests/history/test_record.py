@@ -15,6 +15,7 @@ from killtrail.errors import UnavailableError
 from killtrail.host import boot
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder.history.store import History, Limits
 from tests.conftest import ROOT, cannot
 from tests.gallery.lab import wait_for
@@ -24,7 +25,7 @@ INSTANTS = int(os.environ.get("KILLTRAIL_KILLS", "12"))
 
 def _event(number: int, status: int = 9) -> ProcessExited:
     process = Process(Key(number, number * 1000), comm="x" * 10)
-    return ProcessExited(number, Provenance("bpf", f"deaths:{number}"), process, status)
+    return ProcessExited(number, Provenance("bpf", f"deaths:{number}"), process, WaitStatus(status))
 
 
 def _filled(path: Path, events: list[ProcessExited]) -> History:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from killtrail.model.events import Creator, LimitSet, OrphanedBy, ProcessExited, SignalSent
-from killtrail.model.process import Key
+from killtrail.model.events import LimitSet, OrphanedBy, ProcessExited, SignalSent
+from killtrail.model.process import Creator, Key
 from killtrail.recorder import layout as L
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.fields import path
@@ -33,7 +33,7 @@ def test_signal_of_zeros_is_an_event():
     event = DECODER.decode(struct.pack("<HHIQ", L.REC_SIGNAL, 0, 416, 77) + bytes(416), "kills:1")
 
     assert isinstance(event, SignalSent)
-    assert (event.time_ns, event.lineage, event.stack) == (77, (), ())
+    assert (event.time_ns, event.kernel.lineage, event.kernel.stack) == (77, (), ())
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,10 @@ def test_whose_texts_a_key_s_record_holds(carried):
     event = DECODER.decode(bytes(raw), "kills:0")
 
     assert isinstance(event, SignalSent)
-    described = event.terminal.holder if carried else event.current
-    other = event.current if carried else event.terminal.holder
+    described = event.kernel.terminal.holder if carried else event.current
+    other = event.current if carried else event.kernel.terminal.holder
     assert described.argv.words == ("script", "-q")
     assert other.argv is None
-    assert event.terminal.chained is carried
-    assert (event.terminal.name, event.terminal.sole) == ("pts/4", True)
-    assert [(p.pid, p.argv.words) for p in event.lineage] == [(50, ("sh",))]
+    assert event.kernel.terminal.chained is carried
+    assert (event.kernel.terminal.name, event.kernel.terminal.sole) == ("pts/4", True)
+    assert [(p.pid, p.argv.words) for p in event.kernel.lineage] == [(50, ("sh",))]

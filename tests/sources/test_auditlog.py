@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from killtrail.files import search
 from killtrail.files.opened import open_piece
-from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
+from killtrail.model.events import ProcessExited, Sighting, SignalRefused, SignalSent
 from killtrail.sources.kept import Asked
 from killtrail.sources.logs.audit.log import AuditLog
 from tests.conftest import ROOT
@@ -35,7 +35,7 @@ def written(tmp_path: Path, text: bytes) -> AuditLog:
 
 
 def event_of(signal: SignalSent) -> str:
-    return signal.act
+    return signal.call_id
 
 
 @pytest.fixture(params=sorted(variants.ALL))
@@ -65,7 +65,7 @@ def test_chains(variant, window, monkeypatch):
         own = [e for e in log.events(Asked(pid=victim)) if isinstance(e, SignalSent)]
         hit = next(e for e in own if event_of(e) == event)
         assert (hit.current.pid, hit.sig) == (sender, sig)
-        execs = [(s.process.pid, s.origin.where) for s in hit.chain if s.how == "exec"]
+        execs = [(s.process.pid, s.origin.where) for s in hit.log.chain if s.how is Sighting.EXEC]
         for (pid, where), (true_pid, true_event) in zip(
             execs, reference.launchers(plain, event), strict=False
         ):

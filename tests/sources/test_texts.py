@@ -95,7 +95,7 @@ def test_strace_forms(tmp_path, text, sender, status):
     found, _ = events(tmp_path, text, 9)
     sent = next(e for e in found if isinstance(e, SignalSent))
     end = next(e for e in found if isinstance(e, ProcessExited))
-    assert (sent.current.pid, end.status, end.told) == (sender, status, True)
+    assert (sent.current.pid, end.status, end.second_hand) == (sender, status, True)
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,16 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, Note, ProcessExited, SignalSent
-from killtrail.model.process import Process
-from killtrail.model.verdict import Ancestor, Subject
+from killtrail.model.events import Note, ProcessExited, Sighting, SignalSent
+from killtrail.model.process import Creator, Process
+from killtrail.model.verdict import Ancestor, Edge, Subject
 
 _DEEPEST = 6
 _SEEN: Final = {
-    "exec": "started its program",
-    "fork": "was created",
-    "seen": "was there",
-    "named": "was the parent",
+    Sighting.EXEC: "started its program",
+    Sighting.FORK: "was created",
+    Sighting.SEEN: "was there",
+    Sighting.NAMED: "was the parent",
 }
 
 
@@ -124,7 +124,7 @@ class RuleContext:
 
         There is one chain to a verdict: that of the first actor asked about.
         """
-        return self._launch(process, signal.lineage, signal.creator, signal)
+        return self._launch(process, signal.kernel.lineage, signal.kernel.creator, signal)
 
     def launch_dead(self, end: ProcessExited) -> int | None:
         """The same for a process that ended by itself, from the record of its end."""
@@ -145,17 +145,17 @@ class RuleContext:
         if self.head is not None:
             return None
         self.head = head
-        if isinstance(record, SignalSent) and record.chain:
+        if isinstance(record, SignalSent) and record.log.chain:
             return self._kept_chain(record)
         self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
         return self._launchers(self.draft.cited(record))
 
     def _kept_chain(self, record: SignalSent) -> int | None:
-        links = lineage.kept(record.chain)
+        links = lineage.kept(record.log.chain)
         self.ancestry = tuple(ancestor for ancestor, _ in links)
         above: int | None = None
         for ancestor, seen in reversed(links):
-            if ancestor.edge != "parent" or ancestor.process.comm is None:
+            if ancestor.edge is not Edge.PARENT or ancestor.process.comm is None:
                 continue
             says = f"{wording.name(seen.process)} {_SEEN[seen.how]}"
             above = self.draft.link(
@@ -168,11 +168,13 @@ class RuleContext:
     # it comes in the chain.
     def _launchers(self, source: tuple[int, ...]) -> int | None:
         launchers = [
-            a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1
+            a for a in self.ancestry if a.edge in (Edge.PARENT, Edge.CREATOR) and a.process.pid > 1
         ]
         evidence: list[tuple[int, ...]] = []
         for ancestor in launchers:
-            will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
+            will = (
+                self.case.wills.get(ancestor.process.key) if ancestor.edge is Edge.CREATOR else None
+            )
             if will:
                 what = (
                     "created a sibling of its own" if will.sibling else "died before its children"

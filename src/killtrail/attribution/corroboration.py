@@ -14,11 +14,12 @@ from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
 from killtrail.model.events import Event, OomKilled, ProcessExited, SignalSent
+from killtrail.model.signal_context import Basis
 from killtrail.model.verdict import Contradiction, Evidence, Link, Verdict
 
 _SAME_NS: Final = NS // 5
 """Audit's clock ticks every few milliseconds, and records of one moment were seen 40 ms apart."""
-_CALLS: Final = frozenset({"call", "number"})
+_CALLS: Final = frozenset({Basis.CALL, Basis.CALLER_PID})
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ def corroborated(verdict: Verdict, events: Sequence[Event], clock: Boot) -> Verd
 
 
 def _weigh(draft: _Draft, event: Event, time_ns: int) -> None:
-    if isinstance(event, SignalSent) and event.info in _CALLS:
+    if isinstance(event, SignalSent) and event.basis in _CALLS:
         _weigh_call(draft, event, time_ns)
     elif isinstance(event, OomKilled):
         _weigh_oom(draft, event, time_ns)
@@ -127,14 +128,17 @@ def _weigh_oom(draft: _Draft, event: OomKilled, time_ns: int) -> None:
 
 def _weigh_end(draft: _Draft, event: ProcessExited, time_ns: int) -> None:
     status = draft.verdict.death.status
-    if abs((draft.verdict.death.time_ns or 0) - time_ns) > NS or status is None:
+    other = event.status
+    if status is None or other is None:
         return
-    says = f"{wording.name(event.process)} ended: {wording.status(event.status or 0)}"
+    if abs((draft.verdict.death.time_ns or 0) - time_ns) > NS:
+        return
+    says = f"{wording.name(event.process)} ended: {wording.status(other)}"
     cited = draft.cite(event, says, time_ns)
-    if event.signal != status & 0x7F:
+    if other.signal != status.signal:
         draft.contradictions.append(
             Contradiction(
-                f"{event.origin.source} has it end with {wording.status(event.status or 0)}, the"
+                f"{event.origin.source} has it end with {wording.status(other)}, the"
                 f" recorder with {wording.status(status)}",
                 (cited,),
             )

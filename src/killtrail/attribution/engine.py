@@ -12,8 +12,10 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import LoginSeen, SignalRefused, SignalSent
+from killtrail.model.signal_context import Disposition
 from killtrail.model.text import visible
 from killtrail.model.verdict import Ancestor, Death, Link, Verdict
+from killtrail.model.wait_status import WaitStatus
 
 
 def judge(case: Case) -> Verdict:
@@ -47,9 +49,9 @@ def judge(case: Case) -> Verdict:
 
 def _login(argument: RuleContext) -> LoginSeen | None:
     signal = argument.signal
-    if signal is None or signal.login is None or signal.current != argument.head:
+    if signal is None or signal.log.login is None or signal.current != argument.head:
         return None
-    opened = signal.login
+    opened = signal.log.login
     what = f"was told to run {visible(opened.command)}" if opened.command else "opened its session"
     away = f", from {visible(opened.came_from)}" if opened.came_from else ""
     argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}")
@@ -93,7 +95,7 @@ def _death(case: Case, argument: RuleContext) -> Death:
     thread = (last.tid, last.thread or "") if last.tid not in (None, last.pid) else None
     status = end.status
     if status is None and argument.signal is not None:
-        status = argument.signal.sig
+        status = WaitStatus.of_signal(argument.signal.sig)
     return Death(
         process=case.facts.process,
         ended=ended,
@@ -142,15 +144,15 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
 
 def _fate(signal: SignalSent, *, told: bool) -> str:
     if signal.result == 1:
-        ignored = signal.disposition == "ignored"
+        ignored = signal.kernel.disposition is Disposition.IGNORED
         return "it ignored it" if ignored else "too late: it was dying or dead already"
-    if signal.disposition == "handled":
+    if signal.kernel.disposition is Disposition.HANDLED:
         return "it had a handler"
     if signal.sig in sg.STOPS:
         return "stopped it"
     if signal.sig == sg.SIGCONT:
         return "let it go on"
-    if signal.blocked:
+    if signal.kernel.blocked:
         return "it had it blocked"
     # Without a wait status that is a conclusion, not a record.
     return "not what ended it" if told else "not taken for what ended it"

@@ -50,15 +50,15 @@ def find(facts: Facts) -> Effective | None:
 # returned (complete_signal, kernel/signal.c). Core-dumping signals and traced targets take the
 # longer way through get_signal, where the first unblocked one of the number is dequeued.
 def _matching(same: list[SignalSent]) -> Effective | None:
-    doomed = next((s for s in same if s.doomed), None)
+    doomed = next((s for s in same if s.kernel.doomed), None)
     if doomed:
         return Effective(doomed, Certainty.ESTABLISHED)
-    direct = [s for s in same if not s.blocked and s.disposition in ("default", None)]
-    pool = direct or [s for s in same if s.blocked and s.disposition in ("default", None)]
+    direct = [s for s in same if not s.kernel.blocked and s.kernel.may_act]
+    pool = direct or [s for s in same if s.kernel.blocked and s.kernel.may_act]
     if not pool:
         return None
     if len(pool) == 1 or direct:
-        known = pool[0].disposition is not None
+        known = pool[0].kernel.disposition is not None
         return Effective(pool[0], Certainty.ESTABLISHED if known else Certainty.LIKELY)
     return Effective(
         pool[0],
@@ -75,13 +75,13 @@ def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | No
         for s in before
         if s.sig not in sg.STOPS
         and s.sig != sg.SIGCONT
-        and not s.blocked
-        and s.disposition in ("default", None)
+        and not s.kernel.blocked
+        and s.kernel.may_act
     ]
     if not fatal:
         return None
-    sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.doomed), None)
-    if sure and (fatal[0] is sure or sure.doomed):
+    sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.kernel.doomed), None)
+    if sure and (fatal[0] is sure or sure.kernel.doomed):
         return Effective(
             sure,
             Certainty.LIKELY,

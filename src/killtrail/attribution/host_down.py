@@ -11,20 +11,30 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
-from killtrail.model.events import HostEvent, Loss
+from killtrail.model.events import HostEvent, HostEventKind, Loss
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
-from killtrail.model.verdict import Death, Host, Subject, Verdict
+from killtrail.model.verdict import Death, DeathKind, Host, Subject, SubjectKind, Verdict
+from killtrail.model.wait_status import WaitStatus
 
 MACHINE: Final = Process(Key(0, None), user="")
 """Stands where a verdict on a process has its process."""
-_LED_UP: Final = frozenset({"oops", "lockup", "hung-task", "machine-check", "sysrq"})
+_LED_UP: Final = frozenset(
+    {
+        HostEventKind.OOPS,
+        HostEventKind.LOCKUP,
+        HostEventKind.HUNG_TASK,
+        HostEventKind.MACHINE_CHECK,
+        HostEventKind.SYSRQ,
+    }
+)
 _BEFORE_NS: Final = 3600 * NS
 _ONE_BOOT_NS: Final = 120 * NS
-_ORDERLY: Final = frozenset({"shutdown", "reboot", "power-off", "asked"})
+_ORDERLY: Final = frozenset(
+    {HostEventKind.SHUTDOWN, HostEventKind.REBOOT, HostEventKind.POWER_OFF, HostEventKind.ASKED}
+)
 _MODULES_FROM, _MODULES_TO = 0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000
 """Where x86-64 keeps modules (Documentation/arch/x86/x86_64/mm.rst)."""
-_SIGNAL: Final = 0x7F
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostEv
     """Events by boot, oldest first, each with the event that begins the next."""
     boot: list[HostEvent] = []
     for event in sorted(events, key=lambda e: e.time_ns):
-        if event.kind == "boot" and boot:
+        if event.kind is HostEventKind.BOOT and boot:
             if _same_boot(boot, event):
                 continue
             yield boot, event
@@ -74,7 +84,7 @@ def boots(events: Sequence[HostEvent]) -> Iterator[tuple[list[HostEvent], HostEv
 def _same_boot(boot: list[HostEvent], event: HostEvent) -> bool:
     begun = boot[0]
     return (
-        begun.kind == "boot"
+        begun.kind is HostEventKind.BOOT
         and event.time_ns - begun.time_ns < _ONE_BOOT_NS
         and (event.origin.source != begun.origin.source)
     )
@@ -84,20 +94,20 @@ def _judge(
     boot: list[HostEvent], following: HostEvent | None, host: Host, loss: Loss
 ) -> Verdict | None:
     draft = VerdictDraft()
-    panic = next((e for e in boot if e.kind == "panic"), None)
+    panic = next((e for e in boot if e.kind is HostEventKind.PANIC), None)
     orderly = [e for e in boot if e.kind in _ORDERLY]
     if panic is not None:
         conclusion, ended, last = _panicked(panic, boot, draft), Ended.PANIC, panic
     elif orderly:
         conclusion, last = _orderly(orderly, draft), orderly[-1]
-        ended = Ended.SHUTDOWN if last.kind == "power-off" else Ended.REBOOT
+        ended = Ended.SHUTDOWN if last.kind is HostEventKind.POWER_OFF else Ended.REBOOT
     elif following is not None:
         last = boot[-1]
         conclusion, ended = _vanished(last, following, draft), Ended.POWER_LOSS
     else:
         return None
     return Verdict(
-        death=Death(MACHINE, ended, last.time_ns, kind="host"),
+        death=Death(MACHINE, ended, last.time_ns, kind=DeathKind.HOST),
         cause=conclusion.cause,
         certainty=conclusion.certainty,
         summary=conclusion.summary,
@@ -124,7 +134,7 @@ def _panicked(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> C
             time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
         )  # fmt: skip
     draft.link(
-        Role.SENDER, "panicked", Certainty.LIKELY, subject=Subject("kernel", words),
+        Role.SENDER, "panicked", Certainty.LIKELY, subject=Subject(SubjectKind.KERNEL, words),
         time_ns=panic.time_ns, caused_by=trigger, evidence=(cited,),
     )  # fmt: skip
     draft.miss(
@@ -141,8 +151,8 @@ def _led_up(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> int
     for event in before[:1]:
         cited = draft.cite(event, f"{event.kind}: {visible(event.text)}")
         link = draft.link(
-            Role.TRIGGER, event.kind, Certainty.LIKELY, process=event.process,
-            subject=None if event.process else Subject("kernel", visible(event.text)),
+            Role.TRIGGER, event.kind.value, Certainty.LIKELY, process=event.process,
+            subject=None if event.process else Subject(SubjectKind.KERNEL, visible(event.text)),
             time_ns=event.time_ns, evidence=(cited,),
         )  # fmt: skip
     return link
@@ -163,9 +173,10 @@ def _address(panic: HostEvent) -> str:
 def _init(panic: HostEvent) -> str:
     if panic.code is None:
         return ""
-    sig = panic.code & _SIGNAL
-    how = wording.status(sig) if sig else f"exit code {panic.code >> 8 & 0xFF}"
-    return f"; init went with {how}"
+    sig = panic.code.signal
+    # Init's core goes down with the machine.
+    status = WaitStatus.of_signal(sig) if sig else panic.code
+    return f"; init went with {wording.status(status)}"
 
 
 def _orderly(orderly: list[HostEvent], draft: VerdictDraft) -> Conclusion:
@@ -174,7 +185,9 @@ def _orderly(orderly: list[HostEvent], draft: VerdictDraft) -> Conclusion:
     asked = [
         e
         for e in orderly
-        if e.kind == "asked" and e.process is not None and last.time_ns - e.time_ns <= _BEFORE_NS
+        if e.kind is HostEventKind.ASKED
+        and e.process is not None
+        and last.time_ns - e.time_ns <= _BEFORE_NS
     ]
     above = None
     # Whoever comes first asked those who come later.
@@ -184,14 +197,16 @@ def _orderly(orderly: list[HostEvent], draft: VerdictDraft) -> Conclusion:
             time_ns=event.time_ns, evidence=draft.cited(event),
         )  # fmt: skip
     draft.link(
-        Role.SENDER, last.kind, Certainty.LIKELY, subject=Subject("kernel", "reboot(2)"),
-        time_ns=last.time_ns, caused_by=above, evidence=tuple(cited[-1:]),
+        Role.SENDER, last.kind.value, Certainty.LIKELY,
+        subject=Subject(SubjectKind.KERNEL, "reboot(2)"), time_ns=last.time_ns, caused_by=above, evidence=tuple(cited[-1:]),
     )  # fmt: skip
     client = asked[0].process if asked else None
     who = f" at the request of {wording.name(client)} ({visible(asked[0].text)})" if client else ""
     if not asked:
         draft.miss("who asked for it", Why.NOT_RECORDED, "sudo killtrail rules --install")
-    verb = "was powered off" if last.kind == "power-off" else "was shut down or restarted"
+    verb = (
+        "was powered off" if last.kind is HostEventKind.POWER_OFF else "was shut down or restarted"
+    )
     certainty = Certainty.LIKELY if asked else Certainty.POSSIBLE
     draft.rule_out(Cause.HOST_LOST_POWER, "it went down in order, with its own words about it")
     return Conclusion(
@@ -207,7 +222,8 @@ def _vanished(last: HostEvent, following: HostEvent, draft: VerdictDraft) -> Con
     )
     draft.link(
         Role.SENDER, "is silent", Certainty.POSSIBLE,
-        subject=Subject("hardware", "power, reset or a hang"), time_ns=last.time_ns, evidence=cited,
+        subject=Subject(SubjectKind.HARDWARE, "power, reset or a hang"), time_ns=last.time_ns,
+        evidence=cited,
     )  # fmt: skip
     draft.miss("what happened in between", Why.NOT_RECORDED, "kdump, pstore or a serial console")
     draft.rule_out(Cause.HOST_REBOOTED, "an orderly shutdown leaves its words; there are none")

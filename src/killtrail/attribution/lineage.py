@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Final
 
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, OrphanedBy, ProcessSeen
-from killtrail.model.process import Key, Process
-from killtrail.model.verdict import Ancestor
+from killtrail.model.events import OrphanedBy, ProcessSeen, Sighting
+from killtrail.model.process import Creator, Key, Process
+from killtrail.model.verdict import Ancestor, Edge
 
 _MOST: Final = 64
 
@@ -37,12 +37,12 @@ def chain(
         seen.add(creator.key)
         will = wills.get(creator.key)
         if will is None:
-            result.append(Ancestor(Process(creator.key), "creator", Certainty.ESTABLISHED))
+            result.append(Ancestor(Process(creator.key), Edge.CREATOR, Certainty.ESTABLISHED))
             # A sibling's parent has adopted nothing.
             reapers = () if creator.sibling else lineage[creator.index :][:1]
-            result.extend(Ancestor(p, "reaper", Certainty.ESTABLISHED) for p in reapers)
+            result.extend(Ancestor(p, Edge.REAPER, Certainty.ESTABLISHED) for p in reapers)
             break
-        result.append(Ancestor(will.process, "creator", Certainty.ESTABLISHED))
+        result.append(Ancestor(will.process, Edge.CREATOR, Certainty.ESTABLISHED))
         lineage, creator = will.lineage, will.creator
     return tuple(result)
 
@@ -56,10 +56,12 @@ def kept(chain: tuple[ProcessSeen, ...]) -> tuple[tuple[Ancestor, ProcessSeen], 
     """
     found = []
     for below, seen in pairwise(chain):
-        started = below.how in ("exec", "fork") and seen.process.pid > 1
-        sure = started and seen.how == "exec" and below.process.session == seen.process.session
+        started = below.how in (Sighting.EXEC, Sighting.FORK) and seen.process.pid > 1
+        sure = (
+            started and seen.how is Sighting.EXEC and below.process.session == seen.process.session
+        )
         certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
-        edge = "parent" if started else "seen"
+        edge = Edge.PARENT if started else Edge.SEEN
         found.append((Ancestor(seen.process, edge, certainty), seen))
     return tuple(found)
 
@@ -74,5 +76,5 @@ def _parent(
     start = child.key.start_ns
     watched = armed_ns is not None and start is not None and start >= armed_ns
     if watched or process.reaper is False:
-        return Ancestor(process, "parent", Certainty.ESTABLISHED)
-    return Ancestor(process, "seen", Certainty.POSSIBLE)
+        return Ancestor(process, Edge.PARENT, Certainty.ESTABLISHED)
+    return Ancestor(process, Edge.SEEN, Certainty.POSSIBLE)

@@ -14,7 +14,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import SignalRefused, SignalSent
 from killtrail.model.process import Process
 from killtrail.model.text import visible
-from killtrail.model.verdict import Pattern, Verdict
+from killtrail.model.verdict import Pattern, PatternKind, Verdict
 
 _Try = SignalSent | SignalRefused
 _AGAIN_NS: Final = 100 * 1_000_000
@@ -73,7 +73,7 @@ def _loop(many: list[Verdict]) -> Pattern | None:
         f" {len(gaps) + 1} times on record{every}, each time under another number: it is started again"
         " and killed again"
     )
-    return Pattern("restart-loop", says)
+    return Pattern(PatternKind.RESTART_LOOP, says)
 
 
 def _sender(each: _Try) -> Process:
@@ -105,7 +105,7 @@ def _stale(tries: list[_Try], case: Case, draft: VerdictDraft) -> Pattern | None
         f" also when nobody has it ({len(missed)} of {len(tries)} tries found nobody): it goes by a"
         " number it remembers, whoever has that now"
     )
-    return Pattern("stale-pid", says, _cite([*struck[-2:], *missed[-2:]], draft))
+    return Pattern(PatternKind.STALE_PID, says, _cite([*struck[-2:], *missed[-2:]], draft))
 
 
 def _periodic(tries: list[_Try], draft: VerdictDraft) -> Pattern | None:
@@ -119,7 +119,7 @@ def _periodic(tries: list[_Try], draft: VerdictDraft) -> Pattern | None:
         return None
     by = _sender(tries[0])
     says = f"{wording.name(by)} does it every {gap / NS:.4g} s: {len(tries)} times on record"
-    return Pattern("periodic", says, _cite(tries[-_CITED:], draft))
+    return Pattern(PatternKind.PERIODIC, says, _cite(tries[-_CITED:], draft))
 
 
 def _median_gap(tries: list[_Try]) -> int:

@@ -27,13 +27,14 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
     not known which of them struck; and of one whose creator is not its parent it is not known
     whether that creator had it already.
     """
-    filters = signal.filters
+    filters = signal.kernel.filters
     if filters is None or not filters.count:
         return None
     if filters.carriers != filters.full_carriers:
         return None
     since_exec = filters.at_exec is not None and filters.at_exec < filters.count
-    adopted = signal.creator is not None and filters.carriers == signal.creator.index
+    creator = signal.kernel.creator
+    adopted = creator is not None and filters.carriers == creator.index
     if adopted and (filters.carriers or not since_exec):
         return None
     if not filters.carriers:
@@ -53,7 +54,7 @@ def of_key(signal: SignalSent) -> Owner | None:
     if how.actor is Actor.TRIGGER:
         says = "put the key into the terminal's input"
         return Owner(signal.current, how.certainty, says, chained=True)
-    terminal = signal.terminal
+    terminal = signal.kernel.terminal
     if terminal is None or terminal.holder is None:
         return None
     certainty = Certainty.LIKELY if terminal.known else Certainty.POSSIBLE
@@ -71,7 +72,7 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
     prlimit(2) lets others set it too, and not every kernel lets that be recorded: never more than
     possible.
     """
-    limit = signal.limit
+    limit = signal.kernel.limit
     if limit is None:
         return None
     if limit.carriers:
@@ -91,14 +92,12 @@ def set_from_outside(
     limited before the next one was created; and its values are those the limit had at the end, as
     a process may lower its own afterwards, which is not recorded.
     """
-    limit = signal.limit
+    limit, creator = signal.kernel.limit, signal.kernel.creator
     if limit is None:
         return None
-    nearest = (
-        limit.carriers if signal.creator is None else min(limit.carriers, signal.creator.index)
-    )
+    nearest = min(limit.carriers, creator.index) if creator else limit.carriers
     before: int | None = signal.time_ns
-    for carrier in (victim, *signal.lineage[:nearest]):
+    for carrier in (victim, *signal.kernel.lineage[:nearest]):
         found = [
             n
             for n in notes
@@ -117,8 +116,8 @@ def set_from_outside(
 
 # Beyond a dead parent the kernel's chain goes on with who adopted the child.
 def _ancestor(signal: SignalSent, count: int, certainty: Certainty) -> Owner | None:
-    if signal.creator is not None and count > signal.creator.index:
+    if signal.kernel.creator is not None and count > signal.kernel.creator.index:
         return None
-    if count > len(signal.lineage):
+    if count > len(signal.kernel.lineage):
         return None
-    return Owner(signal.lineage[count - 1], certainty, "and handed it down")
+    return Owner(signal.kernel.lineage[count - 1], certainty, "and handed it down")

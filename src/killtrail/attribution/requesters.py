@@ -15,7 +15,8 @@ from killtrail.model.cgroup_path import unit_of
 from killtrail.model.clock import NS
 from killtrail.model.events import ManagerAsked, SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Disposition
+from killtrail.model.verdict import Subject, SubjectKind
 
 _AT_ONCE_NS: Final = 2 * NS
 """Who passes a signal on does it in its handler."""
@@ -69,7 +70,8 @@ def _managed(a: RuleContext, send: SignalSent) -> Request | None:
     evidence = tuple(a.draft.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
     link = a.draft.link(
         Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
-        subject=Subject("unit", unit), target=a.victim, caused_by=above, evidence=evidence,
+        subject=Subject(SubjectKind.UNIT, unit), target=a.victim, caused_by=above,
+        evidence=evidence,
     )  # fmt: skip
     if asked is None:
         a.draft.miss(
@@ -169,8 +171,8 @@ def _passed_on(a: RuleContext, send: SignalSent) -> Request | None:
         key = how.mechanism is Mechanism.TTY_SIGNAL
         link = a.draft.link(
             Role.TRIGGER, "signalled the sender", certainty,
-            subject=Subject("terminal" if key else "kernel", what), signal=received.sig,
-            target=send.current, time_ns=received.time_ns, evidence=(cited,),
+            subject=Subject(SubjectKind.TERMINAL if key else SubjectKind.KERNEL, what),
+            signal=received.sig, target=send.current, time_ns=received.time_ns, evidence=(cited,),
         )  # fmt: skip
         return Request(link, f", which passed on a {name} ({what})")
     by = received.current
@@ -194,7 +196,7 @@ def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
         for s in facts.signals
         if s.sig == send.sig
         and fatal_signal.deliverable(s)
-        and (s.disposition == "handled" or s.blocked)
+        and (s.kernel.disposition is Disposition.HANDLED or s.kernel.blocked)
         and not s.same_group
         and 0 <= send.time_ns - s.time_ns <= _AT_ONCE_NS
         and s.current.key != send.target.key
@@ -203,7 +205,7 @@ def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
 
 
 def _downwards(send: SignalSent) -> bool:
-    if send.target_is_child:
+    if send.kernel.target_is_child:
         return True
     call = send.syscall
     return bool(call and call.name == "kill" and (not call.args[0] or call.args[0] >> 31 & 1))

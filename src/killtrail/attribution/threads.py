@@ -9,7 +9,7 @@ from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import ImageReplaced, ThreadDied
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Subject, Verdict
+from killtrail.model.verdict import Death, Subject, SubjectKind, Verdict
 
 
 def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdict:
@@ -46,11 +46,15 @@ def died(case: Case, event: ThreadDied) -> Verdict:
     with KILL_THREAD, or a bug in the kernel (its functions on the stack of the end).
     """
     draft = VerdictDraft()
-    sig = event.status & 0x7F
+    sig = event.status.signal
     name = wording.thread(event.process)
     oops = bool(set(event.stack) & OOPS_STACK)
     cited = draft.cite(event, f"thread {name} ended with {sg.name(sig)}, its process went on")
-    subject = Subject("kernel", "the running kernel") if oops else Subject("filter", "seccomp")
+    subject = (
+        Subject(SubjectKind.KERNEL, "the running kernel")
+        if oops
+        else Subject(SubjectKind.FILTER, "seccomp")
+    )
     known = oops or sig == sg.SIGSYS
     if known:
         draft.link(

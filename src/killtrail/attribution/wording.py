@@ -4,7 +4,9 @@ from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
+from killtrail.model.signal_context import Disposition
 from killtrail.model.text import visible
+from killtrail.model.wait_status import WaitStatus
 
 _MOST = 60
 
@@ -37,14 +39,13 @@ def command(process: Process) -> str:
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 
-def status(wait_status: int) -> str:
+def status(wait_status: WaitStatus) -> str:
     """A wait status in both forms people meet."""
-    sig = wait_status & 0x7F
+    sig = wait_status.signal
     if sig:
-        core = ", core dumped" if wait_status & 0x80 else ""
-        return f"{sg.name(sig)} ({sig}), which a shell shows as {128 + sig}{core}"
-    code = (wait_status >> 8) & 0xFF
-    return f"exit code {code}"
+        core = ", core dumped" if wait_status.core_dumped else ""
+        return f"{sg.name(sig)} ({sig}), which a shell shows as {wait_status.shell_status}{core}"
+    return f"exit code {wait_status.exit_code}"
 
 
 def sending(signal: SignalSent, how: Generation) -> str:
@@ -63,6 +64,6 @@ def sending(signal: SignalSent, how: Generation) -> str:
 
 
 def _held_up(signal: SignalSent) -> str:
-    if signal.disposition == "handled":
+    if signal.kernel.disposition is Disposition.HANDLED:
         return ", which had a handler for it"
-    return ", which had it blocked" if signal.blocked else ""
+    return ", which had it blocked" if signal.kernel.blocked else ""

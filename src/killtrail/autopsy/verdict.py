@@ -5,6 +5,7 @@ from typing import Final
 
 from killtrail.model.autopsy import Class, Finding, FindingKind, Judgement, Panic
 from killtrail.model.certainty import Certainty
+from killtrail.model.wait_status import WaitStatus
 
 _REDIRECTED: Final = frozenset(
     {
@@ -113,8 +114,9 @@ def _by_kind(panic: Panic, writer: str | None) -> Judgement | None:
         says = "the hardware reported an error that it can't go on with"
         return Judgement(Class.HARDWARE, Certainty.LIKELY, says)
     if panic.kind == "init-killed" and (match := _EXIT.search(panic.text)):
-        status = int(match[1], 16)
-        how = f"by signal {status & 0x7F}" if status & 0x7F else f"with exit code {status >> 8}"
+        status = WaitStatus(int(match[1], 16))
+        sig = status.signal
+        how = f"by signal {sig}" if sig else f"with exit code {status.exit_code}"
         says = f"init, process 1, ended {how}; why it did is its own affair, not the kernel's"
         return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
     return None

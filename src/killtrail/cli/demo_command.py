@@ -100,8 +100,10 @@ def _unwatched(victim: Process, returncode: int) -> Verdict:
     from killtrail.attribution.case import Case, Facts  # noqa: PLC0415
     from killtrail.attribution.engine import judge  # noqa: PLC0415
     from killtrail.model.events import Loss, ProcessExited, Provenance  # noqa: PLC0415
+    from killtrail.model.wait_status import WaitStatus  # noqa: PLC0415
 
-    status = -returncode if returncode < 0 else returncode << 8
+    killed = returncode < 0
+    status = WaitStatus.of_signal(-returncode) if killed else WaitStatus.of_exit(returncode)
     end = ProcessExited(
         boot.now_ns(), Provenance("waitpid", f"pid {os.getpid()}'s child"), victim, status
     )

@@ -7,7 +7,7 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.attribution import host_down
 from killtrail.errors import UsageError
-from killtrail.model.events import HostEvent
+from killtrail.model.events import HostEvent, HostEventKind
 from killtrail.model.query import Filter
 from killtrail.model.text import visible
 from killtrail.sources.kept import Asked, Kept
@@ -24,7 +24,9 @@ def within(kept: Iterable[Kept], which: str, node: str | None, narrow: Filter) -
     if not _NUMBER.fullmatch(which):
         raise UsageError("files know boots by number: 0 is their last, -1 the one before", _REMEDY)
     found = list(host_down.boots(_told(kept, node)))
-    begun = [(first, following) for (first, *_), following in found if first.kind == "boot"]
+    begun = [
+        (first, following) for (first, *_), following in found if first.kind is HostEventKind.BOOT
+    ]
     back = -int(which)
     if back >= len(begun):
         raise UsageError(

@@ -106,7 +106,7 @@ def _leads(facts: Facts) -> list[Key]:
 
 
 def _mid_fork(signal: SignalSent) -> bool:
-    return "cgroup_post_fork" in (signal.stack or ())
+    return "cgroup_post_fork" in (signal.kernel.stack or ())
 
 
 def _notes(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[Note, ...]:
@@ -124,8 +124,8 @@ def _notes(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[Not
 
 def _limits_set(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tuple[LimitSet, ...]:
     limited: tuple[Process, ...] = ()
-    if signal and signal.limit:
-        limited = (facts.process, *signal.lineage[: signal.limit.carriers])
+    if signal and signal.kernel.limit:
+        limited = (facts.process, *signal.kernel.lineage[: signal.kernel.limit.carriers])
     elif facts.exit and facts.exit.exit_code and facts.exit.memory_limit is not None:
         limited = (facts.process,)
     keys = [p.key for p in limited if p.key.start_ns is not None]
@@ -141,15 +141,15 @@ def _limits_set(fusion: Fusion, facts: Facts, signal: SignalSent | None) -> tupl
 
 
 def _reader(fusion: Fusion, signal: SignalSent | None) -> ProcessExited | None:
-    if signal is None or not signal.pipe:
+    if signal is None or not signal.kernel.pipe:
         return None
     until = signal.time_ns + NS
     ends = [
         e
-        for e in fusion.exits(Wanted(pipe=signal.pipe, until_ns=until))
+        for e in fusion.exits(Wanted(pipe=signal.kernel.pipe, until_ns=until))
         if not e.process.key.same_life(signal.target.key)
     ]
-    last = [e for e in ends if e.stdin_pipe == signal.pipe and e.time_ns <= signal.time_ns]
+    last = [e for e in ends if e.stdin_pipe == signal.kernel.pipe and e.time_ns <= signal.time_ns]
     if last:
         return last[-1]
     # Some close it a moment before they end. Of several that had it, any may have been the last.
@@ -166,7 +166,7 @@ def end_of(fusion: Fusion, key: Key) -> ProcessExited | None:
 
 
 def _gather_wills(fusion: Fusion, facts: Facts, wills: dict[Key, OrphanedBy]) -> None:
-    pending: list[Key] = [s.creator.key for s in facts.signals if s.creator]
+    pending: list[Key] = [s.kernel.creator.key for s in facts.signals if s.kernel.creator]
     if facts.exit and facts.exit.creator:
         pending.append(facts.exit.creator.key)
     _gather(fusion, pending, wills)
@@ -192,7 +192,7 @@ def unended(fusion: Fusion, pid: int) -> list[Key]:
     for signal in fusion.signals(pid):
         key = signal.target.key
         known = any(key.same_life(k) for k in (*ended, *keys))
-        if not known and (signal.doomed or signal.sig == sg.SIGKILL):
+        if not known and (signal.kernel.doomed or signal.sig == sg.SIGKILL):
             keys.append(key)
     return keys
 

@@ -12,7 +12,7 @@ from killtrail.host import boot
 from killtrail.inquiry.target import Kind, Target
 from killtrail.model.clock import NS, Boot
 from killtrail.model.query import Filter
-from killtrail.model.verdict import Verdict
+from killtrail.model.verdict import DeathKind, Verdict
 from killtrail.sources.kept import Asked, Kept
 from killtrail.sources.logs import kmsg
 
@@ -89,7 +89,7 @@ def compared(verdicts: list[Verdict], sources: tuple[Kept, ...]) -> list[Verdict
 
 def _compared(verdict: Verdict, sources: tuple[Kept, ...]) -> Verdict:
     death = verdict.death
-    if death.time_ns is None or death.kind != "process":
+    if death.time_ns is None or death.kind is not DeathKind.PROCESS:
         return verdict
     first, last = _begin(verdict, death.time_ns), death.time_ns
     for source in sources:

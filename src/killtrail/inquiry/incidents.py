@@ -45,7 +45,7 @@ def _alike(one: SignalSent, other: SignalSent) -> bool:
         one.sig == other.sig
         and one.code == other.code
         and fatal_signal.deliverable(one)
-        and one.disposition in ("default", None)
+        and one.kernel.may_act
         and not one.same_group
     )
 

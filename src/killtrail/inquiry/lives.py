@@ -23,6 +23,7 @@ from killtrail.model.events import (
     ParseProblem,
     ProcessExited,
     ProcessSeen,
+    Sighting,
     SignalRefused,
     SignalSent,
 )
@@ -61,13 +62,13 @@ class _Life:
     @property
     def over(self) -> bool:
         """Whether something on record ended it for certain."""
-        killed = any(s.sig == sg.SIGKILL or s.doomed for s in self.signals)
+        killed = any(s.sig == sg.SIGKILL or s.kernel.doomed for s in self.signals)
         return self.exit is not None or killed or bool(self.reports)
 
     @property
     def may_linger(self) -> bool:
         """Whether a zombie of it may still have the number: who told of its end has reaped it."""
-        told = self.exit is not None and self.exit.told
+        told = self.exit is not None and self.exit.second_hand
         return self.over and not self.again and not told
 
     @property
@@ -88,7 +89,7 @@ class _Life:
         last = self.last_ns
         if last is None:
             return False
-        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL or s.doomed]
+        killed = [s.time_ns for s in self.signals if s.sig == sg.SIGKILL or s.kernel.doomed]
         killed += [r.time_ns for r in self.reports]
         if killed and event.time_ns - killed[0] > _DEAD_NS:
             return True
@@ -238,7 +239,7 @@ def _time(event: Event) -> int:
 def _same(event: Event) -> object:
     host = event.origin.host
     if isinstance(event, SignalSent):
-        return (host, event.time_ns, event.sig, event.target.pid, event.current.pid, event.act)
+        return (host, event.time_ns, event.sig, event.target.pid, event.current.pid, event.call_id)
     if isinstance(event, SignalRefused):
         return (host, event.time_ns, event.sig, event.pid, event.process.pid, "refused")
     if isinstance(event, OomVictimMarked):
@@ -272,7 +273,7 @@ class _Pile:
             if pid is not None:
                 self._about.setdefault(pid, []).append(event)
             if isinstance(event, SignalSent):
-                self._acts.setdefault(event.act, []).append(event)
+                self._acts.setdefault(event.call_id, []).append(event)
 
     def about(self, pid: int) -> list[Event]:
         """What happened to a number, in order."""
@@ -315,7 +316,7 @@ def _judged(events: _Pile, pid: int, machine: Host, loss: Loss) -> Iterator[Verd
                 watched=False,
                 kept=True,
                 caveat=life.caveat,
-                same_call=events.act(found.signal.act if found else None),
+                same_call=events.act(found.signal.call_id if found else None),
                 refused=tuple(r for r in refused if abs(r.time_ns - last) <= _AROUND_NS),
                 around=tuple(tries),
             )
@@ -324,16 +325,16 @@ def _judged(events: _Pile, pid: int, machine: Host, loss: Loss) -> Iterator[Verd
 
 # syslog's word for who opened the session, or which job it was, in which the sender's chain stands.
 def _with_login(signal: SignalSent, logins: list[LoginSeen]) -> SignalSent:
-    if signal.login is not None and signal.login.came_from:
+    if signal.log.login is not None and signal.log.login.came_from:
         return signal
-    found = [e for e in logins if _began(signal.chain, e)]
-    return replace(signal, login=found[-1]) if found else signal
+    found = [e for e in logins if _began(signal.log.chain, e)]
+    return replace(signal, log=replace(signal.log, login=found[-1])) if found else signal
 
 
 # A number alone may be another process's by now: what it started must have begun right behind the line.
 def _began(chain: tuple[ProcessSeen, ...], login: LoginSeen) -> bool:
     at = next((i for i, s in enumerate(chain) if s.process.pid == login.process.pid), 0)
-    started = [seen for seen in chain[:at] if seen.how == "exec"]
+    started = [seen for seen in chain[:at] if seen.how is Sighting.EXEC]
     return bool(started) and 0 <= started[-1].time_ns - login.time_ns <= _BEGUN_NS
 
 

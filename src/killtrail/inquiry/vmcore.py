@@ -12,7 +12,7 @@ from killtrail.model.autopsy import Autopsy
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
-from killtrail.model.verdict import Death, Evidence, Host, Link, Verdict
+from killtrail.model.verdict import Death, DeathKind, Evidence, Host, Link, Verdict
 
 _CORE: Final = 4
 
@@ -52,7 +52,7 @@ def why(path: str) -> Verdict:
             MACHINE,
             Ended.PANIC if panicked else Ended.UNKNOWN,
             None if found.kernel.uptime_s is None else int(found.kernel.uptime_s * NS),
-            kind="host",
+            kind=DeathKind.HOST,
         ),
         cause=Cause.HOST_PANICKED if panicked else Cause.NOT_ESTABLISHED,
         certainty=Certainty.ESTABLISHED if panicked else Certainty.NOT_ESTABLISHED,

@@ -1,7 +1,7 @@
 """Events as compact JSON and back, for keeping them on disk.
 
-Field names are the format: a field that a reader does not know is ignored, one that a writer did
-not have gets its default. Decoding arbitrary JSON gives an event or ValueError.
+Field names (`record_fields`) are the format: a field that a reader does not know is ignored, one
+that a writer did not have gets its default. Decoding arbitrary JSON gives an event or ValueError.
 """
 
 import json
@@ -9,9 +9,11 @@ from enum import Enum
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from killtrail._slotted import MISSING, fields, is_dataclass
+from killtrail._slotted import MISSING, is_dataclass
 from killtrail.model import events as ev
 from killtrail.model.process import Process
+from killtrail.model.record_fields import flat, grouped
+from killtrail.model.wait_status import WaitStatus
 
 _KINDS: Final = {
     "signal": ev.SignalSent,
@@ -71,9 +73,9 @@ def process_from_plain(data: object) -> Process:
 def _plain(value: Any) -> Any:  # noqa: ANN401 -- a walk over any field
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: _plain(getattr(value, f.name))
-            for f in fields(value)
-            if f.default is MISSING or getattr(value, f.name) != f.default
+            name: _plain(item)
+            for name, item, default in flat(value)
+            if default is MISSING or item != default
         }
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -84,7 +86,7 @@ def _build(cls: type, data: Any) -> Any:  # noqa: ANN401
     if not isinstance(data, dict):
         raise TypeError(f"{cls.__name__} wants an object")
     hints = _hints.get(cls) or _hints.setdefault(cls, get_type_hints(cls))
-    known = {name: _value(hints[name], data[name]) for name in hints if name in data}
+    known = {name: _value(hints[name], value) for name, value in grouped(cls, data).items()}
     return cls(**known)
 
 
@@ -109,8 +111,8 @@ def _value(hint: Any, data: Any) -> Any:  # noqa: ANN401
 def _single(hint: Any, data: Any) -> Any:  # noqa: ANN401
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(data)
-    if hint is float and type(data) is int:
-        return float(data)
-    if hint in (int, str, bool, float) and type(data) is not hint:
+    if hint in (float, WaitStatus) and type(data) is int:
+        return hint(data)
+    if hint in (int, str, bool, float, WaitStatus) and type(data) is not hint:
         raise TypeError(f"{hint.__name__} wanted")
     return data

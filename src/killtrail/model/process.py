@@ -1,4 +1,4 @@
-"""A process is one life of a pid."""
+"""Processes: a PID is reused, a PID with a start time is not."""
 
 from killtrail._slotted import dataclass, replace
 
@@ -25,14 +25,14 @@ class Argv:
 class Key:
     """Identity within a boot: thread group id and start of its leader on the boot clock (ns).
 
-    `start_ns` is None where a source knows only the number; such a key matches nothing for sure.
+    `start_ns` is None where a source knows only the PID; such a key matches nothing for sure.
     """
 
     tgid: int
     start_ns: int | None
 
     def same_life(self, other: "Key") -> bool:
-        """Whether both are one life.
+        """Whether both are the same process, not two that had one PID.
 
         procfs rounds start times down to ticks of 10 ms: such a one matches whatever started
         within its tick. A tracepoint's time lies a little behind the start, hence the slack.
@@ -50,8 +50,20 @@ SLACK_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """The process that forked entry `index` of a lineage (0 = its head), where its parent is another.
+
+    It exited before entry `index`, or (`sibling`) made it its own sibling (clone(2), CLONE_PARENT).
+    """
+
+    index: int
+    key: Key
+    sibling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
-    """What a source knew of a process at one moment; None is "this source does not tell"."""
+    """What a source knew of a process at one moment; None is "not recorded by this source"."""
 
     key: Key
     comm: str | None = None
@@ -73,16 +85,16 @@ class Process:
     alive: bool | None = None
     user: str | None = None
     login_user: str | None = None
-    """Names of uid and loginuid on the process's own machine. None = may be looked up on this one;
-    empty = they are another machine's and not known."""
+    """Names of `uid` and `loginuid` on the process's own machine. None = this machine may be asked;
+    empty = of another machine, and not recorded."""
 
     @property
     def pid(self) -> int:
-        """The number people know it by: the thread group id in the initial pid namespace."""
+        """The PID: the thread group ID in the initial PID namespace."""
         return self.key.tgid
 
     def merged(self, other: "Process") -> "Process":
-        """This process with gaps filled from another sighting of the same life."""
+        """This process with gaps filled from another record of the same process."""
         gaps = {
             field: getattr(other, field)
             for field in (

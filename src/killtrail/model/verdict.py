@@ -1,12 +1,15 @@
 """The answer about one death: a graph of links, each with its own evidence and certainty."""
 
+from enum import StrEnum
+
 from killtrail._slotted import dataclass
 from killtrail.model.absence import Absence
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import Boot
-from killtrail.model.events import Event, described
+from killtrail.model.events import Event
 from killtrail.model.process import Process
+from killtrail.model.wait_status import WaitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,30 @@ class Evidence:
     @property
     def record(self) -> tuple[tuple[str, str], ...]:
         """The observation's own fields, for a reader who wants to judge for himself."""
+        from killtrail.model.record_fields import described  # noqa: PLC0415 -- few readers ask
+
         return described(self.event) if self.event is not None else ()
+
+
+class SubjectKind(StrEnum):
+    """What sort of thing acted, where it was no process."""
+
+    KERNEL = "kernel"
+    HARDWARE = "hardware"
+    CGROUP = "cgroup"
+    UNIT = "unit"
+    LIMIT = "limit"
+    FILTER = "filter"
+    TIMER = "timer"
+    TERMINAL = "terminal"
+    PIPE = "pipe"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """An actor that is no process: a cgroup, a limit, a timer, a terminal, the kernel."""
 
-    kind: str
+    kind: SubjectKind
     name: str
 
 
@@ -52,24 +71,49 @@ class Link:
     evidence: tuple[int, ...] = ()
 
 
+class Edge(StrEnum):
+    """How an ancestor stands to the process below it."""
+
+    PARENT = "parent"
+    """It started it, and was its parent at the time of the act."""
+    CREATOR = "creator"
+    """It forked it and exited before the act."""
+    REAPER = "reaper"
+    """It adopted it and did not start it."""
+    SEEN = "seen"
+    """It was its parent when that was recorded; it may have adopted it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """A step of the launch chain; `edge` says how it is known.
-
-    `parent`: parent at the time of the act. `creator`: had forked it and died before. `reaper`:
-    took it over, never launched it.
-    """
+    """A step of the launch chain; `edge` says how it is known."""
 
     process: Process
-    edge: str
+    edge: Edge
     certainty: Certainty
+
+
+class OriginKind(StrEnum):
+    """Where launch chains begin; all codes of killtrail.verdict/1, some are not yet given."""
+
+    LOGIN_SESSION = "login-session"
+    SYSTEMD_UNIT = "systemd-unit"
+    TIMER = "timer"
+    CRON = "cron"
+    AT = "at"
+    CONTAINER = "container"
+    ORCHESTRATOR = "orchestrator"
+    REMOTE = "remote"
+    KERNEL = "kernel"
+    INIT = "init"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where the launch chain begins."""
 
-    kind: str
+    kind: OriginKind
     name: str | None = None
     uid: int | None = None
     came_from: str | None = None
@@ -77,11 +121,21 @@ class Origin:
     """The name of `uid` on its own machine, as `Process.user` has it."""
 
 
+class PatternKind(StrEnum):
+    """What repeats."""
+
+    STALE_PID = "stale-pid"
+    """A sender goes by a PID that it remembers, also while no process has it."""
+    PERIODIC = "periodic"
+    RESTART_LOOP = "restart-loop"
+    """A program is started again after each kill, and killed again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What repeats: `stale-pid`, `periodic`, `restart-loop`; `evidence` are lines of the verdict."""
+    """What repeats; `evidence` are lines of the verdict."""
 
-    kind: str
+    kind: PatternKind
     says: str
     evidence: tuple[int, ...] = ()
 
@@ -123,16 +177,23 @@ class Host:
     kernel: str | None = None
 
 
+class DeathKind(StrEnum):
+    """What died."""
+
+    PROCESS = "process"
+    HOST = "host"
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a process, or (`kind` = `host`) of a machine."""
+    """The death of a process or a machine."""
 
     process: Process
     ended: Ended
     time_ns: int | None = None
-    status: int | None = None
+    status: WaitStatus | None = None
     thread: tuple[int, str] | None = None
-    kind: str = "process"
+    kind: DeathKind = DeathKind.PROCESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from killtrail._slotted import dataclass, replace
 from killtrail.errors import NoSuchDeathError, UnavailableError, UsageError
 from killtrail.host import procfs
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
 
 # struct pidfd_info, include/uapi/linux/pidfd.h: mask, cgroupid, eleven ids, exit_code. 6.13 has the
 # call, 6.15 the exit code, and that only once the process was reaped.
@@ -35,7 +36,7 @@ class Ended:
 
     process: Process
     time_ns: int
-    status: int | None
+    status: WaitStatus | None
     held_by: Process | None = None
     """Who has not reaped it yet: it is a zombie."""
     before: bool = False
@@ -67,7 +68,7 @@ class Life:
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
 
-    def _status(self) -> int | None:
+    def _status(self) -> WaitStatus | None:
         until = time.monotonic() + _REAPED_S
         while True:
             found = self._of_kernel()
@@ -76,17 +77,17 @@ class Life:
                 return found
             time.sleep(_STEP_S)
 
-    def _of_kernel(self) -> int | None:
+    def _of_kernel(self) -> WaitStatus | None:
         buffer = bytearray(_INFO.pack(_INFO_EXIT, *([0] * 12), 0))
         try:
             fcntl.ioctl(self._fd, _GET_INFO, buffer)
         except OSError:
             return None
         found = _INFO.unpack(buffer)
-        return found[-1] if found[0] & _INFO_EXIT else None
+        return WaitStatus(found[-1]) if found[0] & _INFO_EXIT else None
 
     # Left for its real waiter (WNOWAIT): whoever started us with exec may want it.
-    def _of_child(self) -> int | None:
+    def _of_child(self) -> WaitStatus | None:
         try:
             found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
         except OSError:
@@ -94,8 +95,8 @@ class Life:
         if found is None:
             return None
         if found.si_code == os.CLD_EXITED:
-            return (found.si_status & 0xFF) << 8
-        return found.si_status | (0x80 if found.si_code == os.CLD_DUMPED else 0)
+            return WaitStatus.of_exit(found.si_status)
+        return WaitStatus.of_signal(found.si_status, core_dumped=found.si_code == os.CLD_DUMPED)
 
     def close(self) -> None:
         """Lets go of it."""

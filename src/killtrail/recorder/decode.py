@@ -25,13 +25,15 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Basis, Disposition, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder import fields, signal_extras
 from killtrail.recorder import layout as L  # noqa: N812 -- a table of offsets, read beside each use
 from killtrail.recorder.symbols import Symbols
 
-_INFO: Final = ("none", "kernel", "user")
+_BASIS: Final = (Basis.NONE, Basis.KERNEL, Basis.USER)
 _RETURNS: Final = {1: False, 2: True}
-_DISPOSITION: Final = ("default", "ignored", "handled")
+_DISPOSITION: Final = (Disposition.DEFAULT, Disposition.IGNORED, Disposition.HANDLED)
 
 
 class Decoder:
@@ -76,9 +78,8 @@ class Decoder:
                 target=fields.who(record, L.SIGNAL_TARGET),
                 current=fields.who(record, L.SIGNAL_SENDER),
                 si_pid=si_pid,
-                disposition=_DISPOSITION[disposition] if disposition < len(_DISPOSITION) else None,
-                blocked=bool(blocked),
                 same_group=bool(rel & L.REL_SAME_GROUP),
+                kernel=KernelContext(_disposition(disposition), bool(blocked)),
             )
         except struct.error as error:
             raise ValueError(f"record ends early: {error}") from error
@@ -115,28 +116,31 @@ class Decoder:
             group=bool(group),
             target=self._target(b, texts, path_flags),
             current=self._current(b, texts, path_flags),
-            info=_INFO[info] if info < len(_INFO) else "unknown",
+            basis=_BASIS[info] if info < len(_BASIS) else Basis.UNKNOWN,
             si_pid=si_pid if user_info else None,
             si_uid=si_uid & 0xFFFFFFFF if user_info else None,
-            disposition=_DISPOSITION[disposition] if disposition < len(_DISPOSITION) else None,
-            blocked=bool(blocked),
-            doomed=bool(after_flags & L.SIGNAL_GROUP_EXIT) and (after_code & 0x7F) == sig,
             same_task=bool(rel & L.REL_SAME_TASK),
             same_group=bool(rel & L.REL_SAME_GROUP),
-            target_is_child=bool(rel & (L.REL_CHILD_OF_CURRENT | L.REL_CHILD_OF_GROUP)),
-            pdeath_match=bool(rel & L.REL_PDEATH),
             syscall=fields.system_call(number, abi, (a0, a1, a2)),
-            stack=self._stack(b, L.SIGNAL_STACK, n_stack),
-            lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
-            creator=fields.creator(b, L.SIGNAL_ORPHAN),
-            memory=fields.memory(b, texts.mem_cgroup, path_flags),
-            limit=extra.limit,
-            filters=extra.filters,
-            terminal=self._terminal(extra.terminal, texts, path_flags),
-            pipe=extra.pipe,
-            ip=texts.ip or None,
-            sp=texts.sp or None,
-            act=_act(texts.act),
+            kernel=KernelContext(
+                disposition=_disposition(disposition),
+                blocked=bool(blocked),
+                doomed=bool(after_flags & L.SIGNAL_GROUP_EXIT)
+                and WaitStatus(after_code).signal == sig,
+                target_is_child=bool(rel & (L.REL_CHILD_OF_CURRENT | L.REL_CHILD_OF_GROUP)),
+                pdeath_match=bool(rel & L.REL_PDEATH),
+                stack=self._stack(b, L.SIGNAL_STACK, n_stack),
+                lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
+                creator=fields.creator(b, L.SIGNAL_ORPHAN),
+                memory=fields.memory(b, texts.mem_cgroup, path_flags),
+                limit=extra.limit,
+                filters=extra.filters,
+                terminal=self._terminal(extra.terminal, texts, path_flags),
+                pipe=extra.pipe,
+                ip=texts.ip or None,
+                sp=texts.sp or None,
+            ),
+            call_id=_call_id(texts.act),
         )
 
     def _target(self, b: bytes, texts: "_SignalTexts", flags: int) -> Process:
@@ -286,7 +290,7 @@ class Decoder:
             fields.who(b, L.THREAD_WHO), thread=fields.text(b[L.THREAD_NAME : L.THREAD_NAME + 16])
         )
         stack = self._stack(b, L.THREAD_STACK, n_stack)
-        return ThreadDied(L.RECORD_HEAD.unpack_from(b)[3], origin, process, code, stack)
+        return ThreadDied(L.RECORD_HEAD.unpack_from(b)[3], origin, process, WaitStatus(code), stack)
 
     def _stack(self, b: bytes, at: int, frames: int) -> tuple[str | None, ...]:
         frames = min(frames, 12)
@@ -324,7 +328,11 @@ class Decoder:
         return tuple(reversed(lineage))
 
 
-def _act(number: int) -> str | None:
+def _disposition(number: int) -> Disposition | None:
+    return _DISPOSITION[number] if number < len(_DISPOSITION) else None
+
+
+def _call_id(number: int) -> str | None:
     if not number:
         return None
     return (

@@ -5,22 +5,23 @@ from typing import Final
 
 from killtrail.model import syscalls
 from killtrail.model.circumstances import MemoryLimit, SystemCall
-from killtrail.model.events import Creator
-from killtrail.model.process import Key, Process
+from killtrail.model.process import Creator, Key, Process
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder import layout as L  # noqa: N812
 
 _PAGE: Final = 4096
 
 
-def wait_status(code: int, group_code: int, leader_code: int, flags: int) -> int:
+def wait_status(code: int, group_code: int, leader_code: int, flags: int) -> WaitStatus:
     """The wait status of a whole process from what its last thread and its group carried."""
     # A group exit (exit_group, a fatal signal) has one code for all; else each thread its own, and
     # the leader's counts (kernel/exit.c, wait_task_zombie). Before 6.x the core-dump bit stood
     # only in the thread's code.
     if flags & L.SIGNAL_GROUP_EXIT:
-        same_signal = (code & 0x7F) == (group_code & 0x7F) and group_code & 0x7F
-        return group_code | (code & 0x80 if same_signal else 0)
-    return leader_code
+        thread, group = WaitStatus(code), WaitStatus(group_code)
+        dumped = thread.core_dumped and group.signal and thread.signal == group.signal
+        return group.with_core_dump() if dumped else group
+    return WaitStatus(leader_code)
 
 
 def text(raw: bytes) -> str:

@@ -98,7 +98,11 @@ class HistorySource:
                     yield event
 
     def _completed(self, event: SignalSent) -> SignalSent:
-        if not event.act or event.lineage or not event.origin.where.startswith("victims:"):
+        if (
+            not event.call_id
+            or event.kernel.lineage
+            or not event.origin.where.startswith("victims:")
+        ):
             return event
         return completed(event, self._first_of)
 

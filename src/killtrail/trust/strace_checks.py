@@ -15,6 +15,7 @@ from killtrail.model.events import ProcessExited, ProcessSeen
 from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs import strace
 from killtrail.trust import delegation
 
@@ -27,7 +28,7 @@ class _Run:
 
     pid: int
     execs: list[tuple[Process, str]] = field(default_factory=list)
-    status: int | None = None
+    status: WaitStatus | None = None
     ended_at: str = ""
     modes: set[int] = field(default_factory=set)
 
@@ -111,8 +112,8 @@ def _status(tool: _Run, run: _Run, subject: str, real: str | None) -> Iterator[C
     )  # fmt: skip
 
 
-def _code(status: int) -> str:
-    return f"signal {status & 0x7F}" if status & 0x7F else str(status >> 8 & 0xFF)
+def _code(status: WaitStatus) -> str:
+    return f"signal {status.signal}" if status.signal else str(status.exit_code)
 
 
 def _follows(tool: _Run, subject: str, says: str) -> str:

@@ -17,6 +17,7 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
+from killtrail.model.signal_context import Basis
 
 _Recogniser = Callable[[SignalSent, frozenset[str]], Generation | None]
 _SURE: Final = Certainty.ESTABLISHED
@@ -44,7 +45,7 @@ _SEND_PATH: Final = frozenset(
 
 def explain(signal: SignalSent) -> Generation:
     """What made the kernel send this signal; an unrecognised way blames nobody."""
-    names = frozenset(name for name in signal.stack or () if name)
+    names = frozenset(name for name in signal.kernel.stack or () if name)
     for recogniser in _RECOGNISERS if names else _WITHOUT_STACK:
         found = recogniser(signal, names)
         if found is not None:
@@ -89,13 +90,14 @@ def _oom(signal: SignalSent, names: frozenset[str]) -> Generation | None:
 def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # do_exit is on the stack of every exiting task; the relation and the target's own setting
     # decide. A thread's exit is enough: the parent process may live on.
-    relation = signal.target_is_child and signal.pdeath_match is not False
+    relation = signal.kernel.target_is_child and signal.kernel.pdeath_match is not False
     if not relation or not signal.current.exiting or names & _SEND_PATH:
         return None
     if signal.code != sg.SI_USER or not signal.group:
         return None
     return Generation(
-        Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE if signal.pdeath_match else Certainty.LIKELY,
+        Mechanism.PDEATHSIG, Actor.TRIGGER,
+        _SURE if signal.kernel.pdeath_match else Certainty.LIKELY,
         "its parent exited and it had asked for this signal then (PR_SET_PDEATHSIG)",
     )  # fmt: skip
 
@@ -167,14 +169,16 @@ def _driver(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # Nothing the kernel itself does to its caller is left here: a driver's send_sig().
     if not signal.same_task or signal.group or signal.code != sg.SI_KERNEL:
         return None
-    if signal.sig != sg.SIGKILL or not signal.stack:
+    if signal.sig != sg.SIGKILL or not signal.kernel.stack:
         return None
-    module = next((n for n in signal.stack if n and n.startswith("[")), None)
+    module = next((n for n in signal.kernel.stack if n and n.startswith("[")), None)
     if module:
         return Generation(
             Mechanism.DRIVER, Actor.SELF, _SURE, f"module {module} is on the kernel stack"
         )
-    certainty = Certainty.LIKELY if None in signal.stack[:3] and names else Certainty.POSSIBLE
+    certainty = (
+        Certainty.LIKELY if None in signal.kernel.stack[:3] and names else Certainty.POSSIBLE
+    )
     return Generation(
         Mechanism.DRIVER, Actor.SELF, certainty, "kernel code that it had called sent it"
     )
@@ -191,7 +195,7 @@ def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Generation | None:
             Mechanism.ITIMER, Actor.SELF, _SURE,
             "its own CPU timer ran out (kernel stack: posix_cpu_timers_work)",
         )  # fmt: skip
-    if signal.limit and signal.limit.resource == "RLIMIT_RTTIME":
+    if signal.kernel.limit and signal.kernel.limit.resource == "RLIMIT_RTTIME":
         return Generation(
             Mechanism.RLIMIT_RTTIME, Actor.SELF, _SURE,
             "it ran too long at a real-time priority (kernel stack: posix_cpu_timers_work)",
@@ -242,7 +246,7 @@ def _fault(signal: SignalSent, names: frozenset[str]) -> Generation | None:
 
 
 def _own_write(signal: SignalSent, _: frozenset[str]) -> Generation | None:
-    if not signal.same_task or signal.group or (signal.info == "user" and signal.code != 0):
+    if not signal.same_task or signal.group or (signal.basis is Basis.USER and signal.code != 0):
         return None
     if signal.code not in (0, sg.SI_KERNEL):
         return None
@@ -294,7 +298,7 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Generation | None:
     # PDEATHSIG show, hence no more than likely; a negative code can be chosen freely.
     current = signal.current
     # A call always has a stack: an empty one, where stacks are taken, is an interrupt's.
-    if signal.stack == () or current.kthread or current.exiting or current.pid == 0:
+    if signal.kernel.stack == () or current.kthread or current.exiting or current.pid == 0:
         return None
     mechanism: Mechanism | None
     if signal.syscall is not None:
@@ -327,7 +331,7 @@ def _timer_code(signal: SignalSent, _: frozenset[str]) -> Generation | None:
     alarm = signal.code == sg.SI_KERNEL and signal.sig == sg.SIGALRM
     if not posix and not alarm:
         return None
-    certainty = Certainty.LIKELY if alarm or signal.stack == () else Certainty.POSSIBLE
+    certainty = Certainty.LIKELY if alarm or signal.kernel.stack == () else Certainty.POSSIBLE
     mechanism = Mechanism.POSIX_TIMER if posix else Mechanism.ITIMER
     code = sg.code_name(signal.sig, signal.code)
     return Generation(mechanism, Actor.BYSTANDER, certainty, f"si_code {code} is that of a timer")

@@ -13,7 +13,8 @@ from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Disposition
+from killtrail.model.verdict import Subject, SubjectKind
 
 _STOPPING: Final = frozenset({sg.SIGTERM, sg.SIGINT, sg.SIGQUIT})
 _PATIENCE_NS: Final = 900 * NS
@@ -30,7 +31,7 @@ def requests(a: RuleContext) -> list[SignalSent]:
         for s in a.facts.signals
         if s.sig in sg.ASKS
         and fatal_signal.deliverable(s)
-        and (s.disposition == "handled" or s.blocked or _survived(a, s))
+        and (s.kernel.disposition is Disposition.HANDLED or s.kernel.blocked or _survived(a, s))
         and (end is None or s.time_ns <= end)
     ]
 
@@ -39,7 +40,7 @@ def requests(a: RuleContext) -> list[SignalSent]:
 def _survived(a: RuleContext, signal: SignalSent) -> bool:
     end = a.facts.exit
     exited = end is not None and end.exit_code is not None
-    return a.case.kept and exited and signal.disposition is None
+    return a.case.kept and exited and signal.kernel.disposition is None
 
 
 def asked_to_stop(a: RuleContext) -> Conclusion | None:
@@ -87,7 +88,7 @@ def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certai
         return Certainty.ESTABLISHED
     waited = end_ns - request.time_ns
     # Who may have ignored it, for all that is known, may have gone for a reason of its own.
-    sure = Certainty.POSSIBLE if request.disposition is None else Certainty.LIKELY
+    sure = Certainty.POSSIBLE if request.kernel.disposition is None else Certainty.LIKELY
     if request.sig in _STOPPING and waited <= _PATIENCE_NS:
         return sure
     if request.sig == sg.SIGHUP and waited <= _RELOAD_NS:
@@ -143,7 +144,7 @@ def _actor(
         a.draft.miss("who asked", Why.NOT_RECORDED)
         a.draft.link(
             Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
-            subject=Subject("kernel", what), signal=request.sig, target=a.victim,
+            subject=Subject(SubjectKind.KERNEL, what), signal=request.sig, target=a.victim,
             time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
         return f"by the kernel ({what})", how.mechanism
@@ -173,7 +174,9 @@ def _by_key(
     a: RuleContext, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
 ) -> str:
     who = policy_owners.of_key(request)
-    terminal = request.terminal.name if request.terminal else "its controlling terminal"
+    terminal = (
+        request.kernel.terminal.name if request.kernel.terminal else "its controlling terminal"
+    )
     typed: int | None = None
     if who is None:
         a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
@@ -185,7 +188,7 @@ def _by_key(
         )  # fmt: skip
     a.draft.link(
         Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
-        subject=Subject("terminal", terminal), signal=request.sig, target=a.victim,
+        subject=Subject(SubjectKind.TERMINAL, terminal), signal=request.sig, target=a.victim,
         time_ns=request.time_ns, caused_by=typed, evidence=evidence,
     )  # fmt: skip
     return "by a key on its terminal" + (

@@ -8,7 +8,7 @@ from killtrail.attribution.generation.explain import explain
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def cgroup_killed(a: RuleContext) -> Conclusion | None:
@@ -31,7 +31,7 @@ def cgroup_killed(a: RuleContext) -> Conclusion | None:
         Role.POLICY_OWNER,
         "was killed as a whole",
         certainty,
-        subject=Subject("cgroup", a.signal.target.cgroup or "?"),
+        subject=Subject(SubjectKind.CGROUP, a.signal.target.cgroup or "?"),
     )
     a.rule_out_memory()
     summary = f"{wording.name(a.victim)} was killed with its cgroup {a.signal.target.cgroup} {who}"

@@ -10,7 +10,8 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Basis
+from killtrail.model.verdict import Subject, SubjectKind
 
 if TYPE_CHECKING:
     from killtrail.model.certainty import Certainty
@@ -67,7 +68,7 @@ def _what(signal: SignalSent, mechanism: Mechanism) -> str:
     if signal.sig == sg.SIGBUS and signal.code == _BUS_ADRERR:
         return "touched a mapping with nothing behind it: a file cut short, or no space for it"
     address = _fault_address(signal)
-    if address is not None and signal.sp and abs(address - signal.sp) < _STACK_STEP:
+    if address is not None and signal.kernel.sp and abs(address - signal.kernel.sp) < _STACK_STEP:
         return "ran out of stack"
     return _MECHANISM_SAYS[mechanism]
 
@@ -78,7 +79,7 @@ def _other_thread(signal: SignalSent) -> bool:
 
 # siginfo_t is a union: for faults si_pid and si_uid are the two halves of si_addr.
 def _fault_address(signal: SignalSent) -> int | None:
-    if signal.info != "user" or signal.si_pid is None or signal.si_uid is None:
+    if signal.basis is not Basis.USER or signal.si_pid is None or signal.si_uid is None:
         return None
     if signal.sig not in _WITH_ADDRESS or signal.code == sg.SI_KERNEL:
         return None
@@ -117,7 +118,10 @@ def hardware_error(a: RuleContext) -> Conclusion | None:
         return None
     certainty: Certainty = a.certainty()
     a.blame(
-        Role.TRIGGER, "reported broken memory", certainty, subject=Subject("hardware", "memory")
+        Role.TRIGGER,
+        "reported broken memory",
+        certainty,
+        subject=Subject(SubjectKind.HARDWARE, "memory"),
     )
     summary = f"{wording.name(a.victim)} touched memory that the hardware reports as broken"
     return Conclusion(Cause.HARDWARE_ERROR, certainty, summary, Mechanism.HWPOISON)

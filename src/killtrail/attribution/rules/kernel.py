@@ -10,7 +10,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import KernelLine
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def operator(a: RuleContext) -> Conclusion | None:
@@ -62,8 +62,10 @@ def driver(a: RuleContext) -> Conclusion | None:
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.DRIVER:
         return None
     certainty = a.certainty()
-    module = next((n for n in a.signal.stack or () if n and n.startswith("[")), None)
-    subject = Subject("kernel", f"module {module[1:-1]}" if module else "code it had called")
+    module = next((n for n in a.signal.kernel.stack or () if n and n.startswith("[")), None)
+    subject = Subject(
+        SubjectKind.KERNEL, f"module {module[1:-1]}" if module else "code it had called"
+    )
     a.blame(Role.POLICY_OWNER, "killed its caller", certainty, subject=subject)
     a.launch(a.victim, a.signal)
     a.rule_out_memory()
@@ -86,7 +88,9 @@ def bug(a: RuleContext) -> Conclusion | None:
     if not set(end.stack or ()) & OOPS_STACK:
         return None
     module = next((n for n in end.stack or () if n and n.startswith("[")), None)
-    subject = Subject("kernel", f"module {module[1:-1]}" if module else "the running kernel")
+    subject = Subject(
+        SubjectKind.KERNEL, f"module {module[1:-1]}" if module else "the running kernel"
+    )
     a.blame(Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject)
     a.launch_dead(end)
     a.draft.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")

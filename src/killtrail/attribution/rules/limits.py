@@ -8,7 +8,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import LimitSet, SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 _STRICT_OR_DEAD = (1, 3)
 """SECCOMP_MODE_STRICT, and SECCOMP_MODE_DEAD, which the refusal itself sets since 5.17."""
@@ -38,7 +38,7 @@ def _own_account(
         role,
         action,
         certainty,
-        process=a.victim if subject.kind == "timer" else None,
+        process=a.victim if subject.kind is SubjectKind.TIMER else None,
         subject=subject,
         caused_by=caused_by,
     )
@@ -69,7 +69,12 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
     setter = policy_owners.set_from_outside(a.signal, a.victim, a.case.notes)
     above = _set_by(a, setter, f"{limit}{value}") if setter else None
     _own_account(
-        a, Role.POLICY_OWNER, "was exceeded", Subject("limit", f"{limit}{value}"), certainty, above
+        a,
+        Role.POLICY_OWNER,
+        "was exceeded",
+        Subject(SubjectKind.LIMIT, f"{limit}{value}"),
+        certainty,
+        above,
     )
     if setter is None:
         _limit_owner(a, a.signal, limit)
@@ -94,7 +99,7 @@ def _set_by(a: RuleContext, setter: LimitSet, what: str) -> int:
 
 
 def _value(signal: SignalSent, mechanism: Mechanism) -> str:
-    limit = signal.limit
+    limit = signal.kernel.limit
     if limit is None:
         return ""
     # SIGXCPU comes at the soft limit, SIGKILL at the hard one (check_process_timers()).
@@ -133,7 +138,7 @@ def timer_expired(a: RuleContext) -> Conclusion | None:
         return None
     call, says = _TIMERS[mechanism]
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, "ran out", Subject("timer", call), certainty)
+    _own_account(a, Role.POLICY_OWNER, "ran out", Subject(SubjectKind.TIMER, call), certainty)
     summary = f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}: {says}"
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
@@ -149,7 +154,13 @@ def seccomp_killed(a: RuleContext) -> Conclusion | None:
         return None
     which = _refused_call(a.signal)
     certainty = a.certainty()
-    _own_account(a, Role.POLICY_OWNER, f"refused {which}", Subject("filter", "seccomp"), certainty)
+    _own_account(
+        a,
+        Role.POLICY_OWNER,
+        f"refused {which}",
+        Subject(SubjectKind.FILTER, Mechanism.SECCOMP.value),
+        certainty,
+    )
     by = _filter_owner(a, a.signal, certainty)
     a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
     summary = f"{wording.name(a.victim)} was ended by its seccomp filter at {which}{by}"
@@ -202,7 +213,7 @@ def seccomp_strict(a: RuleContext) -> Conclusion | None:
         Role.POLICY_OWNER,
         "refused a system call",
         sure,
-        subject=Subject("filter", "seccomp strict mode"),
+        subject=Subject(SubjectKind.FILTER, "seccomp strict mode"),
     )
     # prctl(PR_SET_SECCOMP) works on the calling thread alone, and strict mode forbids execve.
     a.draft.link(

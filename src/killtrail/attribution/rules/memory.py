@@ -9,13 +9,13 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 _OOM = frozenset(
     {Mechanism.OOM_HOST, Mechanism.OOM_CGROUP, Mechanism.OOM_GROUP, Mechanism.OOM_SYSRQ}
 )
 _OOMD = frozenset({"/usr/lib/systemd/systemd-oomd", "/lib/systemd/systemd-oomd"})
-_HOST = Subject("kernel", "the host's memory")
+_HOST = Subject(SubjectKind.KERNEL, "the host's memory")
 
 
 def oom_killed(a: RuleContext) -> Conclusion | None:
@@ -75,7 +75,12 @@ def by_oomd(a: RuleContext) -> Conclusion | None:
     certainty = a.certainty()
     a.blame(Role.SENDER, "systemd-oomd", certainty, process=sender, launched=sender)
     group = a.signal.target.cgroup or "?"
-    a.blame(Role.POLICY_OWNER, "was under pressure", certainty, subject=Subject("cgroup", group))
+    a.blame(
+        Role.POLICY_OWNER,
+        "was under pressure",
+        certainty,
+        subject=Subject(SubjectKind.CGROUP, group),
+    )
     a.draft.miss("the pressure that made it act", Why.NOT_RECORDED, "journalctl -u systemd-oomd")
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the sender acts on memory pressure, by policy")
     summary = f"{wording.name(a.victim)} was killed by systemd-oomd with its cgroup {group}"
@@ -114,12 +119,12 @@ def _policy(a: RuleContext, mechanism: Mechanism | None, certainty: Certainty) -
     if mechanism is Mechanism.OOM_HOST:
         a.blame(Role.POLICY_OWNER, "ran out of memory", certainty, subject=_HOST)
         return "the host ran out of memory"
-    memory = a.signal.memory if a.signal else None
+    memory = a.signal.kernel.memory if a.signal else None
     if memory is None:
         a.draft.miss("which memory cgroup was full", Why.NOT_RECORDED, "sudo killtrail arm")
         return "memory ran out" if mechanism is None else "a cgroup's memory limit was reached"
     limit = f"limits memory to {memory.max_bytes} bytes"
-    a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject("cgroup", memory.cgroup))
+    a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject(SubjectKind.CGROUP, memory.cgroup))
     together = " and takes all its processes along (memory.oom.group)"
     group = together if mechanism is Mechanism.OOM_GROUP else ""
     return f"cgroup {memory.cgroup} is full at {size(memory.max_bytes)}{group}"

@@ -7,7 +7,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def broken_pipe(a: RuleContext) -> Conclusion | None:
@@ -22,14 +22,14 @@ def broken_pipe(a: RuleContext) -> Conclusion | None:
         return None
     certainty = a.certainty()
     name = "the pipe or socket it wrote to"
-    if a.signal.pipe:
-        name = f"pipe:[{a.signal.pipe}]"
+    if a.signal.kernel.pipe:
+        name = f"pipe:[{a.signal.kernel.pipe}]"
     reader, certainty = _reader(a, a.signal, certainty)
     a.blame(
         Role.TRIGGER,
         "has no reader",
         certainty if reader else min(certainty, Certainty.LIKELY),
-        subject=Subject("pipe", name),
+        subject=Subject(SubjectKind.PIPE, name),
         caused_by=len(a.draft.links) if reader else None,
     )
     a.launch(a.victim, a.signal)
@@ -47,7 +47,7 @@ def _reader(a: RuleContext, signal: SignalSent, certainty: Certainty) -> tuple[s
     end = a.case.reader
     if end is None:
         return "", certainty
-    held = end.stdin_pipe == signal.pipe
+    held = end.stdin_pipe == signal.kernel.pipe
     says = "its standard input was the pipe's last open end"
     if not held:
         certainty = min(certainty, Certainty.LIKELY)

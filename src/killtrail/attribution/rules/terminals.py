@@ -9,7 +9,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 _SAYS = {
     Mechanism.TTY_HANGUP: "its terminal hung up",
@@ -37,7 +37,7 @@ def terminal(a: RuleContext) -> Conclusion | None:
 
 
 def _terminal_of(signal: SignalSent) -> str:
-    return signal.terminal.name if signal.terminal else "its controlling terminal"
+    return signal.kernel.terminal.name if signal.kernel.terminal else "its controlling terminal"
 
 
 def _signalled(a: RuleContext, signal: SignalSent) -> Conclusion:
@@ -45,7 +45,7 @@ def _signalled(a: RuleContext, signal: SignalSent) -> Conclusion:
     sent = a.blame(Role.SENDER, "ioctl(TIOCSIG)", certainty, process=sender, launched=sender)
     a.blame(
         Role.TRIGGER, "signalled the foreground job", certainty,
-        subject=Subject("terminal", name), caused_by=sent,
+        subject=Subject(SubjectKind.TERMINAL, name), caused_by=sent,
     )  # fmt: skip
     summary = (
         f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {wording.name(sender)} signalled the"
@@ -69,7 +69,7 @@ def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
         Role.TRIGGER,
         "signalled the foreground job",
         a.certainty(),
-        subject=Subject("terminal", name),
+        subject=Subject(SubjectKind.TERMINAL, name),
         caused_by=len(a.draft.links) or None,
     )
     if a.sending and a.sending.actor is Actor.BYSTANDER:

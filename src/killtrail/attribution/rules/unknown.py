@@ -52,7 +52,7 @@ def _unexplained_signal(a: RuleContext) -> Conclusion:
     assert signal is not None  # noqa: S101 -- the caller looked
     a.cite_signal()
     a.draft.miss("what made the kernel send it", Why.NOT_RECORDED)
-    if not signal.stack:
+    if not signal.kernel.stack:
         a.draft.miss("the kernel stack of the send", Why.NOT_RECORDED, "sudo killtrail arm")
     a.draft.rule_out(
         Cause.KILLED_BY_PROCESS,

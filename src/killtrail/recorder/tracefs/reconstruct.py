@@ -20,6 +20,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Disposition, KernelContext
 from killtrail.recorder.symbols import Symbols
 from killtrail.recorder.tracefs import probe
 from killtrail.recorder.tracefs.formats import Format
@@ -228,12 +229,14 @@ class Story:
                 group=bool(r.format.number_of(r.raw, "group")),
                 target=target.process,
                 current=replace(by, tid=r.tid),
-                disposition="default" if sig == sg.SIGKILL else None,
-                stack=() if self.takes_stacks else None,
                 same_task=target is current and r.format.number_of(r.raw, "pid") == r.tid,
                 same_group=target is current,
-                target_is_child=bool(current and target.parent == by.key),
-                lineage=self._lineage(current),
+                kernel=KernelContext(
+                    disposition=Disposition.DEFAULT if sig == sg.SIGKILL else None,
+                    target_is_child=bool(current and target.parent == by.key),
+                    stack=() if self.takes_stacks else None,
+                    lineage=self._lineage(current),
+                ),
             )
         )
 
@@ -260,7 +263,9 @@ class Story:
         names = self._frames(r)
         signal = self.signals[index]
         self.signals[index] = replace(
-            signal, stack=names, current=replace(signal.current, exiting="do_exit" in names)
+            signal,
+            current=replace(signal.current, exiting="do_exit" in names),
+            kernel=replace(signal.kernel, stack=names),
         )
 
     def _left(self, life: Life, names: frozenset[str]) -> None:
@@ -290,8 +295,10 @@ class Story:
     def _handled(self, key: Key, sig: int) -> None:
         for i in range(len(self.signals) - 1, max(-1, len(self.signals) - 4096), -1):
             signal = self.signals[i]
-            if signal.sig == sig and signal.target.key == key and signal.disposition is None:
-                self.signals[i] = replace(signal, disposition="handled")
+            if signal.sig == sig and signal.target.key == key and signal.kernel.disposition is None:
+                self.signals[i] = replace(
+                    signal, kernel=replace(signal.kernel, disposition=Disposition.HANDLED)
+                )
                 return
 
     def _oom(self, r: Record) -> None:

@@ -8,7 +8,7 @@ from killtrail.model import signals as sg
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import Boot
 from killtrail.model.process import NO_ID, Process
-from killtrail.model.verdict import Ancestor, Death, Link, Verdict
+from killtrail.model.verdict import Ancestor, Death, DeathKind, Link, Verdict
 from killtrail.report import when
 
 SCHEMA: Final = "killtrail.verdict/1"
@@ -37,7 +37,7 @@ def document(v: Verdict, *, records: bool = False) -> _Object:
         "origin": _origin(v),
         "incident": _incident(v),
         "patterns": [
-            {"kind": p.kind, "says": p.says, "evidence": list(p.evidence)} for p in v.patterns
+            {"kind": p.kind.value, "says": p.says, "evidence": list(p.evidence)} for p in v.patterns
         ],
         "evidence": [
             {
@@ -66,19 +66,18 @@ def _time(boot_ns: int | None, boot: Boot) -> str | None:
 
 def _death(death: Death, boot: Boot) -> _Object:
     status = death.status
-    sig = status & 0x7F if status is not None else 0
-    code = (status >> 8) & 0xFF if status is not None and not sig else None
+    sig = status.signal if status is not None else 0
     return {
-        "kind": death.kind,
-        "process": process(death.process, boot) if death.kind == "process" else None,
+        "kind": death.kind.value,
+        "process": process(death.process, boot) if death.kind is DeathKind.PROCESS else None,
         "time": _time(death.time_ns, boot),
         "boot_ns": death.time_ns,
         "ended": death.ended.value,
         "signal": sig or None,
         "signal_name": sg.name(sig) if sig else None,
-        "exit_code": code,
-        "shell_status": 128 + sig if sig else code,
-        "core_dumped": bool(status & 0x80) if status is not None else None,
+        "exit_code": status.exit_code if status is not None else None,
+        "shell_status": status.shell_status if status is not None else None,
+        "core_dumped": status.core_dumped if status is not None else None,
         "thread": {"tid": death.thread[0], "name": death.thread[1]} if death.thread else None,
     }
 
@@ -134,7 +133,9 @@ def _link(link: Link, boot: Boot) -> _Object:
         "id": link.id,
         "role": link.role.value,
         "process": _maybe(link.process, boot),
-        "subject": {"kind": link.subject.kind, "name": link.subject.name} if link.subject else None,
+        "subject": {"kind": link.subject.kind.value, "name": link.subject.name}
+        if link.subject
+        else None,
         "action": link.action,
         "signal": link.signal,
         "target": _maybe(link.target, boot),
@@ -148,7 +149,7 @@ def _link(link: Link, boot: Boot) -> _Object:
 def _ancestor(ancestor: Ancestor, boot: Boot) -> _Object:
     return {
         **process(ancestor.process, boot),
-        "edge": ancestor.edge,
+        "edge": ancestor.edge.value,
         "certainty": ancestor.certainty.label,
     }
 
@@ -158,7 +159,7 @@ def _origin(v: Verdict) -> _Object | None:
         return None
     uid = v.origin.uid
     return {
-        "kind": v.origin.kind,
+        "kind": v.origin.kind.value,
         "name": v.origin.name,
         "user": (name_of(uid, v.origin.user) or str(uid)) if uid is not None else None,
         "from": v.origin.came_from,

@@ -14,7 +14,7 @@ from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import NS, Boot
 from killtrail.model.process import NO_ID, Process
 from killtrail.model.text import visible
-from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
+from killtrail.model.verdict import Ancestor, DeathKind, Edge, Evidence, Link, OriginKind, Verdict
 from killtrail.report import when
 from killtrail.report.escape import shell_words
 
@@ -99,7 +99,7 @@ def argv(p: Process) -> str:
 
 
 def _what(v: Verdict) -> tuple[str, ...]:
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         name = f"machine {v.host.name}" if v.host.name else "a machine"
         return (name, when.moment(v.death.time_ns, v.host.boot))
     p = v.death.process
@@ -142,15 +142,15 @@ def _how(v: Verdict) -> str:
     by = f", by {v.mechanism}" if v.mechanism else ""
     if v.death.ended is Ended.RUNNING:
         return "it is alive"
-    if v.death.kind == "host":
+    if v.death.kind is DeathKind.HOST:
         return f"{v.cause}{by}"
     if status is None:
         return _unended(v) + by
-    sig = status & 0x7F
+    sig = status.signal
     if sig:
-        core = ", core dumped" if status & 0x80 else ""
-        return f"{v.cause}: {sg.name(sig)} ({sig}; a shell shows {128 + sig}){by}{core}"
-    return f"{v.cause}: exit code {(status >> 8) & 0xFF}{by}"
+        core = ", core dumped" if status.core_dumped else ""
+        return f"{v.cause}: {sg.name(sig)} ({sig}; a shell shows {status.shell_status}){by}{core}"
+    return f"{v.cause}: exit code {status.exit_code}{by}"
 
 
 def _unended(v: Verdict) -> str:
@@ -208,9 +208,9 @@ def _incident(v: Verdict) -> tuple[str, ...]:
 
 
 _EDGE: Final = {
-    "creator": "dead by then",
-    "reaper": "took it over, did not start it",
-    "seen": "its parent by then; may have adopted it",
+    Edge.CREATOR: "dead by then",
+    Edge.REAPER: "took it over, did not start it",
+    Edge.SEEN: "its parent by then; may have adopted it",
 }
 
 
@@ -220,13 +220,13 @@ def _ancestor(a: Ancestor) -> str:
 
 
 _ORIGIN: Final = {
-    "cron": "cron job",
-    "at": "at job",
-    "login-session": "login session",
-    "systemd-unit": "systemd unit",
-    "container": "container",
-    "kernel": "the kernel",
-    "init": "init",
+    OriginKind.CRON: "cron job",
+    OriginKind.AT: "at job",
+    OriginKind.LOGIN_SESSION: "login session",
+    OriginKind.SYSTEMD_UNIT: "systemd unit",
+    OriginKind.CONTAINER: "container",
+    OriginKind.KERNEL: "the kernel",
+    OriginKind.INIT: "init",
 }
 
 
@@ -237,7 +237,7 @@ def _origin(v: Verdict) -> str:
     name = f" {o.name}" if o.name else ""
     user = f" of {account(o.uid, o.user)}" if o.uid is not None else ""
     away = f" from {o.came_from}" if o.came_from else ""
-    colon = ":" if o.kind in ("cron", "at") and name else ""
+    colon = ":" if o.kind in (OriginKind.CRON, OriginKind.AT) and name else ""
     return f"origin: {_ORIGIN.get(o.kind, o.kind)}{user}{away}{colon}{name}"
 
 

@@ -16,6 +16,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Basis
 
 ID: Final = "ausearch"
 _HEAD: Final = re.compile(
@@ -113,10 +114,10 @@ def _sent(
         group=name not in {"tkill", "tgkill", "rt_tgsigqueueinfo"},
         target=Process(Key(pid, None), comm=_text(target[3]), user=_text(target[2]) or ""),
         current=sender,
-        info="call",
+        basis=Basis.CALL,
         same_group=sender.pid == pid,
         syscall=SystemCall(-1, call[1].decode("ascii", "replace"), name, ()),
-        act=head["serial"].decode("ascii"),
+        call_id=head["serial"].decode("ascii"),
     )
 
 

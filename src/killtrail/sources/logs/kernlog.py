@@ -12,11 +12,14 @@ from killtrail.model import signals as sg
 from killtrail.model.events import (
     Event,
     HostEvent,
+    HostEventKind,
     ParseProblem,
     Provenance,
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs import journal, oom, syslog_services
 from killtrail.sources.logs.kernel_lines import Line, lines
 
@@ -44,17 +47,17 @@ _TRAPS: Final = {
 }  # fmt: skip
 _MCEERR_AR: Final = 4
 _AT_ONCE: Final = 100_000
-_HOST: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    ("panic", re.compile(r"Kernel panic - not syncing: (?P<text>.*)")),
-    ("oops", re.compile(r"(?P<text>(?:BUG: |Oops: |kernel BUG at |Unable to handle kernel |Internal error: ).*)")),
-    ("lockup", re.compile(r"(?P<text>(?:watchdog: )?(?:BUG: )?(?:soft lockup|.*hard LOCKUP).*)")),
-    ("hung-task", re.compile(r"INFO: task (?P<comm>.{1,16}):(?P<pid>\d{1,18}) (?P<text>blocked for more than .*)")),
-    ("machine-check", re.compile(r"(?P<text>(?:mce: )?\[Hardware Error\]: .*)")),
-    ("sysrq", re.compile(r"sysrq: (?P<text>.*)")),
-    ("power-off", re.compile(r"reboot: (?P<text>Power down|System halted)")),
-    ("reboot", re.compile(r"reboot: (?P<text>Restarting system.*|machine restart)")),
-    ("watchdog", re.compile(r"watchdog: (?P<text>watchdog\d+: watchdog did not stop!)")),
-    ("boot", re.compile(r"(?P<text>Linux version \S+ .*)")),
+_HOST: Final[tuple[tuple[HostEventKind, re.Pattern[str]], ...]] = (
+    (HostEventKind.PANIC, re.compile(r"Kernel panic - not syncing: (?P<text>.*)")),
+    (HostEventKind.OOPS, re.compile(r"(?P<text>(?:BUG: |Oops: |kernel BUG at |Unable to handle kernel |Internal error: ).*)")),
+    (HostEventKind.LOCKUP, re.compile(r"(?P<text>(?:watchdog: )?(?:BUG: )?(?:soft lockup|.*hard LOCKUP).*)")),
+    (HostEventKind.HUNG_TASK, re.compile(r"INFO: task (?P<comm>.{1,16}):(?P<pid>\d{1,18}) (?P<text>blocked for more than .*)")),
+    (HostEventKind.MACHINE_CHECK, re.compile(r"(?P<text>(?:mce: )?\[Hardware Error\]: .*)")),
+    (HostEventKind.SYSRQ, re.compile(r"sysrq: (?P<text>.*)")),
+    (HostEventKind.POWER_OFF, re.compile(r"reboot: (?P<text>Power down|System halted)")),
+    (HostEventKind.REBOOT, re.compile(r"reboot: (?P<text>Restarting system.*|machine restart)")),
+    (HostEventKind.WATCHDOG, re.compile(r"watchdog: (?P<text>watchdog\d+: watchdog did not stop!)")),
+    (HostEventKind.BOOT, re.compile(r"(?P<text>Linux version \S+ .*)")),
 )  # fmt: skip
 _ADDRESS: Final = re.compile(r"(?:corrupted in|address|at): (?:0x)?(?P<address>[0-9a-f]{8,16})\b")
 _EXIT_CODE: Final = re.compile(r"Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)")
@@ -138,7 +141,7 @@ def told(
             yield kill
         yield from _process(line, time_ns, origin)
         event = _host(line, time_ns, origin)
-        if event is not None and event.kind == "boot" and before is not None:
+        if event is not None and event.kind is HostEventKind.BOOT and before is not None:
             yield before
         before = _ran(line, time_ns, piece)
         if event is not None:
@@ -156,7 +159,10 @@ def told(
 # The last line before a boot tells until when the machine was there.
 def _ran(line: Line, time_ns: int, piece: Piece) -> HostEvent:
     return HostEvent(
-        time_ns, Provenance(ID, f"{piece.name}@{line.offset}", line.host), "ran", line.text[:200]
+        time_ns,
+        Provenance(ID, f"{piece.name}@{line.offset}", line.host),
+        HostEventKind.RAN,
+        line.text[:200],
     )
 
 
@@ -196,14 +202,16 @@ def _own(
         group=False,
         target=process,
         current=process,
-        info="user" if address is not None else "kernel",
+        basis=Basis.USER if address is not None else Basis.KERNEL,
         si_pid=None if address is None else address & 0xFFFFFFFF,
         si_uid=None if address is None else address >> 32,
-        doomed=True,
         same_task=True,
         same_group=True,
-        ip=int(groups["ip"], 16) if groups.get("ip") else None,
-        sp=int(groups["sp"], 16) if groups.get("sp") else None,
+        kernel=KernelContext(
+            doomed=True,
+            ip=int(groups["ip"], 16) if groups.get("ip") else None,
+            sp=int(groups["sp"], 16) if groups.get("sp") else None,
+        ),
     )
 
 
@@ -221,6 +229,6 @@ def _host(line: Line, time_ns: int, origin: Provenance) -> HostEvent | None:
         return HostEvent(
             time_ns, origin, kind, match["text"], process,
             int(address["address"], 16) if address else None,
-            int(code["code"], 16) if code else None,
+            WaitStatus(int(code["code"], 16)) if code else None,
         )  # fmt: skip
     return None

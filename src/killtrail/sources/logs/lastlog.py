@@ -10,7 +10,7 @@ from typing import Final
 
 from killtrail.files.opened import CHUNK, Piece
 from killtrail.model.clock import NS
-from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
+from killtrail.model.events import Event, HostEvent, HostEventKind, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
 
@@ -62,7 +62,7 @@ def _event(
     away = f" from {visible(host)}" if host else ""
     text = f"uid {uid} logged in on {visible(line) or '?'}{away}"
     process = Process(Key(0, None), uid=uid, user="")
-    return HostEvent(seconds * NS, Provenance(ID, where), "ran", text, process)
+    return HostEvent(seconds * NS, Provenance(ID, where), HostEventKind.RAN, text, process)
 
 
 def _text(raw: bytes) -> str:

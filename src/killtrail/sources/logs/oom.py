@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from killtrail._slotted import dataclass, field
-from killtrail.model.events import OomKilled, Provenance
+from killtrail.model.events import OomKilled, OomScope, Provenance
 from killtrail.model.process import Key, Process
 
 _INVOKED: Final = re.compile(r"(?P<comm>.{1,16}) invoked oom-killer: ")
@@ -32,7 +32,10 @@ _GROUP: Final = re.compile(
 )
 _MANUAL: Final = re.compile(r"(?:sysrq: )?(?:SysRq : )?Manual OOM execution")
 _ROW: Final = re.compile(r"\[ *\d+\] +\d+ +\d+ +\d+ +\d+ ")
-_SCOPES: Final = {"NONE": "host", "MEMCG": "cgroup", "CPUSET": "cpuset", "MEMORY_POLICY": "policy"}
+_SCOPES: Final = {
+    "NONE": OomScope.HOST, "MEMCG": OomScope.CGROUP, "CPUSET": OomScope.CPUSET,
+    "MEMORY_POLICY": OomScope.POLICY,
+}  # fmt: skip
 _BLOCK_LINES: Final = 100_000
 
 
@@ -41,7 +44,7 @@ class Report:
     """What was read of a report so far; give it every kernel line."""
 
     invoker: Process | None = None
-    scope: str = "unknown"
+    scope: OomScope = OomScope.UNKNOWN
     memcg: str | None = None
     limit: int | None = None
     group: bool = False
@@ -78,13 +81,13 @@ class Report:
         if self.invoker is not None and self.invoker.pid == 0 and (match := _TASK.search(text)):
             self.invoker = Process(Key(int(match["pid"]), None), comm=match["comm"], user="")
         elif match := _SUMMARY.search(text):
-            self.scope = _SCOPES.get(match["what"], "unknown")
+            self.scope = _SCOPES.get(match["what"], OomScope.UNKNOWN)
             self.memcg = match["memcg"] or self.memcg
             self.task_group, self.uid = match["group"], int(match["uid"])
         elif match := _LIMIT.search(text):
             self.limit = int(match["limit"]) * 1024
         elif match := _OLD_LIMIT.search(text):
-            self.memcg, self.scope = match["memcg"], "cgroup"
+            self.memcg, self.scope = match["memcg"], OomScope.CGROUP
         elif match := _GROUP.search(text):
             self.group, self.memcg = True, self.memcg or match["memcg"]
         elif _ROW.match(text):
@@ -98,7 +101,7 @@ class Report:
         if announced or pid in self._taken:
             return None
         self._taken.add(pid)
-        memcg = "cgroup" if (match["what"] or "").startswith("Memory cgroup") else None
+        memcg = OomScope.CGROUP if (match["what"] or "").startswith("Memory cgroup") else None
         first = len(self._taken) == 1
         return OomKilled(
             time_ns=time_ns,

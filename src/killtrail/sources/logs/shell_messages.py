@@ -14,6 +14,7 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
 
 ID: Final = "testimony"
 # strsignal(3) of glibc, as shells print it.
@@ -56,7 +57,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             mailed = _mailed(match[1])
         elif match := _SHELL.match(line):
             time_ns = mailed if with_dates else number
-            status = _WORDS[match["word"]] | (0x80 if match["core"] else 0)
+            status = WaitStatus.of_signal(_WORDS[match["word"]], core_dumped=bool(match["core"]))
             name = match["what"].split()[0].rsplit(b"/", 1)[-1].decode("utf-8", "surrogateescape")
             if time_ns is not None:
                 yield _end(match, time_ns, status, origin, name[:15])
@@ -64,7 +65,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             time_ns = number
             if with_dates:
                 time_ns = int(match["sec"] or 0) * NS + int((match["frac"] or b"0").ljust(9, b"0"))
-            yield _end(match, time_ns, int(match["status"], 16), origin)
+            yield _end(match, time_ns, WaitStatus(int(match["status"], 16)), origin)
 
 
 def _mailed(text: bytes) -> int | None:
@@ -76,7 +77,11 @@ def _mailed(text: bytes) -> int | None:
 
 
 def _end(
-    match: re.Match[bytes], time_ns: int, status: int, origin: Provenance, name: str | None = None
+    match: re.Match[bytes],
+    time_ns: int,
+    status: WaitStatus,
+    origin: Provenance,
+    name: str | None = None,
 ) -> ProcessExited:
     process = Process(Key(int(match["pid"]), None), comm=name, user="")
-    return ProcessExited(time_ns, origin, process, status & 0xFFFF, told=True)
+    return ProcessExited(time_ns, origin, process, status, second_hand=True)

@@ -19,9 +19,12 @@ from killtrail.model.events import (
     ProcessExited,
     ProcessSeen,
     Provenance,
+    Sighting,
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
 
 ID: Final = "strace"
 _PID: Final = re.compile(
@@ -139,18 +142,22 @@ def _event(
         return _delivered(match, process, time_ns, origin)
     status = _status(rest)
     if status is not None:
-        return ProcessExited(time_ns, origin, process, status, parent=family.parent(pid), told=True)
+        return ProcessExited(
+            time_ns, origin, process, status, parent=family.parent(pid), second_hand=True
+        )
     if match := _EXEC.match(rest):
         family.known[pid] = replace(_started(match, pid), ppid=family.parents.get(pid))
-        return ProcessSeen(time_ns, origin, family.known[pid], "exec")
+        return ProcessSeen(time_ns, origin, family.known[pid], Sighting.EXEC)
     return None
 
 
-def _status(rest: bytes) -> int | None:
+def _status(rest: bytes) -> WaitStatus | None:
     if match := _KILLED.match(rest):
-        return (sg.number(match[1].decode("ascii")) or 0) | (0x80 if match[2] else 0)
+        return WaitStatus.of_signal(
+            sg.number(match[1].decode("ascii")) or 0, core_dumped=bool(match[2])
+        )
     match = _EXITED.match(rest) or _EXIT_CALL.match(rest)
-    return (int(match[1]) & 0xFF) << 8 if match else None
+    return WaitStatus.of_exit(int(match[1])) if match else None
 
 
 def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Provenance) -> Event:
@@ -169,7 +176,7 @@ def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Pr
         group=not own,
         target=target,
         current=current,
-        info="siginfo",
+        basis=Basis.SIGINFO,
         si_pid=sender,
         si_uid=uid,
         same_task=own,

@@ -18,6 +18,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
 
 SIGMON: Final = "sigmon"
 KILLSNOOP: Final = "killsnoop"
@@ -64,7 +65,7 @@ def sigmon(piece: Piece) -> Iterator[Event | ParseProblem]:
             group=True,
             target=_process(receiver, found[4]),
             current=_process(sender, found[2]),
-            info="tracer",
+            basis=Basis.TRACER,
             same_group=sender == receiver,
         )
 
@@ -94,7 +95,7 @@ def killsnoop(piece: Piece) -> Iterator[Event | ParseProblem]:
                 group=True,
                 target=_process(receiver),
                 current=_process(sender, found[3]),
-                info="number",
+                basis=Basis.CALLER_PID,
                 same_group=sender == receiver,
             )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
-from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
+from killtrail.model.events import Event, HostEvent, HostEventKind, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
 
 ID: Final = "wtmp"
@@ -58,13 +58,13 @@ def _event(record: tuple[object, ...], origin: Provenance) -> HostEvent | None:
         return None
     time_ns = seconds * NS + micros * 1000
     if kind == _BOOT:
-        return HostEvent(time_ns, origin, "boot", f"boot of kernel {host}")
+        return HostEvent(time_ns, origin, HostEventKind.BOOT, f"boot of kernel {host}")
     if kind == _RUN_LEVEL and user == "shutdown":
-        return HostEvent(time_ns, origin, "shutdown", "wtmp has an orderly shutdown")
+        return HostEvent(time_ns, origin, HostEventKind.SHUTDOWN, "wtmp has an orderly shutdown")
     if kind == _USER:
         process = Process(Key(max(pid, 0), None), comm=None, user=user)
         away = f" from {host}" if host else ""
-        return HostEvent(time_ns, origin, "ran", f"{user} logged in{away}", process)
+        return HostEvent(time_ns, origin, HostEventKind.RAN, f"{user} logged in{away}", process)
     return None
 
 

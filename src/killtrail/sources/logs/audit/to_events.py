@@ -7,13 +7,17 @@ from killtrail.model import syscalls
 from killtrail.model.circumstances import SystemCall
 from killtrail.model.events import (
     Event,
+    LogContext,
     LoginSeen,
     ProcessExited,
     ProcessSeen,
+    Sighting,
     SignalRefused,
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.audit import commandline
 from killtrail.sources.logs.audit.anomalies import Mark
 from killtrail.sources.logs.audit.launch_chain import Node, Trail, chain
@@ -34,7 +38,7 @@ def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -
     if not call.success or _unpermitted(hit):
         return refused(call, target(hit).pid, None if call.success else call.result)
     links = tuple(_seen(node, after) for node, after in _pairs(trail)) if trail else ()
-    argv = links[0].process.argv if links and links[0].how == "exec" else None
+    argv = links[0].process.argv if links and links[0].how is Sighting.EXEC else None
     sender = call.process(argv or commandline.of_title(call))
     return SignalSent(
         time_ns=call.head.time_ns,
@@ -45,12 +49,11 @@ def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -
         group=call.name not in _BY_THREAD,
         target=target(hit),
         current=sender,
-        info="call",
+        basis=Basis.CALL,
         same_group=call.pid == hit.pid,
         syscall=call.system_call(),
-        chain=links,
-        login=login,
-        act=call.head.id,
+        log=LogContext(links, login),
+        call_id=call.head.id,
     )
 
 
@@ -112,10 +115,10 @@ def by_number(call: Call, pid: int, *, proven: bool) -> Event:
         group=call.name not in _BY_THREAD,
         target=Process(Key(pid, None)),
         current=call.process(commandline.of_title(call)),
-        info="call" if proven else "number",
+        basis=Basis.CALL if proven else Basis.CALLER_PID,
         same_group=call.pid == pid,
         syscall=call.system_call(),
-        act=call.head.id,
+        call_id=call.head.id,
     )
 
 
@@ -127,12 +130,12 @@ def turned(call: Call) -> list[Event]:
                 time_ns=call.head.time_ns,
                 origin=call.place,
                 process=call.process(),
-                status=(call.args[0] & 0xFF) << 8,
+                status=WaitStatus.of_exit(call.args[0]),
                 called_exit=True,
             )
         ]
     if call.name in EXEC_CALLS and call.success:
-        return [ProcessSeen(call.head.time_ns, call.place, call.process(), "exec")]
+        return [ProcessSeen(call.head.time_ns, call.place, call.process(), Sighting.EXEC)]
     return []
 
 
@@ -152,7 +155,9 @@ def _seen(node: Node, record: Call) -> ProcessSeen:
     if started and record.name in EXEC_CALLS:
         argv = commandline.of_exec(record)
     process = record.process(argv) if known else Process(Key(node.pid, None))
-    how = "exec" if started else "seen" if known else "named"
+    how = Sighting.SEEN if known else Sighting.NAMED
+    if started:
+        how = Sighting.EXEC
     return ProcessSeen(record.head.time_ns, record.place, process, how)
 
 
@@ -212,6 +217,6 @@ def _exit(mark: Mark, sig: int, seccomp_mode: int | None = None) -> ProcessExite
         time_ns=mark.head.time_ns,
         origin=place(mark.piece, mark.offset, mark.head),
         process=_process(mark),
-        status=sig & 0x7F,
+        status=WaitStatus.of_signal(sig),
         seccomp_mode=seccomp_mode,
     )
