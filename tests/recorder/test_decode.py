@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from killtrail.model.events import Creator, LimitSet, OrphanedBy, ProcessExited, SignalSent
-from killtrail.model.process import Key
+from killtrail.model.events import LimitSet, OrphanedBy, ProcessExited, SignalSent
+from killtrail.model.process import Creator, Key
 from killtrail.recorder import layout as L
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.fields import path
