@@ -82,7 +82,7 @@ def _unpacked(path: str, raw: bytes) -> bytes:
             [program, "-dcq", "--no-check"], input=packed[:-4], capture_output=True, check=False
         ).stdout
     kind = {b"\x02\x21\x4c\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}.get(
-        packed[:4], "an unknown formatatat"
+        packed[:4], "an unknown formatatatatat"
     )
     raise UnavailableError(
         f"{path}: compressed with {kind}, for which there is no decompressor here", "give a vmlinux"

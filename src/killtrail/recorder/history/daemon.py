@@ -1,4 +1,4 @@
-"""The optional daemon: drains the box to history until told to stop."""
+"""The optional daemon: drains the ring buffers to history until it is stopped."""
 
 import contextlib
 import fcntl
@@ -62,8 +62,9 @@ def _drain_once(limits: Limits) -> Report:
 def run(limits: Limits, listener: Listener | None, complain: Complaint) -> Report:
     """Drains until SIGTERM or SIGINT.
 
-    A disk that is full stops nothing: the box keeps what it can, the attempt is repeated, and what
-    is overwritten meanwhile is counted as lost. Raises `UnavailableError` where another daemon runs.
+    A full disk does not stop recording: the ring buffers keep what they can, the attempt is
+    repeated, and overwritten records are counted as lost. Raises `UnavailableError` if another
+    daemon runs.
     """
     return _undamaged(lambda: _run(limits, listener, complain), complain)
 
@@ -168,7 +169,7 @@ def _stop_signals() -> Iterator[_Stop]:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     # One writer per file, or both would take the same records; a lock file beside it, because
-    # SQLite's own locks live on the database.
+    # SQLite holds its own locks on the database.
     fd = os.open(f"{default_path()}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """Moves records from the box into history: each once, in one transaction a turn.
 
-How far each ring was read is stored in the same transaction, so that after kill -9 the next one
-goes on right there: nothing acknowledged is lost, nothing is taken twice.
+The read position of each ring is stored in the same transaction, so that after kill -9 the next
+drain continues there: nothing acknowledged is lost, nothing is read twice.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Seen:
 
 
 def seen_from(text: str, armed_ns: int) -> Seen:
-    """As stored, if it is of this arming; else from the start (a new box counts from 0 again)."""
+    """As stored, if it belongs to this arming; else from the start (a new recorder counts from 0)."""
     try:
         data = json.loads(text)
         if data.get("armed_ns") == armed_ns:
@@ -51,7 +51,7 @@ def seen_from(text: str, armed_ns: int) -> Seen:
 
 
 class Drain:
-    """One box, one history file."""
+    """Drains one recorder into one history file."""
 
     def __init__(self, box: RingBuffers, history: WritableHistory) -> None:
         self._box, self._history = box, history
@@ -134,8 +134,8 @@ def _uncollected() -> Iterator[None]:
 def _account(start: int, got: list[Slot], written: int, ring: L.Ring) -> tuple[int, int]:
     """(records missing, next sequence number) of one reading.
 
-    A slot that is being written right now is read next time; one that a later lap has taken
-    between reading the head and the slot is gone.
+    A slot that is being written is read next time; a slot that was overwritten between reading the
+    head and the slot is lost.
     """
     first = max(start, written - ring.slots)
     until = min(written, first + _BATCH)
