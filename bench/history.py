@@ -39,10 +39,12 @@ def events(count: int) -> Iterator[list]:
     """Batches as the recorder drains them."""
     from killtrail.model.events import ProcessExited, Provenance, SignalSent
     from killtrail.model.process import Argv, Key, Process
+    from killtrail.model.signal_context import KernelContext
+    from killtrail.model.wait_status import WaitStatus
 
     def ancestor(pid: int, name: str) -> Process:
         argv = Argv((name, "--config", "/etc/thing.conf"))
-        return Process(Key(pid, pid * 1000), comm=name, argv=argv, uid=0, reaper=False)
+        return Process(Key(pid, pid * 1000), comm=name, argv=argv, uid=0, user="root", reaper=False)
 
     ancestors = ((900, "bash"), (800, "sshd-session"), (700, "sshd"), (1, "systemd"))
     chain = tuple(ancestor(pid, name) for pid, name in ancestors)
@@ -50,7 +52,7 @@ def events(count: int) -> Iterator[list]:
     def death(number: int) -> Iterator[object]:
         start, at = BEGIN_NS + number * EVERY_NS, BEGIN_NS + number * EVERY_NS + EVERY_NS // 2
         name, pid = named(count, number), 1000 + number % 30_000
-        seen = {"uid": 1000, "loginuid": 1000, "session": 3, "pidns": 4026531836, "ns_pid": pid, "tid": pid, "thread": name}  # fmt: skip
+        seen = {"uid": 1000, "loginuid": 1000, "session": 3, "pidns": 4026531836, "ns_pid": pid, "tid": pid, "thread": name, "user": "alice", "login_user": "alice"}  # fmt: skip
         unit = (
             f"/system.slice/{name}.service"
             if number % 2
@@ -60,14 +62,14 @@ def events(count: int) -> Iterator[list]:
         victim = Process(
             Key(pid, start), comm=name, exe=f"/usr/bin/{name}", argv=argv, cgroup=unit, **seen
         )
-        sender = Process(Key(600 + number % 50, 5), comm="bash", exe="/usr/bin/bash", argv=Argv(("bash",)), uid=0, cgroup=unit, tid=1)  # fmt: skip
+        sender = Process(Key(600 + number % 50, 5), comm="bash", exe="/usr/bin/bash", argv=Argv(("bash",)), uid=0, user="root", cgroup=unit, tid=1)  # fmt: skip
         gone = Process(Key(pid, start), comm=name, argv=argv, cgroup=unit, exiting=True, **seen)
         place = Provenance("bpf", f"kills:{number}")
-        yield SignalSent(at, place, 9, 0, 0, group=True, target=victim, current=sender, lineage=chain, stack=(None, "kill_pid_info_type", "kill_something_info", "__x64_sys_kill"))  # fmt: skip
-        yield ProcessExited(at + 9000, Provenance("bpf", f"deaths:{number}"), gone, 9, parent=chain[0], asked=0, called_exit=False)  # fmt: skip
+        yield SignalSent(at, place, 9, 0, 0, group=True, target=victim, current=sender, kernel=KernelContext(lineage=chain, stack=(None, "kill_pid_info_type", "kill_something_info", "__x64_sys_kill")))  # fmt: skip
+        yield ProcessExited(at + 9000, Provenance("bpf", f"deaths:{number}"), gone, WaitStatus(9), parent=chain[0], asked=0, called_exit=False)  # fmt: skip
         tool = f"tool{number % 90}"
         short = Process(Key(40_000 + number % 30_000, start), comm=tool, argv=Argv((tool, "--list", "/var/lib/thing")), cgroup="/system.slice/cron.service", exiting=True, **{**seen, "thread": tool})  # fmt: skip
-        yield ProcessExited(at + 12000, Provenance("bpf", f"exits:{number}"), short, 0, parent=chain[0], asked=0, called_exit=True)  # fmt: skip
+        yield ProcessExited(at + 12000, Provenance("bpf", f"exits:{number}"), short, WaitStatus(0), parent=chain[0], asked=0, called_exit=True)  # fmt: skip
 
     waiting = (event for number in range(count) for event in death(number))
     while batch := list(islice(waiting, BATCH * 3)):

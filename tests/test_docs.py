@@ -117,7 +117,7 @@ def test_the_recorder_is_as_described():
         (r.name, r.slots, r.slot_size) for r in layout.RINGS
     }
     programs = re.findall(
-        r'^SEC\("(?:tp_btf|raw_tp)/(\w+)"\)',
+        r'^SEC\("(?:tp_btf|raw_tp|fexit)/(\w+)"\)',
         (ROOT / "bpf/recorder.bpf.c").read_text(),
         re.MULTILINE,
     )

@@ -158,6 +158,8 @@ def instances(cls: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{each.name: st.from_type(hints[each.name]) for each in cls.__fields__})
 
 
+# NaN is not equal to itself: a copy of it can't be told from another value.
+st.register_type_strategy(float, st.floats(allow_nan=False))
 for each_class in MODEL:
     st.register_type_strategy(each_class, instances)
 

@@ -8,6 +8,7 @@ from killtrail.model.events import Event, ProcessExited, Provenance, Recorded, S
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.query import Query, key_of
 from killtrail.model.target import Kind
+from killtrail.model.wait_status import WaitStatus
 
 CONTAINERS = tuple(letter * 64 for letter in "0abf")
 NAMES = ("nginx", "java", "sh", "a-name-of-many-letters", "wörker", "bad\udcff", "x.y")
@@ -50,7 +51,8 @@ class Maker:
         pick = self.rng.choice
         # Few moments: several events of one are the hard case.
         time_ns, place = pick(range(1000, 1400)), self._place()
-        kind = pick(("signal",) * 5 + ("exit",) * 5 + ("oom", "thread", "replaced", "note", "will"))
+        rare = ("oom", "thread", "replaced", "note", "orphaned")
+        kind = pick(("signal",) * 5 + ("exit",) * 5 + rare)
         if kind == "signal":
             return SignalSent(time_ns, place, 9, 0, 0, True, self._process(), self._process())
         return self._exit(time_ns, place) if kind == "exit" else self._rare(kind, time_ns, place)
@@ -59,12 +61,21 @@ class Maker:
         process = self._process()
         made: dict[str, Recorded] = {
             "oom": ev.OomVictimMarked(time_ns, place, process.key, self._process()),
-            "thread": ev.ThreadDied(time_ns, place, process, 11),
+            "thread": ev.ThreadDied(time_ns, place, process, WaitStatus.of_signal(11)),
             "replaced": ev.ImageReplaced(time_ns, place, process, self.rng.choice((1, 2, 40))),
-            "note": ev.KernelLine(time_ns, place, process, "sysrq: text"),
-            "will": ev.OrphanedBy(time_ns, place, process),
+            "note": self._note(time_ns, place, process),
+            "orphaned": ev.OrphanedBy(time_ns, place, process),
         }
         return made[kind]
+
+    # Each kind in turn.
+    def _note(self, time_ns: int, place: Provenance, process: Process) -> Recorded:
+        notes: tuple[Recorded, ...] = (
+            ev.KernelLine(time_ns, place, process, "sysrq: text"),
+            ev.ManagerAsked(time_ns, place, process),
+            ev.LimitSet(time_ns, place, process, Key(5, 100), "RLIMIT_CPU", 1, None),
+        )
+        return notes[self.places % len(notes)]
 
     # A process exits once.
     def _exit(self, time_ns: int, place: Provenance) -> Recorded:
@@ -75,7 +86,8 @@ class Maker:
         self.gone.add(gone.key)
         pipes = {"stdin_pipe": pick((None, 7, 8)), "exec_pipe": pick((None, 7, 9))}
         parent = pick((None, self._process(bare=True)))
-        return ProcessExited(time_ns, place, gone, pick((9, 0)), parent, **pipes)
+        status = pick((WaitStatus.of_signal(9), WaitStatus.of_exit(0)))
+        return ProcessExited(time_ns, place, gone, status, parent, **pipes)
 
 
 def expected(events: Iterable[Recorded], query: Query) -> list[Recorded]:
@@ -101,7 +113,7 @@ def _about(event: Event, query: Query) -> bool:
     if isinstance(event, ev.ImageReplaced):
         pids.add(event.old_tid)
     about = pid in pids
-    return about and (query.pid is None or not isinstance(event, ev.KernelLine | ev.OrphanedBy))
+    return about and (query.pid is None or not isinstance(event, ev.Note | ev.OrphanedBy))
 
 
 def _related(event: Event, query: Query) -> bool:
@@ -117,7 +129,7 @@ def _named(event: Event, query: Query, signals: list[SignalSent]) -> bool:
     target = query.target
     if target is None or target.kind is Kind.PID:
         return True
-    if isinstance(event, ev.OomVictimMarked | ev.KernelLine | ev.OrphanedBy):
+    if isinstance(event, ev.OomVictimMarked | ev.Note | ev.OrphanedBy):
         return False
     victim = event.target if isinstance(event, SignalSent) else event.process
     own = [victim]

@@ -16,6 +16,7 @@ from killtrail.model.events import ProcessExited
 from killtrail.model.query import Query
 from killtrail.model.target import Kind, Target
 from killtrail.model.verdict import Host
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder.history import daemon, files
 from killtrail.recorder.history.files import DamagedError
 from killtrail.recorder.history.pruning import Limits
@@ -35,7 +36,8 @@ def _host(number: int, offset_ns: int) -> Host:
 
 
 def _exit_at(maker: Maker, time_ns: int) -> ProcessExited:
-    return ProcessExited(time_ns, maker._place(), maker._process(bare=True), 9)
+    gone = maker._process(bare=True)
+    return ProcessExited(time_ns, maker._place(), gone, WaitStatus.of_signal(9))
 
 
 def _kept(history: WritableHistory) -> int:

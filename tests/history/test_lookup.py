@@ -14,6 +14,7 @@ from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.process import Key, Process
 from killtrail.model.query import ALWAYS, Query, Window
 from killtrail.model.target import Kind, Target
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder.history import words
 from killtrail.recorder.history.reader import History
 from killtrail.recorder.history.writer import Progress, WritableHistory
@@ -21,7 +22,7 @@ from killtrail.sources.history import HistorySource
 from tests.history.events import CONTAINERS, NAMES, Maker, expected
 from tests.history.old import empty_schema_1
 
-KINDS = (None, (ProcessExited,), (SignalSent,), (SignalSent, ProcessExited), (ev.ThreadDied, ev.ImageReplaced), (ev.KernelLine,), (ev.OomVictimMarked,), (ev.OrphanedBy,))  # fmt: skip
+KINDS = (None, (ProcessExited,), (SignalSent,), (SignalSent, ProcessExited), (ev.ThreadDied, ev.ImageReplaced), (ev.KernelLine,), (ev.LimitSet,), (ev.OomVictimMarked,), (ev.OrphanedBy,))  # fmt: skip
 
 
 def targets() -> list[Target]:
@@ -127,7 +128,7 @@ def test_an_exit_is_found_by_what_only_its_signal_holds_after_a_restart(tmp_path
     signal = replace(signal, target=replace(signal.target, exe="/srv/onlyhere"))
     for number, order in enumerate(("signal first", "exit first")):
         path = tmp_path / f"{number}.db"
-        gone = ProcessExited(1500, maker._place(), _bare(signal.target), 15)
+        gone = ProcessExited(1500, maker._place(), _bare(signal.target), WaitStatus.of_signal(15))
         events = [signal, gone] if order == "signal first" else [gone, signal]
         for each in events:
             with WritableHistory(path) as history:

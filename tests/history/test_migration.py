@@ -113,7 +113,7 @@ def test_victims_of_one_act_share_what_the_first_record_holds(tmp_path):
         row = history.boots()[0]
         source = HistorySource(history, row, row.host)
         victim = next(iter(source.events(Query(kinds=(SignalSent,), pid=4202))))
-        assert victim.current.exe == "/usr/bin/bash" and victim.lineage[0].comm == "systemd"
+        assert victim.current.exe == "/usr/bin/bash" and victim.kernel.lineage[0].comm == "systemd"
         migrated(path)
 
 

@@ -17,6 +17,7 @@ from killtrail.model.clock import NS
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.query import Query
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder.history.pruning import Limits
 from killtrail.recorder.history.reader import History
 from killtrail.recorder.history.words import Rows
@@ -24,10 +25,11 @@ from killtrail.recorder.history.writer import Progress, WritableHistory
 from tests.conftest import ROOT, cannot
 from tests.gallery.lab import wait_for
 
+KILLED = WaitStatus.of_signal(9)
 INSTANTS = int(os.environ.get("KILLTRAIL_KILLS", "12"))
 
 
-def _event(number: int, status: int = 9) -> ProcessExited:
+def _event(number: int, status: WaitStatus = KILLED) -> ProcessExited:
     process = Process(Key(number, number * 1000), comm="x" * 10)
     return ProcessExited(number, Provenance("bpf", f"deaths:{number}"), process, status)
 
@@ -52,7 +54,7 @@ def test_same_place_is_taken_once(tmp_path):
 
 def test_bounded_size_keeps_kills_over_exits(tmp_path):
     """Over its size the file drops ordinary exits before deaths by signal."""
-    events = [_event(i, 9 if i % 10 == 0 else 0) for i in range(1, 20_000)]
+    events = [_event(i, KILLED if i % 10 == 0 else WaitStatus.of_exit(0)) for i in range(1, 20_000)]
     with _filled(tmp_path / "h.db", events) as history:
         history.prune(Limits(max_bytes=2 << 20), boot.now_ns())
         row = history.boots()[0].row

@@ -22,16 +22,22 @@ from killtrail.model.verdict import (
     Ancestor,
     Contradiction,
     Death,
+    DeathKind,
+    Edge,
     Evidence,
     Host,
     Incident,
     Link,
     Origin,
+    OriginKind,
     Pattern,
+    PatternKind,
     RuledOut,
     Subject,
+    SubjectKind,
     Verdict,
 )
+from killtrail.model.wait_status import WaitStatus
 from tests.conftest import ROOT, SCHEMA
 
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -70,7 +76,7 @@ links = st.builds(
     action=texts,
     certainty=st.sampled_from(Certainty),
     process=maybe,
-    subject=st.none() | st.builds(Subject, texts, texts),
+    subject=st.none() | st.builds(Subject, st.sampled_from(SubjectKind), texts),
     signal=st.none() | signals,
     target=maybe,
     time_ns=moments,
@@ -79,8 +85,8 @@ links = st.builds(
 )
 statuses = st.one_of(
     st.none(),
-    st.integers(0, 255).map(lambda code: code << 8),
-    st.builds(lambda sig, core: sig | core, signals, st.sampled_from([0, 0x80])),
+    st.integers(0, 255).map(WaitStatus.of_exit),
+    st.builds(WaitStatus.of_signal, signals, core_dumped=st.booleans()),
 )
 deaths = st.builds(
     Death,
@@ -94,11 +100,11 @@ deaths = st.builds(
     process=st.just(MACHINE),
     ended=st.sampled_from(Ended),
     time_ns=moments,
-    kind=st.sampled_from(["host", "process"]),
+    kind=st.sampled_from(DeathKind),
 )
 origins = st.builds(
     Origin,
-    kind=st.sampled_from(["login-session", "cron", "container", "unknown"]),
+    kind=st.sampled_from(OriginKind),
     name=st.none() | texts,
     uid=st.none() | numbers,
     came_from=st.none() | texts,
@@ -149,7 +155,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
                     st.builds(
                         Ancestor,
                         processes,
-                        st.sampled_from(["parent", "creator", "reaper", "seen"]),
+                        st.sampled_from(Edge),
                         st.sampled_from(Certainty),
                     ),
                     **some,
@@ -167,7 +173,9 @@ def verdicts(draw: st.DrawFn) -> Verdict:
                 st.none() | numbers,
             )
         ),
-        patterns=tuple(draw(st.lists(st.builds(Pattern, texts, texts, ids), **some))),
+        patterns=tuple(
+            draw(st.lists(st.builds(Pattern, st.sampled_from(PatternKind), texts, ids), **some))
+        ),
         contradictions=tuple(draw(st.lists(st.builds(Contradiction, texts, ids), **some))),
         evidence=tuple(draw(st.lists(evidence, **some))),
         ruled_out=tuple(draw(st.lists(st.builds(RuledOut, causes, texts), **some))),
@@ -253,8 +261,15 @@ def test_unknown_fields_change_nothing(verdict, data):
 def test_unknown_codes_are_taken_for_unknown(verdict):
     newer = verdict.to_dict()
     newer["cause"] = newer["mechanism"] = newer["death"]["ended"] = "of-tomorrow"
+    newer["death"]["kind"] = "of-tomorrow"
     for each in newer["links"]:
         each["role"] = "of-tomorrow"
+        if each["subject"]:
+            each["subject"]["kind"] = "of-tomorrow"
+    for each in newer["ancestry"]:
+        each["edge"] = "of-tomorrow"
+    for each in [*newer["patterns"], newer["origin"] or {}]:
+        each["kind"] = "of-tomorrow"
     for each in newer["ruled_out"]:
         each["cause"] = "of-tomorrow"
     for each in newer["absent"]:
@@ -263,7 +278,12 @@ def test_unknown_codes_are_taken_for_unknown(verdict):
     VALIDATOR.validate(again.to_dict())
     assert (again.cause, again.certainty) == (Cause.NOT_ESTABLISHED, Certainty.NOT_ESTABLISHED)
     assert (again.mechanism, again.death.ended) == (None, Ended.UNKNOWN)
+    assert again.death.kind is DeathKind.PROCESS
     assert {x.role for x in again.links} <= {Role.UNKNOWN}
+    assert {x.subject.kind for x in again.links if x.subject} <= {SubjectKind.UNKNOWN}
+    assert {x.edge for x in again.ancestry} <= {Edge.SEEN}
+    assert {x.kind for x in again.patterns} <= {PatternKind.UNKNOWN}
+    assert again.origin is None or again.origin.kind is OriginKind.UNKNOWN
     assert [x.evidence for x in again.links] == [x.evidence for x in verdict.links]
     assert again.ruled_out == ()
     assert [a.what for a in again.absent] == [a.what for a in verdict.absent]
@@ -312,7 +332,7 @@ def sample() -> dict[str, Any]:
     """A verdict of one link."""
     killer = Process(Key(7, 5), "sh", uid=0, user="root")
     return Verdict(
-        Death(Process(Key(8, 6), "a"), Ended.SIGNAL, 10, 9),
+        Death(Process(Key(8, 6), "a"), Ended.SIGNAL, 10, WaitStatus.of_signal(9)),
         Cause.KILLED_BY_PROCESS,
         Certainty.LIKELY,
         "sh killed a",
@@ -335,7 +355,7 @@ def sample() -> dict[str, Any]:
         (("links", 0, "process", "pid"), "7", r"links\[0\].process.pid is not a whole number"),
         (("links", 0, "process", "pid"), True, r"links\[0\].process.pid is not a whole number"),
         (("links", 0, "process", "argv"), [1], "argv has an item that is not text"),
-        (("links", 0, "time"), "noon", r"links\[0\].time is no time: 'noon'"),
+        (("links", 0, "time"), "noon", r"links\[0\].time is not a time: 'noon'"),
         (("death", "signal"), 200, "death.signal is not within 0 and 127"),
         (("death", "exit_code"), -1, "death.exit_code is not within 0 and 255"),
     ],
@@ -359,7 +379,7 @@ def test_names_of_accounts_are_not_those_of_this_host():
 def test_the_order_of_a_text_without_times_is_no_time():
     """Line 3 of a table is not 3 ns after boot."""
     untimed = Verdict(
-        Death(Process(Key(8, None)), Ended.SIGNAL, 3, 9),
+        Death(Process(Key(8, None)), Ended.SIGNAL, 3, WaitStatus.of_signal(9)),
         Cause.KILLED_BY_PROCESS,
         Certainty.POSSIBLE,
         "killed",

@@ -1,7 +1,7 @@
 """The launch chain: through exited parents and double forks to its start.
 
-`real_parent` names whoever holds a process now; after a parent's death that is init or a
-subreaper, who launched nothing, and with CLONE_PARENT it is the parent of who created it. The
+`real_parent` names the parent that a process has now. After a parent's death that is init or a
+subreaper, which launched nothing; with CLONE_PARENT it is the parent of the creator. The
 recorder keeps, for every such process, who created it (`OrphanedBy`); the chain jumps there.
 """
 

@@ -60,9 +60,9 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
     laid = bait.lay(pid, name)
     try:
         process = procfs.read_process(pid)
-        sys.stderr.write(f"waiting as pid {pid} ({name}) for a fatal signal; ^C stops waiting\n")
+        sys.stderr.write(f"waiting as PID {pid} ({name}) for a fatal signal; ^C stops waiting\n")
         if not laid.wait(timeout):
-            raise NoSuchDeathError(f"no fatal signal to pid {pid} within {timeout:g} s")
+            raise NoSuchDeathError(f"PID {pid} was not killed within {timeout:g} s")
     finally:
         laid.withdraw()
     assert process is not None  # noqa: S101 -- it was ours and not reaped
@@ -76,4 +76,4 @@ def _ask(key: "Key") -> "Verdict":
         if found is not None:
             return found
         if time.monotonic() > until:
-            raise NoSuchDeathError(f"the exit of pid {key.tgid} was not recorded")
+            raise NoSuchDeathError(f"the exit of PID {key.tgid} was not recorded")

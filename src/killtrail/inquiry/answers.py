@@ -260,7 +260,7 @@ def _sender(dead: list[VerdictDraft]) -> tuple[str | None, Certainty]:
         for d in dead
     ]
     names = {link.process.comm if link and link.process else None for link in links}
-    if len(names) != 1:
+    if len(names) != 1 or None in names:
         return None, Certainty.NOT_ESTABLISHED
     return names.pop(), min(link.certainty for link in links if link is not None)
 

@@ -44,7 +44,7 @@ def on_recorder(
         return
     for event in merged.newest_recorded(replace(query, kinds=(ProcessExited,), target=target)):
         if isinstance(event, ProcessExited) and _meant(merged, target, event):
-            yield argue(_case(merged, event.process.key, event, distrust))
+            yield argue(_case(merged, event.process.key, event, distrust, listed=target is None))
 
 
 def _of_pid(
@@ -81,9 +81,14 @@ def _runs(key: Key) -> bool:
 
 
 def _case(
-    merged: Merged, key: Key, end: ProcessExited | None, distrust: tuple[Distrust, ...]
+    merged: Merged,
+    key: Key,
+    end: ProcessExited | None,
+    distrust: tuple[Distrust, ...],
+    *,
+    listed: bool = False,
 ) -> Case:
-    case = recorded.case_of(merged, key, end)
+    case = recorded.case_of(merged, key, end, listed=listed)
     return replace(case, distrust=distrust) if distrust else case
 
 

@@ -14,13 +14,15 @@ from killtrail.model.query import Query, Window
 
 _FURTHEST_NS: Final = 60 * NS
 _GAP_NS: Final = NS
+_ACTS_KEPT: Final = 64
+"""Lists go back in time: an act is asked about soon or not any more."""
 
 
 def same_call(merged: Merged, signal: SignalSent | None) -> tuple[SignalSent, ...]:
     """The deadly sends of the act that `signal` is part of, itself included, in time order."""
     if signal is None or signal.same_group or not signal.current.pid:
         return ()
-    for act in merged.acts:
+    for act in reversed(merged.acts):
         if _first(act, signal) and any(_same(s, signal) for s in act):
             return act
     window = Window(signal.time_ns - _FURTHEST_NS, signal.time_ns + _FURTHEST_NS)
@@ -30,6 +32,7 @@ def same_call(merged: Merged, signal: SignalSent | None) -> tuple[SignalSent, ..
     if len(act) > 1:
         # The other victims will be asked about next, as `list` does: one look serves them all.
         merged.acts.append(act)
+        del merged.acts[:-_ACTS_KEPT]
     return act
 
 

@@ -71,7 +71,7 @@ def exit_of(merged: Merged, key: Key) -> ProcessExited | None:
 
 def facts_of(merged: Merged, key: Key, end: ProcessExited | None) -> Facts:
     """All that is recorded of one process."""
-    got = tuple(s for s in signals(merged, Query(pid=key.tgid)) if s.target.key.same_life(key))
+    got = tuple(s for s in signals(merged, Query(key=key)) if s.target.key.same_life(key))
     marks = merged.recorded(Query(kinds=(OomVictimMarked,), pid=key.tgid))
     ooms = tuple(
         o
@@ -98,16 +98,19 @@ def _children(merged: Merged, key: Key, got: tuple[SignalSent, ...]) -> tuple[Pr
     )
 
 
-def case_of(merged: Merged, key: Key, end: ProcessExited | None) -> Case:
-    """The case of one process, with what its explanation may hang on and what logs say of it."""
+def case_of(merged: Merged, key: Key, end: ProcessExited | None, *, listed: bool = False) -> Case:
+    """The case of one process, with what its explanation may hang on and what logs say of it.
+
+    `listed`: one of many, for which logs and the PID's other processes are not looked at.
+    """
     facts = facts_of(merged, key, end)
     related: dict[Key, Facts] = {}
     _follow(merged, facts, related, 0)
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
     notes = (*_notes(merged, facts, signal), *_limits_set(merged, facts, signal))
-    told = _in_logs(merged, facts)
-    facts = _with_login(merged, facts, signal)
+    told = [] if listed else _in_logs(merged, facts)
+    facts = facts if listed else _with_login(merged, facts, signal)
     since = merged.coverage.complete_since(end.signal if end else None)
     return Case(
         facts=facts,
@@ -120,7 +123,7 @@ def case_of(merged: Merged, key: Key, end: ProcessExited | None) -> Case:
         notes=notes,
         reader=_reader(merged, signal),
         refused=tuple(e for e in told if isinstance(e, SignalRefused)),
-        all_signals=_all_signals(merged, facts, told),
+        all_signals=() if listed else _all_signals(merged, facts, told),
         second_hand=tuple(e for e in told if not isinstance(e, SignalRefused)),
     )
 

@@ -39,7 +39,7 @@ def parse_time(text: str, now_wall_ns: int) -> int:
 
 
 def seconds(text: str) -> int | None:
-    """Seconds in `90s`, `1h 30min`, or a plain number of seconds; None for what is no length of time."""
+    """Seconds in `90s`, `1h 30min`, or a plain number of seconds; None for anything else."""
     words = text.strip().lower()
     return int(words) if words.isdecimal() else _seconds(words)
 

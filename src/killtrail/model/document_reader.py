@@ -86,7 +86,7 @@ class _Object:
         try:
             return parse_rfc3339(text) - shift
         except ValueError as error:
-            raise self.wrong(name, f"is no time: {error}") from error
+            raise self.wrong(name, f"is not a time: {error}") from error
 
     def code(self, name: str, kind: type[_E], unknown: _E) -> _E:
         """A word of a list that grows; `unknown` for one that this version does not know."""

@@ -6,9 +6,9 @@ it, so that a history file written by one version is read by another.
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from killtrail._slotted import MISSING, Field, dataclass, fields, is_dataclass
+from killtrail._slotted import MISSING, Field, fields, is_dataclass
 from killtrail.model.events import Event, LogContext, ProcessExited, SignalSent
 from killtrail.model.signal_context import KernelContext
 
@@ -24,8 +24,7 @@ _RENAMED: Final[dict[type, dict[str, str]]] = {ProcessExited: {"second_hand": "t
 _layouts: dict[type, tuple["_Slot", ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(NamedTuple):
     """One field: its name in records, its path in the model, and how to read it there."""
 
     name: str
@@ -41,15 +40,10 @@ def flat(value: object) -> Iterator[tuple[str, object, object]]:
         yield slot.name, slot.read(value), slot.default
 
 
-def grouped(cls: type, data: dict[str, Any]) -> dict[str, Any]:
-    """Flat fields by the names that `cls` has for them; unknown ones are dropped."""
-    found: dict[str, Any] = {}
+def places(cls: type) -> Iterator[tuple[str, str, str]]:
+    """(flat name, group in the model or empty, field) of each field that records of `cls` hold."""
     for slot in _layout(cls):
-        if slot.name not in data:
-            continue
-        place = found.setdefault(slot.group, {}) if slot.group else found
-        place[slot.field] = data[slot.name]
-    return found
+        yield slot.name, slot.group, slot.field
 
 
 def described(event: Event) -> tuple[tuple[str, str], ...]:

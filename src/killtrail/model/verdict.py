@@ -37,7 +37,7 @@ class Evidence:
 
 
 class SubjectKind(StrEnum):
-    """What sort of thing acted, where it was no process."""
+    """What sort of thing acted, if not a process."""
 
     KERNEL = "kernel"
     HARDWARE = "hardware"

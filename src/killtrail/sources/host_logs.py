@@ -112,10 +112,10 @@ class Unopened:
     """One log of this host with its rotated files, the newest first; opened one by one as it is read."""
 
     exact = False
-    host = Host(WALL)
+    host: Host = Host(WALL)
 
     def __init__(self, descriptor: Descriptor, files: tuple[str, ...]) -> None:
-        self.id = descriptor.id
+        self.id: str = descriptor.id
         self.names = files
         self._descriptor = descriptor
         self._opened: dict[tuple[str, ...], list[Source]] = {}

@@ -1,4 +1,4 @@
-"""Moves records from the box into history: each once, in one transaction a turn.
+"""Moves records from the ring buffers into history: each once, in one transaction a turn.
 
 The read position of each ring is stored in the same transaction, so that after kill -9 the next
 drain continues there: nothing acknowledged is lost, nothing is read twice.
@@ -59,10 +59,10 @@ class Drain:
         self._decoder: Decoder = box.decoder()
         self._row = history.begin_boot(self._host, box.meta.armed_ns)
         stored = next(b for b in history.boots() if b.row == self._row)
-        self.seen = seen_from(stored.seen, box.meta.armed_ns)
-        self.more = False
-        self.lost = 0
-        self.problems = 0
+        self.seen: Seen = seen_from(stored.seen, box.meta.armed_ns)
+        self.more: bool = False
+        self.lost: int = 0
+        self.problems: int = 0
 
     def turn(self) -> list[Recorded]:
         """Drains what waits, so much at most; gives the events that are now on disk.

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from heapq import merge
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from killtrail._slotted import dataclass
 from killtrail.model.clock import Boot
@@ -75,13 +75,13 @@ def boots_on_record(path: Path) -> int:
 
 
 class History:
-    """The file, opened for reading. Raises `UnavailableError` where it is no history of this version."""
+    """The file, opened for reading. Raises `UnavailableError` for any other file or version."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
+        self.path: Path = path or default_path()
         try:
             self._db = self._opened()
-            self.version = schema.version_of(self._db, self.path)
+            self.version: int = schema.version_of(self._db, self.path)
         except files.BROKEN as error:
             raise unreadable(self.path, error) from error
 
@@ -126,7 +126,7 @@ class History:
         """Bytes in use: pages that hold something, as pages freed are used again."""
         return int(next(self.each(_PAGES))[0])
 
-    def each(self, statement: str, *values: object) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def each(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """What a statement gives, read as far as the caller reads. Raises `UnavailableError`."""
         try:
             # Not `yield from`: that would close the cursor of a reader who stops early, which fails where

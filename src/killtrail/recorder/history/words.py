@@ -2,7 +2,7 @@
 
 A row has a word for each PID, name, sender, parent and pipe that it is to be found by. Boot and kind of
 row are hashed along, so that all answers to one question lie side by side, in order of time. Two words
-may share a hash: whoever finds a row looks at the event itself before believing it.
+may share a hash: a reader that finds a row compares the event itself.
 """
 
 from binascii import crc32
@@ -14,6 +14,7 @@ from killtrail.model.cgroup_path import apps_of, container_of, unit_of
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     OomVictimMarked,
     OrphanedBy,
@@ -56,6 +57,7 @@ KINDS: Final[dict[type, Rows]] = {
     ImageReplaced: Rows.REPLACED,
     KernelLine: Rows.NOTE,
     ManagerAsked: Rows.NOTE,
+    LimitSet: Rows.NOTE,
     OrphanedBy: Rows.ORPHANED,
 }
 """Kinds of rows by class of event."""
@@ -212,7 +214,7 @@ def _stem(unit: str) -> str:
 
 
 def of_old_row(kind: str, event: object) -> Words:
-    """The words of an event as JSON of schema 1; none for JSON that is no event."""
+    """The words of an event as JSON of schema 1; none for JSON that is not an event."""
     if not isinstance(event, dict):
         return Words()
     victim = _part(event, "target" if kind == Rows.SIGNAL else "process")

@@ -55,8 +55,8 @@ CAUSES: Final[dict[Cause, Page]] = {
         "kill -SEGV leaves the same wait status and the same core; si_code distinguishes them. "
         "So does a"
         " seccomp filter's SIGSYS: its code is SYS_SECCOMP, that of user dispatch SYS_USER_DISPATCH.",
-        "A fault code forced on its own thread. The address beside the stack pointer tells a stack that"
-        " ran out, BUS_ADRERR a mapped file cut short or a full file system.",
+        "A fault code forced on its own thread. An address near the stack pointer means a stack that"
+        " ran out; BUS_ADRERR means a mapped file that was cut short, or a full file system.",
         "The core file has the place: coredumpctl gdb, or ulimit -c unlimited for the next one.",
     ),
     Cause.ABORTED: Page(
@@ -112,10 +112,10 @@ CAUSES: Final[dict[Cause, Page]] = {
     ),
     Cause.TERMINAL: Page(
         "Its terminal signalled it: a key (^C, ^\\), a hang-up, an orphaned job.",
-        "A signal tracer shows a kworker, or whoever closed the terminal.",
+        "A signal tracer shows a kworker, or the process that closed the terminal.",
         "The terminal driver's functions on the kernel stack. For a key, the ancestor that has the"
-        " terminal's other end open (a terminal, ssh, script, a multiplexer) wrote it: for sure, if nobody"
-        " else has it open. For ioctl(TIOCSIG) on that end, the caller is the sender.",
+        " terminal's other end open (a terminal, ssh, script, a multiplexer) wrote it: for sure, if no"
+        " other process has it open. For ioctl(TIOCSIG) on that end, the caller is the sender.",
         "nohup, setsid, tmux or a unit of its own keep a job from its terminal's end.",
     ),
     Cause.PARENT_DIED: Page(

@@ -16,6 +16,7 @@ from killtrail.model.events import Event, ParseProblem
 from killtrail.sources.base import Descriptor, Match, Opened, Source, Usable
 from killtrail.sources.logs import kernel_reports, kernlog, oom
 from killtrail.sources.logs.kernel_lines import Line
+from killtrail.sources.logs.literals import Literal
 from killtrail.sources.logs.searched import SearchedLog
 from killtrail.sources.logs.stream import WALL
 
@@ -82,7 +83,7 @@ def line_of(offset: int, fields: dict[str, Any]) -> Line | None:
 class JournalText:
     """journalctl's JSON in a file, as a form that is searched."""
 
-    literals = kernel_reports.OF_ENTRIES
+    literals: tuple[Literal, ...] = kernel_reports.OF_ENTRIES
     carriers: tuple[bytes, ...] = kernel_reports.CARRIERS
     near = oom.CUT_REACH
     slack_ns: int | None = _SLACK_NS
@@ -105,7 +106,7 @@ class JournalText:
         yield from kernlog.told(self._piece, timed(), ID, kernel_reports.ENTRY)
         for offset in bad:
             where = self._piece.place(offset)
-            yield offset, ParseProblem(ID, where, "an entry that is no JSON of journalctl's")
+            yield offset, ParseProblem(ID, where, "an entry that is not JSON of journalctl")
 
     def begins(self, offset: int) -> int:
         """Where the report begins whose kill stands at an offset."""

@@ -1,7 +1,7 @@
 """Journal files, read by journalctl(1): it knows their compression, their damage, and their indexes.
 
-It is asked newest first and in batches: whoever needs one death pays for one batch. What can be left out
-by writer, unit, time and words is left out by it.
+It is asked newest first and in batches, so one death costs one batch. journalctl itself filters
+by writer, unit, time and words, as far as it can.
 """
 
 import os
@@ -144,7 +144,7 @@ class Journal:
 
     id = ID
     exact = False
-    host = Host(WALL)
+    host: Host = Host(WALL)
 
     def __init__(self, paths: tuple[str, ...], where: tuple[str, ...], name: str) -> None:
         self.names = paths

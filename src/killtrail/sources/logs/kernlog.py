@@ -111,7 +111,7 @@ class KernelText:
         self._newest = datetime.fromtimestamp(os.fstat(piece.fd).st_mtime, UTC).astimezone()
         self._dated = dated(piece.head())
         # Seconds since boot begin anew with each boot: the order of lines is all there is.
-        self.slack_ns = _slack(piece.head()) if self._dated else None
+        self.slack_ns: int | None = _slack(piece.head()) if self._dated else None
 
     def parse(self, low: int, high: int) -> Iterator[tuple[int, Event | ParseProblem]]:
         """(offset, event) of the lines in [low, high)."""

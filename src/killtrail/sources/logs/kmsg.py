@@ -53,7 +53,7 @@ class Ring:
     names: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        self.host = Host(boot.this_boot())
+        self.host: Host = Host(boot.this_boot())
         self._copy: SearchedLog | None = None
         self._problem: ParseProblem | None = None
 

@@ -63,15 +63,15 @@ class Sought:
     """What a query makes of a form's literals."""
 
     def __init__(self, form: Form, query: Query) -> None:
-        self.literals = [
+        self.literals: list[Literal] = [
             each for each in form.literals if any(query.wants(kind) for kind in each.kinds)
         ]
-        self.near = form.near
-        self.carriers = form.carriers
-        self.needles = needles(query)
-        self.digits = bool(self.needles) and self.needles[0].isdigit()
+        self.near: int = form.near
+        self.carriers: tuple[bytes, ...] = form.carriers
+        self.needles: tuple[bytes, ...] = needles(query)
+        self.digits: bool = bool(self.needles) and self.needles[0].isdigit()
         self._narrowed = {each.text: each.narrowed(query) for each in self.literals}
-        self.always = [e for e in self.literals if not self.narrows(e)]
+        self.always: list[Literal] = [e for e in self.literals if not self.narrows(e)]
 
     def narrows(self, literal: Literal) -> bool:
         """Whether a needle has to stand near this literal."""

@@ -27,7 +27,7 @@ class SearchedLog:
 
     def __init__(self, kind: str, piece: Piece, form: Form, boot: Boot) -> None:
         self.id = kind
-        self.host = Host(boot)
+        self.host: Host = Host(boot)
         self._piece = piece
         self._form = form
         self._order = None if form.slack_ns is None else TimeOrder(piece, form.time, form.slack_ns)
