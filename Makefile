@@ -14,25 +14,27 @@ lint: types imports ## ruff, mypy, import contract
 	$(V)/ruff check .
 	$(V)/ruff format --check .
 
-types: ## mypy strict
+types: ## mypy strict, and every exported type known to pyright
 	$(V)/mypy
+	PYTHONPATH=src $(V)/pyright --verifytypes killtrail --ignoreexternal
 
 imports: ## imports point one way only
 	PYTHONPATH=src $(V)/lint-imports
 
-blob: ## rebuild recorder.blob from bpf/ (clang-14, bpftool, libbpf-dev)
+blob: ## rebuild both blobs from bpf/ (clang-14, bpftool, libbpf-dev)
 	python3 bpf/build.py
 
-blob-check: ## compare the committed blob with its source
+blob-check: ## compare the committed blobs with their source
 	python3 bpf/build.py --check
 
-bench: ## costs beside bpftrace, auditd and strace, interleaved medians
+bench: ## costs of killtrail, bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 	$(PY) bench/asking.py
+	$(PY) bench/history.py
 	$(PY) bench/trust.py
 	$(PY) bench/autopsy.py
 
-soak: ## storm of 30,000 kills and ten minutes of load: sent = recorded + lost
+soak: ## 30,000 kills and ten minutes of load: sent = recorded + lost
 	$(PY) -m pytest -q -s -m slow tests/soak -o faulthandler_timeout=0
 
 fuzz: ## hypothesis with 50 times the examples
@@ -42,16 +44,16 @@ fuzz-parsers: ## coverage-guided, ten minutes a parser (installs atheris)
 	$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install -q --no-deps atheris==3.0.0
 	PYTHONPATH=src $(PY) -m tests.fuzzing.parsers all 600
 
-twists: ## 500 killings drawn at random: nobody innocent may be named
+twists: ## 500 random kills: no innocent process may be named
 	KILLTRAIL_TWISTS=500 $(PY) -m pytest -q tests/gallery/test_twists.py -o faulthandler_timeout=0
 
 guests: ## the same blob on Debian's 6.1 and 6.12 kernels in qemu (TCG)
 	tests/guests/run
 
-architectures: ## audit logs of arm64, 32-bit arm and x32, made and asked in guests
+architectures: ## audit logs of arm64, 32-bit arm and x32, made and read in guests
 	tests/guests/architectures
 
-lab: ## kernels that die for real in an emulator, and what their dumps tell
+lab: ## kernels that crash for real in an emulator, and their dumps
 	$(PY) -m pytest -q -m lab tests/lab -o faulthandler_timeout=0
 
 lock: ## renew requirements-dev.lock (needs uv)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What asking costs: reading a full box, `why` on it as a whole process, start-up of --help.
+"""What a question costs: reading full ring buffers, `why` as a whole process, start-up of --help.
 
-Ratios against a bare interpreter of the same run; medians. Run as root; arms a box of its own.
+Ratios against a bare interpreter of the same run; medians. Run as root; arms its own recorder.
 """
 
 import os
@@ -43,7 +43,7 @@ def process(*words: str) -> Callable[[], object]:
 
 
 def read_box() -> int:
-    """Copies every live slot of the box."""
+    """Copies every valid slot of the ring buffers."""
     box = RingBuffers(Pins())
     count = sum(1 for ring in L.RINGS for _ in box.slots(ring))
     box.close()
@@ -62,9 +62,9 @@ def main() -> int:
             "bare interpreter": bare,
             "killtrail --help": median_ms(process("-m", "killtrail", "--help")),
             f"read {read_box()} slots": median_ms(read_box),
-            "why, full box": median_ms(process("-m", "killtrail", "why", last)),
-            "why --json, full box": median_ms(process("-m", "killtrail", "why", last, "--json")),
-            "list, full box": median_ms(process("-m", "killtrail", "list"), 5),
+            "why, full rings": median_ms(process("-m", "killtrail", "why", last)),
+            "why --json, full rings": median_ms(process("-m", "killtrail", "why", last, "--json")),
+            "list, full rings": median_ms(process("-m", "killtrail", "list"), 5),
         }
     finally:
         arming.disarm()

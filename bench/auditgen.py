@@ -71,7 +71,7 @@ class Template:
         return self.text % tuple(values)
 
     def pid(self, value: int, number: int) -> int:
-        """A process number of that repetition."""
+        """A PID of that repetition."""
         return FIRST_PID + (value - FIRST_PID + number * self.span) % (PID_MAX - FIRST_PID)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who killed it, from a big audit log: killtrail beside ausearch, grep and ripgrep in one run.
+"""Who killed a process, from a big audit log: killtrail, ausearch, grep and ripgrep in one run.
 
 Whole processes, start included; medians of interleaved rounds, and the largest resident memory. The log
 is made from the real sample (bench/auditgen.py). `--megabytes 1000`, `--rounds 5`, `--enriched`. Peers
@@ -48,16 +48,51 @@ for window in Window().backwards(piece, 0, piece.size):
         print(finder.hit(window, at))
 """
 
+ASK = f"""
+import sys; sys.path.insert(0, {SRC!r})
+from itertools import islice
+from killtrail.files.opened import open_piece
+from killtrail.model.events import HostEvent, LoginSeen, ProcessExited, SignalSent
+from killtrail.model.query import Query, Window
+from killtrail.model.target import Kind, Target
+from killtrail.sources.logs.audit.log import AuditLog
+log, count = AuditLog([open_piece(sys.argv[1])]), 0
+for event in islice(log.events(eval(sys.argv[2])), int(sys.argv[3]) or None):
+    count += 1
+print(count)
+"""
+EARLY, LATE, NOWHERE = "zerly", "zlate", "zzyzx"
+
+
+def ask(log: Path, query: str, most: int = 0) -> list[str]:
+    """A question to the source alone, and how many events are taken; 0 = all."""
+    return [sys.executable, "-c", ASK, str(log), query, str(most)]
+
+
+def name_victims(log: Path) -> None:
+    """Gives a process that was killed near the beginning, and one near the end, a name of its own."""
+    with log.open("r+b") as file:
+        for name, start in ((EARLY, 0), (LATE, log.stat().st_size - (2 << 20))):
+            file.seek(max(0, start))
+            at = file.read(1 << 20).find(b'ocomm="sleep"')
+            file.seek(max(0, start) + at)
+            file.write(b'ocomm="%s"' % name.encode())
+
 
 def whole(words: list[str], env: dict[str, str] | None = None) -> tuple[float, int]:
     """(seconds, kilobytes) of one process."""
     start = time.perf_counter()
     process = subprocess.Popen(
         words,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **(env or {})},
     )
+    # Not /dev/null: where its output goes there, grep stops at the first line it finds.
+    assert process.stdout is not None
+    while process.stdout.read(1 << 16):
+        pass
+    process.stdout.close()
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
     return time.perf_counter() - start, usage.ru_maxrss
@@ -93,7 +128,7 @@ def contestants(log: Path) -> dict[str, list[str]]:
     rows = {
         "bare interpreter": [sys.executable, "-c", "pass"],
         "killtrail --help": killtrail("--help"),
-        "killtrail why PID (who, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
+        "killtrail why PID (sender, launchers)": killtrail("why", f"pid:{pid}", "--from", path),
         "killtrail list (last 10 s)": killtrail("list", "--since", f"@{end - 10}", "--from", path),
         "kills of one pid (library)": [sys.executable, "-c", ONE_PID, path, str(pid)],
         "all kills, joined (library)": [sys.executable, "-c", ALL_KILLS, path],
@@ -102,7 +137,32 @@ def contestants(log: Path) -> dict[str, list[str]]:
         "ausearch -p PID": ["ausearch", "-if", path, "-p", str(pid)],
         "ausearch -k kill": ["ausearch", "-if", path, "-k", "kill", "--raw"],
     }
+    rows |= by_query(log, pid)
     return {n: w for n, w in rows.items() if shutil.which(w[0])}
+
+
+def by_query(log: Path, pid: int) -> dict[str, list[str]]:
+    """Questions to the source alone, each in front of the grep that it is measured by."""
+    path, end = str(log), last_second(log)
+    grep = ["env", "LC_ALL=C", "grep"]
+    rows = {}
+    for name, where in ((LATE, "near the end"), (EARLY, "near the beginning"), (NOWHERE, "nowhere"), ("python3", "all over")):  # fmt: skip
+        query = f"Query(target=Target(Kind.NAME, {name!r}), newest=1)"
+        rows[f"name {where}, newest 1 (source)"] = ask(log, query, 1)
+        rows[f"grep -c {name}"] = [*grep, "-c", name, path]
+    recent = f"window=Window({end - 1} * 10**9, {end + 1} * 10**9)"
+    rows |= {
+        "PID (source)": ask(log, f"Query(pid={pid})"),
+        "PID, 2 s, no launchers (source)": ask(
+            log, f"Query(pid={pid}, kinds=(SignalSent,), launchers=False, {recent})"
+        ),
+        "5 newest (source)": ask(log, "Query()", 5),
+        "crashes, all read (source)": ask(log, "Query(kinds=(ProcessExited,))"),
+        "kinds that audit has not (source)": ask(log, "Query(kinds=(HostEvent, LoginSeen))"),
+        "grep -cE deaths": [*grep, "-cE", "OBJ_PID|ANOM_ABEND|SECCOMP", path],
+        "all deaths (source)": ask(log, "Query(launchers=False)"),
+    }
+    return rows
 
 
 def main() -> None:
@@ -112,6 +172,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--enriched", action="store_true")
     parser.add_argument("--no-ausearch", action="store_true")
+    parser.add_argument("--only", default="", help="rows with this in their name")
     args = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(prefix="kt-bench-") as folder:
@@ -119,7 +180,8 @@ def main() -> None:
         # By a process of its own: what this one has used would count as its children's memory.
         form = ["--enriched"] if args.enriched else []
         subprocess.run([sys.executable, GENERATOR, log, str(args.megabytes), *form], check=True)
-        rows = contestants(log)
+        name_victims(log)
+        rows = {n: w for n, w in contestants(log).items() if args.only in n}
         times: dict[str, list[float]] = {name: [] for name in rows}
         memory: dict[str, int] = dict.fromkeys(rows, 0)
         # Bytecode is kept, as it is where killtrail is installed.

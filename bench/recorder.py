@@ -65,7 +65,7 @@ def base() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def armed() -> Iterator[list[str]]:
-    """The box, no daemon."""
+    """The recorder, no daemon."""
     killtrail("arm")
     try:
         yield []
@@ -75,7 +75,7 @@ def armed() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def recording() -> Iterator[list[str]]:
-    """The box and `killtrail record`."""
+    """The recorder and `killtrail record`."""
     with armed(), tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "KILLTRAIL_HISTORY": f"{folder}/h.db"}
         daemon = subprocess.Popen(
@@ -120,7 +120,7 @@ def bpftrace() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def audit() -> Iterator[list[str]]:
-    """Rules for the six calls and execve, without a daemon behind them."""
+    """Rules for the six calls and execve, without a daemon that writes them."""
     rules = [["-S", SIX], ["-S", "execve,execveat"]]
     subprocess.run(["auditctl", "-e", "1"], capture_output=True, check=True)
     subprocess.run(["auditctl", "-b", "8192"], capture_output=True, check=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long it takes to ask whether a host can be believed: killtrail trust beside debsums and rkhunter.
+"""Time to check whether a host can be trusted: killtrail trust, debsums and rkhunter.
 
 Whole processes in one interleaved run, wall and CPU seconds, largest resident memory; the slow ones run
 in the first round alone. Needs root. `--rounds 3`, `--no-rkhunter`.
@@ -33,7 +33,7 @@ class Row:
 
 
 def run(row: Row, env: dict[str, str]) -> None:
-    """One process from start to end."""
+    """One process from start to exit."""
     start = time.perf_counter()
     process = subprocess.Popen(
         row.words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **env}
@@ -67,7 +67,7 @@ def main() -> None:
             "PYTHONPYCACHEPREFIX": folder,
             "KILLTRAIL_HISTORY": f"{folder}/history.db",
         }
-        # One round nobody counts: what lies in the page cache is the same for all then.
+        # One round is not counted: after it the page cache is the same for all.
         for row in (Row(rows["killtrail trust"].words), Row(rows["killtrail trust --deep"].words)):
             run(row, env)
         for number in range(args.rounds):

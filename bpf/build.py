@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Builds src/killtrail/recorder/recorder.blob from the C beside this file.
+"""Builds src/killtrail/recorder/*.blob from the C beside this file.
+
+`recorder.blob` is for kernels with BPF trampolines, `recorder-plain.blob` for those without: a
+kernel refuses the whole object for one program that it can't load.
 
 Needs Debian 12's clang-14 and bpftool (the pinned tools; other versions give other bytes) and the
 libbpf headers. The result depends on no path and no host kernel. `--check` compares instead of
-writing and exits 1 where the committed blob is not what the source gives.
+writing and exits 1 where a committed blob is not what the source gives.
 """
 
 import argparse
@@ -17,7 +20,8 @@ import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BLOB = HERE.parent / "src/killtrail/recorder/recorder.blob"
+FOLDER = HERE.parent / "src/killtrail/recorder"
+BLOBS = {"recorder.blob": ["-DTRAMPOLINES"], "recorder-plain.blob": []}
 CLANG = (
     "clang-14 -g -O2 -target bpf -mcpu=v3 -I. -fdebug-prefix-map={here}=. -fdebug-compilation-dir=."
 )
@@ -35,13 +39,13 @@ def literal_after(source: str, marker: str) -> bytes:
 
 
 def tracepoints(source: str, programs: list[str]) -> dict[str, str | None]:
-    """Program -> name of its raw tracepoint; None where BTF tells the kernel."""
+    """Program -> name of its raw tracepoint; None where BTF says what it is attached to."""
     found: dict[str, str | None] = {}
     for program in programs:
         body = re.search(rf"__{program}__attach\(.*?\n\tint fd = ([^;]+);", source, re.DOTALL)
         call = body and re.search(r'raw_tracepoint_open\((NULL|"\w+"), prog_fd\)', body[1])
         if not call:
-            sys.exit(f"no attach call for {program}: is it a tp_btf or raw_tp program?")
+            sys.exit(f"no attach call for {program}: is it a tp_btf, raw_tp or fexit program?")
         found[program] = None if call[1] == "NULL" else call[1].strip('"')
     return found
 
@@ -77,13 +81,13 @@ def pack(source: str) -> bytes:
     return b"BPFLSK1\0" + struct.pack("<I", len(text)) + text + body
 
 
-def build() -> bytes:
+def build(options: list[str]) -> bytes:
     """Compiles and packs."""
     with tempfile.TemporaryDirectory() as folder:
         # The object's name becomes the skeleton's, hence a fixed one.
         obj = Path(folder) / "recorder.bpf.o"
         clang = CLANG.format(here=HERE).split()
-        subprocess.run([*clang, "-c", "recorder.bpf.c", "-o", obj], cwd=HERE, check=True)  # noqa: S603
+        subprocess.run([*clang, *options, "-c", "recorder.bpf.c", "-o", obj], cwd=HERE, check=True)  # noqa: S603
         skeleton = subprocess.run(  # noqa: S603
             ["bpftool", "gen", "skeleton", "-L", obj],
             check=True,
@@ -98,17 +102,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, don't write")
     args = parser.parse_args()
-    blob = build()
-    if not args.check:
-        BLOB.write_bytes(blob)
-        print(f"{BLOB.name}: {len(blob)} bytes")
+    return max([settle(name, build(options), args.check) for name, options in BLOBS.items()])
+
+
+def settle(name: str, blob: bytes, check: bool) -> int:  # noqa: FBT001 -- a command's own switch
+    """Writes one blob, or compares it: 1 where it differs."""
+    path = FOLDER / name
+    if not check:
+        path.write_bytes(blob)
+        print(f"{name}: {len(blob)} bytes")
         return 0
-    same = BLOB.exists() and BLOB.read_bytes() == blob
-    print(
-        "recorder.blob is what its source gives"
-        if same
-        else "recorder.blob DIFFERS from its source"
-    )
+    same = path.exists() and path.read_bytes() == blob
+    print(f"{name} is what its source gives" if same else f"{name} DIFFERS from its source")
     return 0 if same else 1
 
 

@@ -12,6 +12,8 @@
 #define SIGNAL_UNKILLABLE 0x40	/* init of its pid namespace */
 #define TS_COMPAT 0x2
 #define X32_SYSCALL_BIT 0x40000000
+#define CLONE_PARENT 0x8000
+#define CLONE_THREAD 0x10000
 #define RLIMIT_CPU 0
 #define RLIMIT_FSIZE 1
 #define RLIMIT_AS 9
@@ -33,16 +35,18 @@
 #define SIGXFSZ 25
 #define SIGSYS 31
 #define SI_KERNEL 0x80
-/* HUP INT QUIT ABRT TERM: asking a process to go, even where it has a handler. */
-#define ASKS (SIGBIT(1) | SIGBIT(2) | SIGBIT(3) | SIGBIT(6) | SIGBIT(15))
+/* HUP INT QUIT ABRT TERM: requests to exit, even where the process has a handler. */
+#define REQUESTS (SIGBIT(1) | SIGBIT(2) | SIGBIT(3) | SIGBIT(6) | SIGBIT(15))
 
 const volatile u32 cfg_argv = 1;
 /* every signal, ignored ones too: for watching live, never for the armed box */
 const volatile u32 cfg_all = 0;
 
-/* heads: kills, asks, wills, deaths, exits, victims */
-u64 heads[7] = {};
-enum { HEAD_KILLS, HEAD_ASKS, HEAD_WILLS, HEAD_DEATHS, HEAD_EXITS, HEAD_VICTIMS, ALWAYS_ZERO };
+u64 heads[8] = {};
+enum {
+	HEAD_KILLS, HEAD_REQUESTS, HEAD_ORPHANED, HEAD_DEATHS, HEAD_EXITS, HEAD_VICTIMS, HEAD_LIMITS,
+	ALWAYS_ZERO
+};
 /*
  * A zero the verifier does not know. Until 6.7 it looked at a bpf_loop callback once, as called the
  * first time: from a known zero it took later rounds to see zero too, and cut away what they need.
@@ -59,11 +63,12 @@ enum { HEAD_KILLS, HEAD_ASKS, HEAD_WILLS, HEAD_DEATHS, HEAD_EXITS, HEAD_VICTIMS,
 	} name SEC(".maps")
 
 ARRAY(kills, struct big_slot, KILLS_SLOTS);
-ARRAY(asks, struct big_slot, ASKS_SLOTS);
-ARRAY(wills, struct will_slot, WILLS_SLOTS);
+ARRAY(requests, struct big_slot, REQUESTS_SLOTS);
+ARRAY(orphaned, struct middle_slot, ORPHANED_SLOTS);
 ARRAY(deaths, struct small_slot, DEATHS_SLOTS);
 ARRAY(exits, struct small_slot, EXITS_SLOTS);
 ARRAY(victims, struct small_slot, VICTIMS_SLOTS);
+ARRAY(limits, struct middle_slot, LIMITS_SLOTS);
 
 /* What the armer knew: version, settings, symbol ranges. JSON, written once. */
 struct meta { char json[65536]; };
@@ -86,10 +91,14 @@ struct {
 	} name SEC(".maps")
 
 PER_CPU(signal_scratch, struct signal_record);
-PER_CPU(will_scratch, struct will_record);
+PER_CPU(orphaned_scratch, struct process_record);
 PER_CPU(exit_scratch, struct exit_record);
-PER_CPU(line_scratch, struct will_record);
-PER_CPU(exec_scratch, struct will_record);
+PER_CPU(line_scratch, struct process_record);
+PER_CPU(exec_scratch, struct process_record);
+PER_CPU(fork_scratch, struct process_record);
+#ifdef TRAMPOLINES
+PER_CPU(limit_scratch, struct process_record);
+#endif
 
 /* The last send on this CPU: broadcasts loop over their victims without leaving it. */
 struct act {
@@ -106,7 +115,7 @@ PER_CPU(last_act, struct act);
 #define FEW_VICTIMS 256
 #define ACT_GAP_NS 1000000000ULL
 
-enum { STAT_SIGNALS, STAT_DEATHS, STAT_OOMS, STAT_WILLS, STAT_EXITS, STAT_TRUNCATED, STAT_FAILED, STAT_ORPHANS, STAT_VICTIMS, STAT_MAX };
+enum { STAT_SIGNALS, STAT_DEATHS, STAT_OOMS, STAT_ORPHANED, STAT_EXITS, STAT_TRUNCATED, STAT_FAILED, STAT_ORPHANS, STAT_VICTIMS, STAT_MAX };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STAT_MAX);
@@ -115,11 +124,16 @@ struct {
 } stats SEC(".maps");
 
 struct process_key { u64 start; u32 tgid, pad; };
+/*
+ * Of a process whose parent says nothing about who forked it: who did, which stays, and the parent
+ * that exited last before it, which changes with every reaper.
+ */
+struct beginning { struct process_key creator, left_by; u64 sibling; };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct process_key);
-	__type(value, struct process_key);
+	__type(value, struct beginning);
 } creators SEC(".maps");
 
 /* What a process was at its last exec, and what it went through since; dies with its task. */
@@ -197,8 +211,9 @@ static __always_inline u32 take_stack(void *ctx, u64 *frames)
 	__n;									\
 })
 typedef struct big_slot kills_slot_t;
-typedef struct big_slot asks_slot_t;
-typedef struct will_slot wills_slot_t;
+typedef struct big_slot requests_slot_t;
+typedef struct middle_slot orphaned_slot_t;
+typedef struct middle_slot limits_slot_t;
 typedef struct small_slot deaths_slot_t;
 typedef struct small_slot exits_slot_t;
 typedef struct small_slot victims_slot_t;

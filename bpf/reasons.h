@@ -183,7 +183,7 @@ static __always_inline u32 filter_extra(struct filter_extra *x, struct task_stru
 }
 
 struct holder_walk {
-	struct task_struct *t, *holder;
+	struct task_struct *t;
 	struct tty_struct *other_end;
 	struct file **fds, *file;
 	struct terminal_extra *x;
@@ -205,6 +205,7 @@ static long look_for_holder(u32 i, void *ctx)
 		if (!t || !BPF_CORE_READ(t, tgid) || t == w->t)
 			return 1;
 		table = BPF_CORE_READ(t, files, fdt);
+		w->x->counter++;
 		w->t = t;
 		w->fd = 0;
 		w->max = table ? BPF_CORE_READ(table, max_fds) : 0;
@@ -220,9 +221,9 @@ static long look_for_holder(u32 i, void *ctx)
 	private = BPF_CORE_READ(f, private_data);
 	if (!private || BPF_CORE_READ(private, tty) != w->other_end)
 		return 0;
-	/* In the record, not in w: the verifier need not follow a count there. */
-	if (!w->holder) {
-		w->holder = t;
+	/* In the record, not in w: the verifier need not follow counts there, nor believes in a first zero. */
+	if (!w->x->depth) {
+		w->x->depth = w->x->counter;
 		w->file = f;
 	}
 	w->x->known += f == w->file;
@@ -236,6 +237,59 @@ static __always_inline u64 references_to(struct file *f)
 	return BPF_CORE_READ((struct file___counted *)f, f_count.counter);
 }
 
+struct poll_walk { struct list_head *head, *cur; struct file *file; struct terminal_extra *x; };
+
+static long count_poll(u32 i, void *ctx)
+{
+	struct poll_walk *w = ctx;
+	struct list_head *cur = w->cur;
+	struct wait_queue_entry *wait;
+
+	if (!cur || cur == w->head)
+		return 1;
+	wait = container_of(cur, struct wait_queue_entry, entry);
+	if (BPF_CORE_READ(container_of(wait, struct poll_table_entry, wait), filp) == w->file)
+		w->x->counter++;
+	w->cur = BPF_CORE_READ(cur, next);
+	return 0;
+}
+
+/*
+ * Who waits in poll(2) or select(2) holds a reference for each queue it waits in, and terminals,
+ * ssh and script always do. Other waiters are no poll_table_entry: what is read there is no such file.
+ */
+static __always_inline void count_polls(struct terminal_extra *x, struct wait_queue_head *queue, struct file *file)
+{
+	struct poll_walk w = { .head = &queue->head, .file = file, .x = x };
+
+	if (!bpf_core_type_exists(struct poll_table_entry))
+		return;
+	w.cur = BPF_CORE_READ(queue, head.next);
+	bpf_loop(64, count_poll, &w, 0);
+}
+
+struct climb { struct task_struct *t; };
+
+static long one_up(u32 i, void *ctx)
+{
+	struct climb *c = ctx;
+	struct task_struct *up = c->t->real_parent;
+
+	if (!up)
+		return 1;
+	c->t = up->group_leader;
+	return 0;
+}
+
+/* The ancestor so many parents up, as a pointer that the verifier knows. */
+static __always_inline struct task_struct *ancestor_of(struct task_struct *t, u32 depth)
+{
+	struct climb c = { .t = t->group_leader };
+
+	bpf_loop(depth, one_up, &c, 0);
+	return c.t;
+}
+
 /*
  * A key on a terminal comes through a kworker; what wrote it has the other end
  * of the pty open. Terminals, ssh and multiplexers start what runs in them, so
@@ -243,33 +297,29 @@ static __always_inline u64 references_to(struct file *f)
  */
 static __always_inline u32 terminal_extra(struct terminal_extra *x, struct task_struct *t)
 {
-	struct holder_walk w = { .t = t->group_leader, .x = x, .fd = HIDDEN_ZERO, .max = HIDDEN_ZERO };
+	struct holder_walk w = {
+		.t = t->group_leader, .x = x, .fd = HIDDEN_ZERO, .max = HIDDEN_ZERO,
+		.file = (void *)(u64)HIDDEN_ZERO,
+	};
 	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
-	struct task_struct *holder;
 
 	if (!tty)
 		return 0;
 	w.other_end = BPF_CORE_READ(tty, link);
 	x->pty = w.other_end != 0;
-	x->known = 0;
+	x->known = x->depth = x->counter = 0;
 	x->holder.tgid = 0;
 	bpf_probe_read_kernel_str(x->name, sizeof(x->name), tty->name);
 	if (!x->pty)
 		return sizeof(*x);
 	bpf_loop(4096, look_for_holder, &w, 0);
-	holder = w.holder;	/* a copy: BPF_CORE_READ would try to relocate holder_walk as well */
-	if (!holder)
+	if (!x->depth)
 		return sizeof(*x);
-	x->holder.start = BPF_CORE_READ(holder, start_boottime);
-	x->holder.tgid = BPF_CORE_READ(holder, tgid);
-	x->holder.uid = BPF_CORE_READ(holder, real_cred, uid.val);
-	x->holder.loginuid = x->holder.session = -1;
-	if (bpf_core_field_exists(holder->loginuid)) {
-		x->holder.loginuid = BPF_CORE_READ(holder, loginuid.val);
-		x->holder.session = BPF_CORE_READ(holder, sessionid);
-	}
-	bpf_probe_read_kernel(x->holder.comm, 16, holder->comm);
-	if (references_to(w.file) != x->known)
+	fill_ancestor(&x->holder, ancestor_of(t, x->depth));
+	x->counter = 0;
+	count_polls(x, &w.other_end->read_wait, w.file);
+	count_polls(x, &w.other_end->write_wait, w.file);
+	if (references_to(w.file) != x->known + x->counter)
 		x->known = 0;
 	return sizeof(*x);
 }

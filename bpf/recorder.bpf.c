@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The black box: who sent which fatal signal to whom, who died how, and who
- * had started them. BTF and raw tracepoints only: fentry, kprobes and LSM
- * hooks are refused by too many kernels.
+ * The flight recorder: who sent which fatal signal to whom, who died how, and
+ * who had started them. BTF and raw tracepoints only, as fentry, kprobes and
+ * LSM hooks are refused by too many kernels; the one exception can be left out.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -14,8 +14,8 @@
 #include "tasks.h"
 #include "reasons.h"
 
-/* A person's record: who it is, its ancestors, its command line and theirs. */
-static __always_inline u32 describe(struct will_record *e, struct task_struct *p)
+/* Who a process is, its ancestors, its command line and theirs. */
+static __always_inline u32 describe(struct process_record *e, struct task_struct *p)
 {
 	struct image *im;
 	u32 off, len = 0, end;
@@ -44,18 +44,52 @@ static __always_inline u32 describe(struct will_record *e, struct task_struct *p
 	return end;
 }
 
+#ifdef TRAMPOLINES
+/*
+ * prlimit(2) on another process leaves no trace in it. No tracepoint lies on its way but those of all
+ * system calls, which slow every call down; fexit costs nothing elsewhere, but kernels without
+ * BPF trampolines refuse to load it: then arming takes the object built without.
+ */
+SEC("fexit/do_prlimit")
+int BPF_PROG(on_prlimit, struct task_struct *target, unsigned int resource, struct rlimit *new,
+	     struct rlimit *old, int result)
+{
+	struct task_struct *cur = bpf_get_current_task_btf();
+	struct process_record *e;
+	u32 zero = 0, off;
+
+	if (!new || result || target->tgid == cur->tgid)
+		return 0;
+	if (resource != RLIMIT_CPU && resource != RLIMIT_FSIZE && resource != RLIMIT_AS && resource != RLIMIT_RTTIME)
+		return 0;
+	e = bpf_map_lookup_elem(&limit_scratch, &zero);
+	if (!e)
+		return 0;
+	e->h.type = REC_LIMIT_SET;
+	e->target = target->tgid;
+	e->target_start = target->group_leader->start_boottime;
+	e->resource = resource;
+	e->soft = new->rlim_cur;
+	e->hard = new->rlim_max;
+	off = describe(e, cur) + __builtin_offsetof(struct process_record, buf);
+	e->h.size = off;
+	EMIT(limits, HEAD_LIMITS, LIMITS_SLOTS, e, off);
+	return 0;
+}
+#endif
+
 static __always_inline void note_client(struct task_struct *p)
 {
-	struct will_record *e;
+	struct process_record *e;
 	u32 zero = 0, off;
 
 	e = bpf_map_lookup_elem(&exec_scratch, &zero);
 	if (!e)
 		return;
 	e->h.type = REC_CLIENT;
-	off = describe(e, p) + __builtin_offsetof(struct will_record, buf);
+	off = describe(e, p) + __builtin_offsetof(struct process_record, buf);
 	e->h.size = off;
-	EMIT(asks, HEAD_ASKS, ASKS_SLOTS, e, off);
+	EMIT(requests, HEAD_REQUESTS, REQUESTS_SLOTS, e, off);
 }
 
 /* exec by another thread than the leader: it takes over the leader's number, all others are gone. */
@@ -72,6 +106,38 @@ static __always_inline void note_replaced(struct task_struct *p, struct image *i
 	e.argv_len = len;
 	bpf_probe_read_kernel(e.argv, sizeof(e.argv), im->argv);
 	EMIT(exits, HEAD_EXITS, EXITS_SLOTS, &e, sizeof(e));
+}
+
+/*
+ * CLONE_PARENT: the new process is no child of who created it, but its sibling. Threads have the
+ * flag too, as their process's parent is theirs.
+ */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_fork, struct task_struct *child, u64 clone_flags)
+{
+	struct process_key k = {};
+	struct beginning b = { .sibling = 1 };
+	struct process_record *e;
+	struct task_struct *cur;
+	u32 zero = 0, off;
+
+	if ((clone_flags & (CLONE_PARENT | CLONE_THREAD)) != CLONE_PARENT)
+		return 0;
+	e = bpf_map_lookup_elem(&fork_scratch, &zero);
+	if (!e)
+		return 0;
+	cur = bpf_get_current_task_btf();
+	k.start = child->start_boottime;
+	k.tgid = child->tgid;
+	b.creator.start = cur->group_leader->start_boottime;
+	b.creator.tgid = cur->tgid;
+	bpf_map_update_elem(&creators, &k, &b, BPF_ANY);
+	count(STAT_ORPHANS);
+	e->h.type = REC_SIBLING;
+	off = describe(e, cur) + __builtin_offsetof(struct process_record, buf);
+	e->h.size = off;
+	EMIT(orphaned, HEAD_ORPHANED, ORPHANED_SLOTS, e, off);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -91,19 +157,54 @@ int BPF_PROG(on_exec, struct task_struct *p, pid_t old, struct linux_binprm *bpr
 	return 0;
 }
 
+/*
+ * Whose ancestors and texts go into a signal's record: those of current, but where a kernel thread
+ * carried a terminal's input, those of the holder of its other end.
+ */
+static __always_inline struct task_struct *chain_head(struct signal_record *e, u32 extra,
+						      struct task_struct *target, struct task_struct *cur)
+{
+	struct terminal_extra *x = (void *)e->buf;
+
+	if (e->extra != EXTRA_TERMINAL || !extra || !(cur->flags & PF_KTHREAD) || !x->depth)
+		return cur;
+	e->h.flags |= REC_OF_HOLDER;
+	return ancestor_of(target, x->depth);
+}
+
+static __always_inline u32 head_argv(char *dst, struct signal_record *e, struct task_struct *head,
+				     struct task_struct *cur)
+{
+	struct image *im;
+	u32 len;
+
+	if (head == cur)
+		return current_argv(dst, &e->argv_total, cur);
+	e->argv_total = 0;
+	im = bpf_task_storage_get(&images, head, 0, 0);
+	if (!im || !im->ts)
+		return 0;
+	len = im->argv_len;
+	BOUND(len, (ARGV_LEN - 1));
+	bpf_probe_read_kernel(dst, len, im->argv);
+	e->argv_total = im->argv_total;
+	return len;
+}
+
 static __always_inline u32 signal_tail(struct signal_record *e, struct task_struct *target, struct task_struct *cur)
 {
+	struct task_struct *head;
 	struct image *im;
 	u32 off, len;
 
-	e->n_ancestors = ancestors(e->buf, &e->orphan, cur);
-	off = e->n_ancestors * sizeof(struct ancestor);
+	off = extra_of(e->buf, e, target, cur);
+	e->extra_len = off;
+	head = chain_head(e, off, target, cur);
+	LAUNDER(&e->h, off, 127);
+	e->n_ancestors = ancestors(e->buf + off, &e->orphan, head);
+	off += e->n_ancestors * sizeof(struct ancestor);
 	LAUNDER(&e->h, off, 0x3ff);
-	len = extra_of(e->buf + off, e, target, cur);
-	e->extra_len = len;
-	off += len;
-	LAUNDER(&e->h, off, 0xfff);
-	len = current_argv(e->buf + off, &e->argv_total, cur);
+	len = head_argv(e->buf + off, e, head, cur);
 	e->argv_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
@@ -118,7 +219,7 @@ static __always_inline u32 signal_tail(struct signal_record *e, struct task_stru
 		off += len;
 	}
 	LAUNDER(&e->h, off, 0xfff);
-	len = exe_path(e->buf + off, &e->h, cur);
+	len = exe_path(e->buf + off, &e->h, head);
 	e->exe_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
@@ -126,7 +227,7 @@ static __always_inline u32 signal_tail(struct signal_record *e, struct task_stru
 	e->target_exe_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
-	len = cgroup_path(e->buf + off, &e->h, cur->cgroups->dfl_cgrp->kn);
+	len = cgroup_path(e->buf + off, &e->h, head->cgroups->dfl_cgrp->kn);
 	e->cgroup_len = len;
 	off += len;
 	LAUNDER(&e->h, off, 0xfff);
@@ -141,7 +242,7 @@ static __always_inline u32 signal_tail(struct signal_record *e, struct task_stru
 		off += len;
 		LAUNDER(&e->h, off, 0xfff);
 	}
-	len = ancestor_argv(e->buf, off, cur);
+	len = ancestor_argv(e->buf, off, head);
 	e->ancestor_argv_len = len - off;
 	return len;
 }
@@ -179,7 +280,7 @@ static __always_inline void fill_info(struct signal_record *e, struct kernel_sig
 	}
 }
 
-enum { DROP, TO_KILLS, TO_ASKS, TO_VICTIMS, TO_EXITS };
+enum { DROP, TO_KILLS, TO_REQUESTS, TO_VICTIMS, TO_EXITS };
 /*
  * Runs behind complete_signal(): a group that this send doomed already has
  * SIGNAL_GROUP_EXIT. Blocked signals of timers and I/O come in floods and go
@@ -190,16 +291,16 @@ static __always_inline int route(int sig, u32 disp, u32 blocked, u32 sigflags, b
 	u64 bit = SIGBIT(sig);
 
 	if (sig == SIGCONT)
-		return sigflags & SIGNAL_CLD_MASK ? TO_ASKS : DROP;
+		return sigflags & SIGNAL_CLD_MASK ? TO_REQUESTS : DROP;
 	if (disp == 1)
 		return DROP;
 	if (disp == 2)
-		return bit & ASKS ? TO_ASKS : DROP;
+		return bit & REQUESTS ? TO_REQUESTS : DROP;
 	if (bit & STOPS)
-		return TO_ASKS;
+		return TO_REQUESTS;
 	if (sig == SIGKILL || (sigflags & SIGNAL_GROUP_EXIT) || !blocked)
 		return TO_KILLS;
-	return (bit & ASKS) || foreign ? TO_ASKS : DROP;
+	return (bit & REQUESTS) || foreign ? TO_REQUESTS : DROP;
 }
 
 static __always_inline void mark_asked(struct task_struct *target, int sig)
@@ -215,14 +316,14 @@ static __always_inline void mark_asked(struct task_struct *target, int sig)
 /*
  * forget_original_parent() hands the children to their reaper before it sends
  * PR_SET_PDEATHSIG's signal, so real_parent no longer names the dying parent;
- * its will, written a moment before, does.
+ * what leave_children() wrote a moment before does.
  */
 static __always_inline bool left_by(struct task_struct *child, struct task_struct *parent)
 {
-	struct process_key k = { .start = child->group_leader->start_boottime, .tgid = child->tgid }, *c;
+	struct process_key k = { .start = child->group_leader->start_boottime, .tgid = child->tgid };
+	struct beginning *b = bpf_map_lookup_elem(&creators, &k);
 
-	c = bpf_map_lookup_elem(&creators, &k);
-	return c && c->tgid == parent->tgid && c->start == parent->group_leader->start_boottime;
+	return b && b->left_by.tgid == parent->tgid && b->left_by.start == parent->group_leader->start_boottime;
 }
 
 /*
@@ -313,7 +414,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	cur = bpf_get_current_task_btf();
 	if (!cfg_all && result != 0 && result != 4 && sig != SIGCONT) {
 		/* 1 = it ignores it, or is dying already: told as an attempt, if it was meant to end it. */
-		if (result != 1 || !((ASKS | SIGBIT(SIGKILL)) & SIGBIT(sig)) || task->tgid == cur->tgid)
+		if (result != 1 || !((REQUESTS | SIGBIT(SIGKILL)) & SIGBIT(sig)) || task->tgid == cur->tgid)
 			return 0;
 	}
 	disp = disposition(task, sig);
@@ -364,7 +465,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 			count(STAT_VICTIMS);
 			if (where == TO_KILLS && act->victims > FEW_VICTIMS)
 				join_crowd(task);
-			if (where == TO_ASKS && (disp == 2 || blocked))
+			if (where == TO_REQUESTS && (disp == 2 || blocked))
 				mark_asked(task, sig);
 			return 0;
 		}
@@ -377,10 +478,10 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 		if (!e->act)
 			act->first = number;
 	} else {
-		u64 number = EMIT(asks, HEAD_ASKS, ASKS_SLOTS, e, off);
+		u64 number = EMIT(requests, HEAD_REQUESTS, REQUESTS_SLOTS, e, off);
 
 		if (!e->act)
-			act->first = number | IN_ASKS;
+			act->first = number | IN_REQUESTS;
 		if (disp == 2 || blocked)
 			mark_asked(task, sig);
 	}
@@ -396,39 +497,47 @@ static long name_creator(u32 i, void *ctx)
 	struct list_head *cur = w->cur;
 	struct process_key k = {};
 	struct task_struct *t;
+	struct beginning *known;
 
 	if (!cur || cur == w->head)
 		return 1;
 	t = container_of(cur, struct task_struct, sibling);
 	k.start = BPF_CORE_READ(t, start_boottime);
 	k.tgid = BPF_CORE_READ(t, tgid);
-	bpf_map_update_elem(&creators, &k, &w->me, BPF_ANY);
-	count(STAT_ORPHANS);
+	known = bpf_map_lookup_elem(&creators, &k);
+	if (known) {
+		known->left_by = w->me;
+	} else {
+		struct beginning b = { .creator = w->me, .left_by = w->me };
+
+		bpf_map_update_elem(&creators, &k, &b, BPF_ANY);
+		count(STAT_ORPHANS);
+	}
 	w->cur = BPF_CORE_READ(cur, next);
 	return 0;
 }
 
 /*
- * A parent that dies before its children leaves a will: who it was and whose
- * child it was. real_parent of the children turns into init or a subreaper.
+ * A parent that exits before its children: who it was and whose child it was.
+ * real_parent of the children turns into init or a subreaper.
  */
-static __always_inline void leave_will(struct task_struct *p, struct list_head *first)
+static __always_inline void leave_children(struct task_struct *p, struct list_head *first)
 {
 	struct children w = { .head = &p->children, .cur = first };
-	struct will_record *e;
+	struct process_record *e;
 	u32 zero = 0, off;
 
-	e = bpf_map_lookup_elem(&will_scratch, &zero);
+	e = bpf_map_lookup_elem(&orphaned_scratch, &zero);
 	if (!e)
 		return;
-	e->h.type = REC_WILL;
+	e->h.type = REC_ORPHANED;
 	w.me.start = p->group_leader->start_boottime;
 	w.me.tgid = p->tgid;
 	bpf_loop(4096, name_creator, &w, 0);
-	off = describe(e, p) + __builtin_offsetof(struct will_record, buf);
+	off = describe(e, p) + __builtin_offsetof(struct process_record, buf);
 	e->h.size = off;
-	EMIT(wills, HEAD_WILLS, WILLS_SLOTS, e, off);
-	count(STAT_WILLS);
+	EMIT(orphaned, HEAD_ORPHANED, ORPHANED_SLOTS, e, off);
+	count(STAT_ORPHANED);
 }
 
 static __always_inline void fill_tracer(struct exit_record *e, struct task_struct *p)
@@ -513,7 +622,7 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	}
 	first = BPF_CORE_READ(p, children.next);
 	if (first != &p->children)
-		leave_will(p, first);
+		leave_children(p, first);
 	e = bpf_map_lookup_elem(&exit_scratch, &zero);
 	if (!e)
 		return 0;
@@ -603,7 +712,7 @@ SEC("raw_tp/console")
 int on_console(struct bpf_raw_tracepoint_args *ctx)
 {
 	static const char sysrq[] = "sysrq: ";
-	struct will_record *e;
+	struct process_record *e;
 	u32 zero = 0, off;
 	char text[8] = {};
 	long n;
@@ -621,9 +730,9 @@ int on_console(struct bpf_raw_tracepoint_args *ctx)
 	LAUNDER(&e->h, off, 0xfff);
 	n = bpf_probe_read_kernel_str(e->buf + off, LINE_LEN, (void *)ctx->args[0]);
 	off += n > 0 ? n & 127 : 0;
-	off += __builtin_offsetof(struct will_record, buf);
+	off += __builtin_offsetof(struct process_record, buf);
 	e->h.size = off;
-	EMIT(asks, HEAD_ASKS, ASKS_SLOTS, e, off);
+	EMIT(requests, HEAD_REQUESTS, REQUESTS_SLOTS, e, off);
 	return 0;
 }
 

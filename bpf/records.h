@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define LAYOUT 2
+#define LAYOUT 3
 
 #define MAX_ANCESTORS 16
 #define STACK_FRAMES 12
@@ -23,20 +23,24 @@
 #define BUF_LEN (4096 + 512)
 
 enum record_type {
-	REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3, REC_WILL = 4,
+	REC_SIGNAL = 1, REC_DEATH = 2, REC_OOM = 3,
+	REC_ORPHANED = 4,	/* a process exited before its children */
 	REC_LINE = 5,		/* a kernel log line, with the process that caused it */
 	REC_CLIENT = 6,		/* a client asked a service manager to stop or kill something */
 	REC_REPLACED = 7,	/* a thread's exec replaced its process and ended its siblings */
 	REC_THREAD = 8,		/* one thread died of a signal, its process goes on */
+	REC_SIBLING = 9,	/* a process created a sibling of its own (CLONE_PARENT) */
+	REC_LIMIT_SET = 10,	/* a process set a resource limit of another one (prlimit) */
 };
 
 /* ring sizes are powers of two: a slot is head & (size - 1) */
 #define KILLS_SLOTS 4096
-#define ASKS_SLOTS 512
-#define WILLS_SLOTS 1024
+#define REQUESTS_SLOTS 512
+#define ORPHANED_SLOTS 1024
 #define DEATHS_SLOTS 4096
 #define EXITS_SLOTS 4096
 #define VICTIMS_SLOTS 8192	/* sends and ends */
+#define LIMITS_SLOTS 256
 
 #define SLOT_HEAD 24
 /*
@@ -44,13 +48,14 @@ enum record_type {
  * first and end last, so a reader that raced with it sees the difference.
  */
 struct big_slot { u64 begin, end; u32 size, flags; char d[2048 - SLOT_HEAD]; };
-struct will_slot { u64 begin, end; u32 size, flags; char d[1024 - SLOT_HEAD]; };
+struct middle_slot { u64 begin, end; u32 size, flags; char d[1024 - SLOT_HEAD]; };
 struct small_slot { u64 begin, end; u32 size, flags; char d[512 - SLOT_HEAD]; };
 #define SLOT_TRUNCATED 1
 
 struct record_head { u16 type, flags; u32 size; u64 ts; };
 #define REC_PATH_CUT 1		/* an exe or cgroup component was longer than COMPONENT_LEN */
 #define REC_ARGV_INHERITED 2	/* it never exec'd: the command line is its parent's */
+#define REC_OF_HOLDER 4		/* ancestors and texts are the terminal holder's, not the kernel thread's */
 
 struct who {			/* 64 bytes */
 	u64 start, cgroup;
@@ -69,7 +74,11 @@ struct ancestor {		/* 40 bytes */
 	char comm[16];
 };
 
-/* who forked `index` of the chain (0 = the head itself), if that one had died before */
+/*
+ * Who forked `index` of the chain (0 = the head itself), if that one had exited before, or, with
+ * bit 31 of index, made it its own sibling (CLONE_PARENT).
+ */
+#define ORPHAN_SIBLING 0x80000000
 struct orphan { u64 start; u32 tgid, index; };
 
 #define REL_SAME_TASK 1
@@ -85,7 +94,7 @@ struct orphan { u64 start; u32 tgid, index; };
 #define ABI_ARM64 4
 
 /*
- * What only some ways to die need, behind the ancestors. Carriers: how many
+ * What only some ways to die need, before the ancestors. Carriers: how many
  * ancestors in a row, from the parent on, have the very same limit (or any
  * filter): the last of them, or else the process itself, is where it came in.
  */
@@ -95,6 +104,7 @@ struct filter_extra { u32 filters, at_exec, carriers, full_carriers; };
 struct terminal_extra {
 	struct ancestor holder;	/* has the other end open; tgid 0 = none among the ancestors */
 	u32 pty, known;		/* so many descriptors refer to that end, all of them ancestors'; 0 = others as well */
+	u32 depth, counter;	/* the holder is so many parents up, 0 = none is; what the walks count in */
 	char name[16];
 };
 struct pipe_extra { u64 inode; };
@@ -103,10 +113,10 @@ struct pipe_extra { u64 inode; };
 
 /*
  * A record in the ring of victims ends before buf: who sent it, from where
- * and how stands in the record of kills (IN_ASKS: of asks) numbered act - 1,
- * the first victim's.
+ * and how stands in the record of kills (IN_REQUESTS: of requests) numbered
+ * act - 1, the first victim's.
  */
-#define IN_ASKS (1ULL << 62)
+#define IN_REQUESTS (1ULL << 62)
 struct signal_record {
 	struct record_head h;
 	s32 sig, code, si_pid, si_uid;
@@ -156,9 +166,14 @@ struct oom_record {
 	struct ancestor trigger;
 };
 
-/* REC_WILL; with a text of its own at the end also REC_LINE and REC_CLIENT */
-struct will_record {
+/*
+ * A process with its ancestors: REC_ORPHANED, REC_SIBLING, REC_CLIENT; REC_LINE has a text of its
+ * own at the end; REC_LIMIT_SET says which limit of whom the process set.
+ */
+struct process_record {
 	struct record_head h;
+	u64 target_start, soft, hard;
+	u32 target, resource;
 	struct orphan orphan;
 	struct who who;
 	u16 n_ancestors, argv_len, argv_total, ancestor_argv_len;

@@ -58,16 +58,17 @@ static __always_inline void fill_ancestor(struct ancestor *a, struct task_struct
 
 static __always_inline void find_creator(struct orphan *o, struct task_struct *t, u32 index)
 {
-	struct process_key k = { .start = t->start_boottime, .tgid = t->tgid }, *c;
+	struct process_key k = { .start = t->start_boottime, .tgid = t->tgid };
+	struct beginning *b;
 
 	if (o->tgid)
 		return;
-	c = bpf_map_lookup_elem(&creators, &k);
-	if (!c)
+	b = bpf_map_lookup_elem(&creators, &k);
+	if (!b)
 		return;
-	o->start = c->start;
-	o->tgid = c->tgid;
-	o->index = index;
+	o->start = b->creator.start;
+	o->tgid = b->creator.tgid;
+	o->index = index | (b->sibling ? ORPHAN_SIBLING : 0);
 }
 
 /* argv of current, from its own memory: only current's mm can be read here. */

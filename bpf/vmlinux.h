@@ -80,7 +80,14 @@ struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { struct fdtable *fdt; };
 struct mm_struct { unsigned long arg_start, arg_end; struct file *exe_file; };
 
-struct tty_struct { struct tty_struct *link; char name[64]; };
+struct wait_queue_head { struct list_head head; };
+struct wait_queue_entry { struct list_head entry; };
+struct poll_table_entry { struct file *filp; struct wait_queue_entry wait; };
+struct tty_struct {
+	struct tty_struct *link;
+	char name[64];
+	struct wait_queue_head write_wait, read_wait;
+};
 struct tty_file_private { struct tty_struct *tty; };
 
 typedef void (*__sighandler_t)(int);

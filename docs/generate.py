@@ -18,8 +18,7 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 from killtrail.cli.main import COMMANDS  # noqa: E402
 from killtrail.report.reference import causes, checks  # noqa: E402
-from killtrail.sources.catalogue import CATALOGUE  # noqa: E402
-from killtrail.sources.kept_catalogue import KEPT  # noqa: E402
+from killtrail.sources import catalogue  # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py -->\n\n"
 
@@ -27,7 +26,7 @@ NOTE = "<!-- made by docs/generate.py -->\n\n"
 def commands() -> str:
     """Every command's help."""
     parts = [
-        f"{NOTE}# Commands\n\nExit codes: 0 answered, 1 internal failure, 2 usage, 3 found but the cause is not established,\n4 no such death, 5 no usable source or not permitted.\n"
+        f"{NOTE}# Commands\n\nSee also [exit codes](exit-codes.md) and [variables](environment.md).\n"
     ]
     for name in COMMANDS:
         text = import_module(f"killtrail.cli.{name}_command").build().format_help()
@@ -41,17 +40,17 @@ def sources() -> str:
     parts.extend(
         f"## {d.id}: {d.what}\n\n"
         f"- needs: {d.needs}\n- gives: {d.yields}\n- clock: {d.clock}\n- completeness: {d.completeness}\n"
-        for d in CATALOGUE
+        for d in catalogue.here()
     )
     parts.append(
         "# Kept evidence\n\nFiles of this host (plain `killtrail why`) or copied off any (`--from`). No root"
-        " is needed for copied files. Rotated and packed files (.gz, .xz, .bz2, .zst) are read as they"
-        " are. Everything that stands in files alone is *likely* at most: whoever may write to them may"
-        " have written it.\n"
+        " is needed for copied files. Rotated and compressed files (.gz, .xz, .bz2, .zst) are read as they"
+        " are. Evidence from files alone is *likely* at most: a user who may write to them may have"
+        " written it.\n"
     )
     parts.extend(
-        f"## {k.id}: {k.what}\n\n- tells: {k.tells}\n- silent about: {k.silent_about}\n- clock: {k.clock}\n"
-        for k in KEPT
+        f"## {d.id}: {d.what}\n\n- records: {d.yields}\n- silent about: {d.silent_about}\n- needs: {d.needs}\n- clock: {d.clock}\n"
+        for d in catalogue.formats()
     )
     return "\n".join(parts)
 
@@ -59,9 +58,9 @@ def sources() -> str:
 def checks_page() -> str:
     """The checks of trust as a page."""
     head = (
-        f"{NOTE}# Checks of killtrail trust\n\nEach result is *consistent* (these views agree, and that is all),"
-        " *contradicted* (by what, stands beside it) or *not checkable* (and why). The word for a host on which"
-        " nothing was found does not exist.\n"
+        f"{NOTE}# Checks of killtrail trust\n\nEach result is *consistent* (these views agree; not a proof),"
+        " *contradicted* (with the contradicting view) or *not checkable* (with the reason). There is no result"
+        " *clean*.\n"
     )
     parts = [head]
     parts.extend(

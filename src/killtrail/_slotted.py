@@ -1,10 +1,12 @@
-"""What killtrail uses of the standard library's dataclasses, where a class costs little to define.
+"""The part of the standard library's dataclasses that killtrail uses, with cheap class definitions.
 
 The standard ones import `inspect` and compile six functions for every class as it is defined: half of
 the time that a question to a log took before its first byte was read. Here `__init__` is compiled
 for classes of which there are many, and the rest is shared. Meaning and spelling are the standard library's
-(PEP 557, PEP 681), always with slots; there is no inheritance of fields, no `__post_init__`, and no
-pickling.
+(PEP 557, PEP 681), always with slots; there is no inheritance of fields and no `__post_init__`.
+
+Instances can be copied, pickled and weakly referenced. What `dataclasses`, `inspect` and `pprint` want to
+know of a class is made when one of them asks for it (`killtrail._standard`).
 """
 
 from collections.abc import Callable
@@ -30,15 +32,20 @@ class Field:
 
 
 def field(*, default: Any = MISSING, default_factory: Callable[[], object] | None = None) -> Any:  # noqa: ANN401 -- stands where a default of any type may stand
-    """A field whose default is made anew for each instance."""
+    """A field whose default is created for each instance."""
     return Field(default, default_factory)
 
 
 @dataclass_transform(field_specifiers=(field,))
-def dataclass(*, frozen: bool = False, eq: bool = True, slots: bool = True) -> Callable[[_C], _C]:
-    """A class with slots for its annotated names, which its `__init__` takes in that order."""
+def dataclass(
+    *, frozen: bool = False, eq: bool = True, slots: bool = True, weakref_slot: bool = True
+) -> Callable[[_C], _C]:
+    """A class with slots for its annotated names, which its `__init__` takes in that order.
+
+    `weakref_slot` costs each instance 8 bytes and is the default here, not in the standard library.
+    """
     assert slots  # noqa: S101 -- written out where it is used, as readers know it
-    return lambda cls: _made(cls, frozen=frozen, eq=eq)
+    return lambda cls: _made(cls, frozen=frozen, eq=eq, weakref_slot=weakref_slot)
 
 
 def fields(of: object) -> tuple[Field, ...]:
@@ -46,7 +53,7 @@ def fields(of: object) -> tuple[Field, ...]:
     try:
         found: tuple[Field, ...] = of.__fields__  # type: ignore[attr-defined]
     except AttributeError:
-        raise TypeError(f"{of!r} is no dataclass") from None
+        raise TypeError(f"{of!r} is not a dataclass") from None
     return found
 
 
@@ -64,18 +71,72 @@ def replace(of: _T, /, **changes: Any) -> _T:  # noqa: ANN401
     return cls(**changes)
 
 
-def _made(cls: _C, *, frozen: bool, eq: bool) -> _C:
+class _OnDemand:
+    """A class attribute that the standard library looks for, made when it is first looked for."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _: object, owner: type) -> object:
+        from killtrail import _standard  # noqa: PLC0415 -- imports what this module spares
+
+        cls = next(each for each in owner.__mro__ if each.__dict__.get(self._name) is self)
+        for name, value in _standard.attributes(cls).items():
+            setattr(cls, name, value)
+        return getattr(owner, self._name)
+
+
+class _Signature:
+    """The same for `__signature__`, which a derived class with an `__init__` of its own has not."""
+
+    __slots__ = ()
+
+    def __get__(self, _: object, owner: type) -> object:
+        from killtrail import _standard  # noqa: PLC0415
+
+        cls = next(each for each in owner.__mro__ if each.__dict__.get("__signature__") is self)
+        if owner.__init__ is not cls.__init__:  # type: ignore[misc]
+            raise AttributeError(f"{owner.__name__} has its own __init__")
+        return _standard.signature(cls)
+
+
+def _getstate(self: object) -> list[object]:
+    return [getattr(self, name) for name in type(self).__match_args__]  # type: ignore[attr-defined]
+
+
+# object's would set by setattr(), which a frozen class refuses.
+def _setstate(self: object, state: list[object]) -> None:
+    for name, value in zip(type(self).__match_args__, state, strict=True):  # type: ignore[attr-defined]
+        object.__setattr__(self, name, value)
+
+
+_SHARED: Final[dict[str, object]] = {
+    "__dataclass_fields__": _OnDemand("__dataclass_fields__"),
+    "__dataclass_params__": _OnDemand("__dataclass_params__"),
+    "__signature__": _Signature(),
+    "__getstate__": _getstate,
+    "__setstate__": _setstate,
+    "__replace__": replace,
+}
+"""What all classes have, unless they define it. `__replace__` is what copy.replace() calls (3.13)."""
+
+
+def _made(cls: _C, *, frozen: bool, eq: bool, weakref_slot: bool) -> _C:
     own = dict(cls.__dict__)
     declared = tuple(_declared(name, own.pop(name, MISSING)) for name in _annotated(cls))
     names = tuple(each.name for each in declared)
     for name in ("__dict__", "__weakref__"):
         own.pop(name, None)
-    own |= {"__slots__": names, "__match_args__": names, "__fields__": declared}
+    slots = (*names, "__weakref__") if weakref_slot else names
+    own = _SHARED | own
+    own |= {"__slots__": slots, "__match_args__": names, "__fields__": declared}
     own.setdefault("__repr__", _repr)
     if eq:
         own |= _comparing(names, frozen=frozen)
     if frozen:
-        own |= {"__setattr__": _refuse_setting, "__delattr__": _refuse_deleting}
+        own |= {"__setattr__": refuse_setting, "__delattr__": _refuse_deleting}
     new: Any = type(cls)(cls.__name__, cls.__bases__, own)
     new.__qualname__ = cls.__qualname__
     new.__init__ = _first(new, frozen=frozen)
@@ -83,7 +144,7 @@ def _made(cls: _C, *, frozen: bool, eq: bool) -> _C:
     return made
 
 
-# Python 3.14 evaluates annotations when they are asked for, and names in them may not exist yet.
+# Python 3.14 evaluates annotations on access, and names in them may not exist yet.
 def _annotated(cls: type) -> tuple[str, ...]:
     if "__annotations__" in cls.__dict__:
         return tuple(cls.__dict__["__annotations__"])  # noqa: RUF063 -- inspect is what costs
@@ -177,7 +238,8 @@ def _repr(self: object) -> str:
     return f"{type(self).__qualname__}({shown})"
 
 
-def _refuse_setting(self: object, name: str, _: object) -> None:
+def refuse_setting(self: object, name: str, _: object) -> None:
+    """`__setattr__` of what is frozen."""
     raise AttributeError(f"cannot assign to field {name!r} of {type(self).__name__}")
 
 

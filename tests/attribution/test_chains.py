@@ -10,15 +10,16 @@ from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.circumstances import Filters, ResourceLimit, SystemCall, Terminal
 from killtrail.model.events import (
-    Creator,
     ImageReplaced,
     KernelLine,
     ManagerAsked,
     Provenance,
     ThreadDied,
 )
-from killtrail.model.process import Argv, Key, Process
-from tests.attribution.make import NOW, case, exited, process, signal
+from killtrail.model.process import Argv, Creator, Key, Process
+from killtrail.model.signal_context import Basis, Disposition, KernelContext
+from killtrail.model.wait_status import WaitStatus
+from tests.attribution.make import KILL_STACK, NOW, case, exited, process, signal
 
 SYSTEMD = Process(Key(1, 0), comm="systemd", argv=Argv(("/sbin/init",)), ns_pid=1)
 IN_UNIT = replace(process(9), cgroup="/system.slice/app.service")
@@ -37,7 +38,7 @@ def named(verdict, role: Role) -> list[int]:
 def client(*words: str, ago_ns: int = 100_000_000, **more) -> ManagerAsked:
     """systemctl, started so long before now."""
     who = Process(Key(70, NOW), comm="systemctl", argv=Argv(("systemctl", *words)))
-    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "asks:1"), who, **more)
+    return ManagerAsked(NOW - ago_ns, Provenance("bpf", "requests:1"), who, **more)
 
 
 def by_systemd(sig: int = 15, *notes, before=(), **more):
@@ -72,7 +73,7 @@ def test_other_clients_are_left_alone(sig, note):
     verdict = by_systemd(sig, note)
 
     assert named(verdict, Role.REQUESTER) == []
-    assert any("who or what made systemd" in a.what for a in verdict.absent)
+    assert any("who requested systemd" in a.what for a in verdict.absent)
 
 
 @pytest.mark.parametrize("words", [("kill", "-s", "KILL"), ("kill", "--signal=9"), ("kill", "-s9")])
@@ -89,14 +90,18 @@ def test_an_old_request_is_only_possible():
     verdict = judge(replace(made, facts=replace(made.facts, process=old)))
 
     assert [x.certainty for x in verdict.links if x.role is Role.REQUESTER] == [Certainty.POSSIBLE]
-    assert "perhaps at the request of" in verdict.summary
+    assert "possibly at the request of" in verdict.summary
     assert named(verdict, Role.LAUNCHER) == []
 
 
 def test_timeout_and_watchdog():
     """KILL after TERM is the stop's timeout, ABRT the watchdog's."""
     asked = signal(
-        15, current=SYSTEMD, target=IN_UNIT, disposition="handled", time_ns=NOW - 2 * 10**9
+        15,
+        current=SYSTEMD,
+        target=IN_UNIT,
+        disposition=Disposition.HANDLED,
+        time_ns=NOW - 2 * 10**9,
     )
     assert by_systemd(9, before=(asked,)).mechanism is Mechanism.UNIT_TIMEOUT
     assert by_systemd(6).mechanism is Mechanism.UNIT_WATCHDOG
@@ -112,7 +117,11 @@ def test_without_a_unit_systemd_is_a_sender_like_others():
 def relayed(**more):
     """5 got TERM from 7 and sent it to its child 9."""
     got = signal(
-        15, target=process(5), current=process(7), disposition="handled", time_ns=NOW - 1000
+        15,
+        target=process(5),
+        current=process(7),
+        disposition=Disposition.HANDLED,
+        time_ns=NOW - 1000,
     )
     got = replace(got, **more)
     sent = signal(15, target_is_child=True, doomed=True)
@@ -125,7 +134,7 @@ def test_a_signal_passed_on():
     verdict = relayed()
 
     assert (named(verdict, Role.SENDER), named(verdict, Role.REQUESTER)) == ([5], [7])
-    assert "passed on the SIGTERM" in verdict.summary
+    assert "passed on SIGTERM" in verdict.summary
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ def test_a_signal_passed_on():
         {"sig": 2},
         {"time_ns": NOW - 3_000_000_000},
         {"time_ns": NOW + 1},
-        {"disposition": "default"},
+        {"kernel": KernelContext(Disposition.DEFAULT, stack=KILL_STACK)},
         {"result": 1},
         {"same_group": True},
         {"current": process(9)},
@@ -149,7 +158,12 @@ def test_hang_up_through_a_shell():
     """The closer of the terminal set it off, the shell sent it."""
     stack = ("tty_release",)
     got = signal(
-        1, target=process(5), current=process(7), disposition="handled", code=0x80, stack=stack
+        1,
+        target=process(5),
+        current=process(7),
+        disposition=Disposition.HANDLED,
+        code=0x80,
+        stack=stack,
     )
     sent = signal(1, target_is_child=True, doomed=True, time_ns=NOW + 10)
     verdict = judge(
@@ -163,7 +177,12 @@ def test_a_key_through_a_shell_blames_no_kworker():
     """Where a kworker carried it, the terminal is named."""
     worker = process(7, kthread=True)
     got = signal(
-        2, target=process(5), current=worker, disposition="handled", code=0x80, stack=("isig",)
+        2,
+        target=process(5),
+        current=worker,
+        disposition=Disposition.HANDLED,
+        code=0x80,
+        stack=("isig",),
     )
     sent = signal(2, target_is_child=True, doomed=True, time_ns=NOW + 10)
     verdict = judge(
@@ -189,8 +208,8 @@ def test_a_wrapper_repeats_its_child():
 @pytest.mark.parametrize(
     ("argv", "arg", "says"),
     [
-        (("kill", "-TERM", "-12345"), -1, "the call said everybody"),
-        (("/bin/kill", "-9", "--", "-234"), -2, "the call said -2"),
+        (("kill", "-TERM", "-12345"), -1, "the call named all processes"),
+        (("/bin/kill", "-9", "--", "-234"), -2, "the call named -2"),
         (("kill", "-TERM", "-12345"), -12345, None),
         (("kill", "-9", "77"), 77, None),
         (("kill", "-9", "77"), 78, None),
@@ -228,7 +247,7 @@ def test_forged_siginfo(claimed, namespaces, lies):
 def sandboxed(filters, lineage=(), creator=None):
     """Killed by a seccomp filter."""
     hit = signal(
-        31, code=1, group=False, stack=("force_sig_seccomp",), info="user", filters=filters,
+        31, code=1, group=False, stack=("force_sig_seccomp",), basis=Basis.USER, filters=filters,
         lineage=lineage, creator=creator, syscall=SystemCall(110, "x86_64", None, ()), **SELF,
     )  # fmt: skip
     return judge(case(exited(31), hit))
@@ -245,6 +264,10 @@ LINE = (process(6), process(7), process(8))
         (Filters(1, 2, 2), None, [7]),
         (Filters(2, 2, 1), None, []),  # two filters, by two processes: which struck is not known
         (Filters(1, 3, 3), Creator(1, Key(50, 1)), []),  # the chain went through a dead parent
+        (Filters(1, 1, 1), Creator(1, Key(50, 1)), []),  # its dead creator may have had it as well
+        (Filters(1, 0, 0, 1), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0), Creator(0, Key(50, 1)), []),
+        (Filters(1, 0, 0, 0), Creator(0, Key(50, 1)), [9]),  # none yet when its program began
         (Filters(1, 9, 9), None, []),
         (None, None, []),
     ],
@@ -366,7 +389,7 @@ def test_writer_of_sysrq(lines):
     """Whoever made the kernel say so asked for it; one of several is only likely."""
     notes = tuple(
         KernelLine(
-            NOW - i, Provenance("bpf", f"asks:{i}"), process(30), "sysrq: Manual OOM execution"
+            NOW - i, Provenance("bpf", f"requests:{i}"), process(30), "sysrq: Manual OOM execution"
         )
         for i in range(lines)
     )
@@ -392,7 +415,7 @@ def test_one_act_is_one_incident():
 def test_threads():
     """An exec by a sibling is no death; a thread's end is told as one thread's."""
     where = Provenance("bpf", "exits:1")
-    verdict = threads.replaced(case(None), ImageReplaced(NOW, where, process(9), 12), None)
+    verdict = threads.replaced(case(None), ImageReplaced(NOW, where, process(9), 12), None).finish()
     assert verdict.cause is Cause.REPLACED_BY_EXEC
 
     thread = replace(process(9), tid=12, thread="worker")
@@ -401,7 +424,9 @@ def test_threads():
         (11, ("make_task_dead",), Cause.KERNEL_BUG),
         (11, (), Cause.NOT_ESTABLISHED),
     ):
-        verdict = threads.died(case(None), ThreadDied(NOW, where, thread, status, stack))
+        verdict = threads.died(
+            case(None), ThreadDied(NOW, where, thread, WaitStatus(status), stack)
+        ).finish()
         assert verdict.cause is cause
         assert verdict.death.thread == (12, "worker")
 

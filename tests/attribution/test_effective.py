@@ -48,7 +48,7 @@ def test_what_was_outlived_did_not_do_it(signals, sender, end):
     several = len({sig for _, sig, _ in signals}) > 1
     likely = at_once or (end and not several)
     assert found.certainty is (Certainty.LIKELY if likely else Certainty.POSSIBLE)
-    assert ("outlived" in (found.limit or "")) == (sender != signals[0][2])
+    assert ("did not kill it" in (found.limit or "")) == (sender != signals[0][2])
 
 
 def test_a_kill_alone_is_likely():

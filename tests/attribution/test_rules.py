@@ -10,15 +10,15 @@ from killtrail.attribution.engine import judge
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
+from killtrail.model.circumstances import MemoryLimit
 from killtrail.model.events import (
-    Creator,
-    Loss,
-    MemoryLimit,
     OomVictimMarked,
     OrphanedBy,
     Provenance,
 )
-from killtrail.model.process import Argv, Key
+from killtrail.model.process import Argv, Creator, Key
+from killtrail.model.signal_context import Basis, Disposition
+from killtrail.model.verdict import OriginKind
 from killtrail.recorder.symbols import OF_INTEREST
 from tests.attribution.make import NOW, case, exited, process, signal
 from tests.fuzz import EXAMPLES
@@ -95,7 +95,7 @@ def test_nothing_sent_and_all_watched():
     verdict = judge(case(exited(9)))
 
     assert verdict.cause is Cause.NOT_ESTABLISHED
-    assert "usual ways" in verdict.summary
+    assert "no known kernel mechanism" in verdict.summary
 
 
 def test_nothing_sent_but_not_watched():
@@ -103,7 +103,7 @@ def test_nothing_sent_but_not_watched():
     verdict = judge(case(exited(9, tracer=process(4)), watched=False))
 
     assert verdict.cause is Cause.NOT_ESTABLISHED
-    assert "lost or from before" in verdict.summary
+    assert "lost or is from before" in verdict.summary
     assert senders(verdict) == []
 
 
@@ -175,7 +175,7 @@ def test_host_oom_owner_is_the_host():
 
 def handled(sig: int, ago_ns: int = 0, **more):
     """A signal that it had a handler for."""
-    return signal(sig, disposition="handled", time_ns=NOW - ago_ns, **more)
+    return signal(sig, disposition=Disposition.HANDLED, time_ns=NOW - ago_ns, **more)
 
 
 @pytest.mark.parametrize(
@@ -232,17 +232,17 @@ def test_chain_through_wills():
     wills = {
         creator.key: OrphanedBy(
             NOW - 9,
-            Provenance("bpf", "wills:1"),
+            Provenance("bpf", "orphaned:1"),
             creator,
             (process(1),),
             Creator(0, origin_shell.key),
         ),
         origin_shell.key: OrphanedBy(
-            NOW - 8, Provenance("bpf", "wills:2"), origin_shell, (process(22, comm="cron"),)
+            NOW - 8, Provenance("bpf", "orphaned:2"), origin_shell, (process(22, comm="cron"),)
         ),
     }
     sent = signal(9, doomed=True, lineage=(process(1),), creator=Creator(0, creator.key))
-    verdict = judge(case(exited(9), sent, wills=wills))
+    verdict = judge(case(exited(9), sent, orphaned_by=wills))
 
     assert [(a.process.pid, a.edge) for a in verdict.ancestry] == [
         (20, "creator"),
@@ -255,7 +255,7 @@ def test_chain_through_wills():
         20,
     ]
     assert all(link.evidence for link in verdict.links)
-    assert verdict.origin.kind == "cron"
+    assert verdict.origin.kind is OriginKind.CRON
     assert verdict.origin.name == "cron-job"
 
 
@@ -266,7 +266,7 @@ def test_chain_with_a_lost_will():
 
     assert [(a.process.pid, a.edge) for a in verdict.ancestry] == [(20, "creator"), (3, "reaper")]
     assert [link.process.pid for link in verdict.links if link.role is Role.LAUNCHER] == [20]
-    assert any("pid 20" in a.what for a in verdict.absent)
+    assert any("PID 20" in a.what for a in verdict.absent)
 
 
 def test_older_than_the_recorder():
@@ -292,7 +292,7 @@ def test_wills_in_a_circle_end():
     }
     sent = signal(9, doomed=True, creator=Creator(0, a.key))
 
-    assert len(judge(case(exited(9), sent, wills=wills)).ancestry) <= 4
+    assert len(judge(case(exited(9), sent, orphaned_by=wills)).ancestry) <= 4
 
 
 def test_killers_that_exit_in_a_circle_end():
@@ -312,9 +312,9 @@ def test_killers_that_exit_in_a_circle_end():
 def test_frozen_and_reused():
     """The living: frozen by whom, and whether the number had an earlier life."""
     stop = signal(19)
-    frozen = alive(case(None, stop), stop, reused=False)
-    again = alive(case(None), None, reused=True)
-    by_key = alive(case(None), signal(20, stack=("isig",)), reused=False)
+    frozen = alive(case(None, stop), stop, reused=False).finish()
+    again = alive(case(None), None, reused=True).finish()
+    by_key = alive(case(None), signal(20, stack=("isig",)), reused=False).finish()
 
     assert senders(frozen) == [5]
     assert (again.cause, again.certainty) == (Cause.PID_REUSED, Certainty.ESTABLISHED)
@@ -323,7 +323,7 @@ def test_frozen_and_reused():
 
 def test_loss_is_carried():
     """What the source lost stands in the verdict."""
-    assert judge(case(exited(9), loss=Loss(events=7))).events_lost == 7
+    assert judge(case(exited(9), lost=7)).events_lost == 7
 
 
 ME = process(9)
@@ -375,7 +375,7 @@ OWN = {"target": ME, "current": ME, "same_task": True, "same_group": True}
         ),
         (signal(14, stack=("it_real_fn",)), 14, Cause.TIMER_EXPIRED, "established", [9]),
         (
-            signal(13, group=False, stack=("anon_pipe_write",), info="none", **OWN),
+            signal(13, group=False, stack=("anon_pipe_write",), basis=Basis.NONE, **OWN),
             13,
             Cause.BROKEN_PIPE,
             "likely",
@@ -402,7 +402,7 @@ OWN = {"target": ME, "current": ME, "same_task": True, "same_group": True}
                 code=1,
                 group=False,
                 stack=("force_sig_fault",),
-                info="user",
+                basis=Basis.USER,
                 si_pid=8,
                 si_uid=0,
                 **OWN,
@@ -478,7 +478,7 @@ def test_chain_of_killed_parent():
 
     assert senders(verdict) == [6, 5]
     assert verdict.links[-1].caused_by == next(x.id for x in verdict.links if x.role is Role.SENDER)
-    assert "p6 (pid 6) had killed with SIGKILL" in verdict.summary
+    assert "killed by p6 (pid 6) with SIGKILL" in verdict.summary
 
 
 @settings(max_examples=EXAMPLES)
@@ -497,7 +497,7 @@ def test_chain_of_killed_parent():
                     st.one_of(st.none(), st.sampled_from(sorted(OF_INTEREST))), max_size=6
                 ).map(tuple),
             ),
-            disposition=st.sampled_from(["default", "handled", "ignored", None]),
+            disposition=st.sampled_from([*Disposition, None]),
             blocked=st.booleans(),
             doomed=st.booleans(),
             current=st.builds(

@@ -89,7 +89,7 @@ def test_of_before_kallsyms_had_names(killtrail):
     """5.10 as qemu's flattened kdump: symbols by scan, dispatch by table, the writer of sysrq-trigger."""
     found = asked(killtrail, DUMPS / "clean-5.10.262.kdump", 0)
     assert found["kernel"]["dispatch"] == "table"
-    assert found["verdict"]["says"].startswith("init (pid 1) was writing")
+    assert found["verdict"]["says"].startswith("init (pid 1) requested the panic: it was writing")
     assert found["task"]["argv"] == ["/bin/sh", "/init", "autopanic"]
     assert [f["how"] for f in found["stack"]] == ["unwound"] * len(found["stack"])
 
@@ -99,8 +99,8 @@ def test_screen_and_verdict(killtrail):
     path = str(DUMPS / "incident-6.1.192.elf.xz")
     screen = killtrail("autopsy", path).stdout
     flat = " ".join(screen.split())
-    assert screen.startswith("Kernel panic - not syncing: stack-protector")
-    assert "rootkit, established" in flat and "owned by nobody" in flat
+    assert screen.startswith("rootkit, established: this kernel was tampered with")
+    assert "rootkit, established" in flat and "in no known module" in flat
     done = killtrail("why", path, "--json")
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
@@ -150,7 +150,7 @@ def test_two_calls_swapped(patch, tmp_path):
     patch.word(table + 8 * 59, patch.seen.symbol("__x64_sys_getpid"))
     (finding,) = sandboxed.examine(str(patch.saved(tmp_path / "dump"))).findings
     assert (finding.where, finding.expected) == ("sys_call_table[59]", "__x64_sys_execve")
-    assert "the kernel's, but not that call" in finding.says
+    assert "in the kernel, but not this system call" in finding.says
 
 
 def test_one_bit(patch, tmp_path):
@@ -204,7 +204,7 @@ def test_list_that_is_a_ring(patch, tmp_path):
     offset = next(m.bit_offset for m in kind.members if m.name == "list") // 8
     patch.word(second.address + offset, first.address + offset)
     found = sandboxed.examine(str(patch.saved(tmp_path / "dump")))
-    assert any("circle" in u.why for u in found.unknown)
+    assert any("circular" in u.why for u in found.unknown)
 
 
 def test_hostile_name(patch, tmp_path, killtrail):
@@ -288,7 +288,7 @@ class TestBroken:
         path.write_bytes(b"\x7fELF\2\1\1" + bytes(9) + head + bytes(200_000))
         for command in ("autopsy", "why"):
             done = killtrail(command, str(path))
-            assert done.returncode == 5 and "the core of a process, perhaps" in done.stderr
+            assert done.returncode == 5 and "perhaps the core of a process" in done.stderr
 
     @pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.9, 0.99])
     def test_cut(self, killtrail, folder, tmp_path, share):

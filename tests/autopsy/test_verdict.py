@@ -32,7 +32,7 @@ def test_kinds_count_not_findings(kinds, certainty):
     told = verdict.judge(ASKED, found, {f.id: "nobody" for f in found}, None)
     assert (told.kind, told.certainty) == (Class.ROOTKIT, certainty)
     assert (
-        told.facts == tuple(f.id for f in found) and "the panic itself was asked for" in told.says
+        told.facts == tuple(f.id for f in found) and "the panic itself was requested" in told.says
     )
 
 

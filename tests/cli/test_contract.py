@@ -149,7 +149,7 @@ class TestArmed:
             lab.run("kill", victim.pid, 18)
             later = bpf.verdicts("why", str(victim.pid))[-1]
 
-        assert "frozen with SIGSTOP" in found["summary"]
+        assert "stopped with SIGSTOP" in found["summary"]
         assert [x["process"]["pid"] for x in found["links"] if x["role"] == "sender"] == [stopper]
         assert later["links"] == []
 

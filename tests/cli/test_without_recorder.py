@@ -22,11 +22,11 @@ def test_the_living_are_known_all_the_same(unarmed):
 
 
 def test_demo_without_root(unarmed):
-    """An unprivileged demo shows the wait status, names nobody, and says what root would add."""
+    """An unprivileged demo shows the wait status, names no sender, and says what root would add."""
     done = unarmed("demo", user=NOBODY)
 
     assert done.returncode == 3
-    assert "by whom is not established" in done.stdout.replace("\n", " ")
+    assert "sender unknown" in done.stdout.replace("\n", " ")
     assert "sudo killtrail demo" in done.stderr
 
 

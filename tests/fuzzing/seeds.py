@@ -5,21 +5,20 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from killtrail.attribution import host_down
 from killtrail.files.opened import Piece
 from killtrail.host.audit import check, rules
-from killtrail.inquiry import lives
-from killtrail.inquiry.target import parse as target
 from killtrail.model.clock import Boot
-from killtrail.model.events import HostEvent
-from killtrail.model.query import Filter
-from killtrail.sources.kept import Asked
+from killtrail.model.query import Query, Window
+from killtrail.model.target import Kind, Target
+from killtrail.sources.base import Source
 from killtrail.sources.logs import (
     ausearch,
     ftrace,
+    journal,
     kernlog,
     lastlog,
     rawtrace,
+    searched,
     shell_messages,
     strace,
     tracer_tables,
@@ -40,8 +39,6 @@ def _pages() -> rawtrace.Pages:
 STREAMS = {
     "ausearch": ausearch.parse,
     "ftrace": ftrace.parse,
-    "journal": kernlog.parse_journal,
-    "kernlog": kernlog.parse,
     "lastlog": lastlog.parse,
     "killsnoop": tracer_tables.killsnoop,
     "rawtrace": _pages(),
@@ -50,6 +47,7 @@ STREAMS = {
     "testimony": shell_messages.parse,
     "wtmp": wtmp.parse,
 }
+FORMS = {"journal": journal.JournalText, "kernlog": kernlog.KernelText}
 PAGES = (CASES / "ftrace-raw/pages").read_bytes()
 SEEDS = {
     "auditlog": ["roxen/audit.log", "agent-sigkill/audit-execve.log"],
@@ -86,7 +84,7 @@ TEXTS = {
     "lastlog": struct.pack("<I32s256s", 1_700_000_000, b"pts/0", b"192.0.2.7") * 2,
     "wtmp": bytes.fromhex("0200") + bytes(338) + (1_700_000_000).to_bytes(4, "little") + bytes(40),
 }
-NAMES = sorted({*STREAMS, "auditlog", "format", "rules"})
+NAMES = sorted({*STREAMS, *FORMS, "auditlog", "format", "rules"})
 
 
 def inputs(name: str) -> Iterator[bytes]:
@@ -105,13 +103,18 @@ def piece(data: bytes) -> Piece:
 
 
 def one(name: str, data: bytes) -> None:
-    """One input, through the parser, the inquiry and the rules."""
+    """One input, through the parser and the rules."""
     if name == "rules":
         check.holes(rules.parse(data.decode("utf-8", "surrogateescape")))
         return
     if name == "format":
         form = rawtrace.description(data)
-        source = Stream(name, piece(PAGES), rawtrace.Pages(form), Boot("", 0)) if form else None
+        source: Source | None = (
+            Stream(name, piece(PAGES), rawtrace.Pages(form), Boot("", 0)) if form else None
+        )
+    elif name in FORMS:
+        text = piece(data)
+        source = searched.SearchedLog(name, text, FORMS[name](text), Boot("", 0))
     elif name == "auditlog":
         source = AuditLog([piece(data)])
     else:
@@ -120,11 +123,20 @@ def one(name: str, data: bytes) -> None:
         _ask(source)
 
 
-def _ask(source: AuditLog | Stream) -> None:
+QUERIES = (
+    Query(),
+    Query(pid=9),
+    Query(target=Target(Kind.NAME, "php")),
+    Query(window=Window(1_000_000_000, 2_000_000_000)),
+)
+
+
+def _ask(source: Source) -> None:
     try:
-        lives.deaths([source], Filter(most=5), None, each=True)
-        lives.why([source], target("9"), Filter(), None)
-        found = [e for e in source.events(Asked()) if isinstance(e, HostEvent)]
-        host_down.judge(found, source.host, source.loss())
+        for query in QUERIES:
+            for event in source.events(query):
+                assert query.wants(type(event))
+                assert query.window.covers(event.time_ns)
+        source.coverage()
     finally:
         source.close()

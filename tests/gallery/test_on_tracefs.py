@@ -9,6 +9,8 @@ pytestmark = pytest.mark.live
 # What a tracefs instance can't tell, and why.
 LESS_THAN_RIGHT = {
     "17": "argv of the dead needs event probes",
+    "17r": "argv of the dead needs event probes",
+    "17s": "argv of the dead needs event probes",
     "18s": "argv of the dead needs event probes",
     "20m": "that the child died of the same signal needs its wait status",
     "31": "the full cgroup is not in the record",
@@ -16,7 +18,10 @@ LESS_THAN_RIGHT = {
     "36": "the full cgroup is not in the record",
     "47": "who holds the terminal's other end is not in the record",
     "47h": "who holds the terminal's other end is not in the record",
+    "47s": "who holds the terminal's other end is not in the record",
     "47t": "ioctl of a terminal shows only where its function is not inlined",
+    "53r": "who adopted it is not in the record",
+    "47w": "who holds the terminal's other end is not in the record",
     "61": "who traced it is not in the record",
     "61d": "without a wait status a signal that nobody sent is no signal",
     "62": "the return address of the exit is not in the record",

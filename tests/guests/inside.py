@@ -14,9 +14,12 @@ from collections import Counter
 
 from killtrail.cli.main import main as main_of_killtrail
 from killtrail.host import kcore
+from killtrail.recorder.pins import Pins
 from tests.gallery import lab, rows
 
 ILLEGAL = "0f0b"
+BUDGET = 50_000
+"""What tests/recorder/test_blob.py holds the running kernel to."""
 UNUSED = 183
 """afs_syscall, which no kernel has and nobody calls."""
 ABSENT = {"18", "18c", "18l", "18s"}
@@ -99,11 +102,22 @@ def played(number: str) -> str:
     return score
 
 
+def programs() -> bool:
+    """All programs are loaded, also the one for which these kernels have trampolines, within the budget."""
+    rows = Pins().programs()
+    verified = sum(row[0] for row in rows.values())
+    right = "on_prlimit" in rows and verified < BUDGET
+    say(f"programs: {'right' if right else 'WRONG'}: {len(rows)}, {verified} instructions verified")
+    return right
+
+
 def play(backend: str) -> Counter[str]:
     """The whole gallery on one backend."""
     armed = killtrail("arm", "--backend", backend)
     if armed.returncode:
         say(f"{backend}: {armed.stderr.strip()}")
+        return Counter(failed=1)
+    if backend == "bpf" and not programs():
         return Counter(failed=1)
     numbers = [n for n in (*rows.ROWS, *rows.GUEST_ROWS) if n not in (*ABSENT, *MACHINE)]
     scores = Counter(one(number) for number in (*numbers, *(MACHINE if backend == "bpf" else ())))

@@ -13,25 +13,32 @@ import pytest
 
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
+from killtrail.model.clock import NS
 from killtrail.model.events import ProcessExited, Provenance
 from killtrail.model.process import Key, Process
-from killtrail.recorder.history.store import History, Limits
+from killtrail.model.query import Query
+from killtrail.model.wait_status import WaitStatus
+from killtrail.recorder.history.pruning import Limits
+from killtrail.recorder.history.reader import History
+from killtrail.recorder.history.words import Rows
+from killtrail.recorder.history.writer import Progress, WritableHistory
 from tests.conftest import ROOT, cannot
 from tests.gallery.lab import wait_for
 
+KILLED = WaitStatus.of_signal(9)
 INSTANTS = int(os.environ.get("KILLTRAIL_KILLS", "12"))
 
 
-def _event(number: int, status: int = 9) -> ProcessExited:
+def _event(number: int, status: WaitStatus = KILLED) -> ProcessExited:
     process = Process(Key(number, number * 1000), comm="x" * 10)
     return ProcessExited(number, Provenance("bpf", f"deaths:{number}"), process, status)
 
 
-def _filled(path: Path, events: list[ProcessExited]) -> History:
-    history = History(path, writable=True)
+def _filled(path: Path, events: list[ProcessExited]) -> WritableHistory:
+    history = WritableHistory(path)
     host = boot.this_host()
     row = history.begin_boot(host, 1)
-    history.add(row, host, events, lost=0, complete_ns=0, seen="{}")
+    history.add(row, host, events, Progress())
     return history
 
 
@@ -39,20 +46,20 @@ def test_same_place_is_taken_once(tmp_path):
     """Draining the same slots again adds nothing."""
     with _filled(tmp_path / "h.db", [_event(1), _event(2)]) as history:
         row = history.boots()[0].row
-        history.add(row, boot.this_host(), [_event(2), _event(3)], lost=0, complete_ns=0, seen="{}")
-        places = [place for place, _ in history.bodies(row, "exit")]
+        history.add(row, boot.this_host(), [_event(2), _event(3)], Progress())
+        places = [r.place for r in history.rows(row, Rows.EXIT, Query())]
 
     assert len(places) == 3
 
 
 def test_bounded_size_keeps_kills_over_exits(tmp_path):
     """Over its size the file drops ordinary exits before deaths by signal."""
-    events = [_event(i, 9 if i % 10 == 0 else 0) for i in range(1, 20_000)]
+    events = [_event(i, KILLED if i % 10 == 0 else WaitStatus.of_exit(0)) for i in range(1, 20_000)]
     with _filled(tmp_path / "h.db", events) as history:
-        history.prune(Limits(max_bytes=2 << 20), int(time.time()))
+        history.prune(Limits(max_bytes=2 << 20), boot.now_ns())
         row = history.boots()[0].row
-        kills = len(list(history.bodies(row, "exit")))
-        exits = len(list(history.bodies(row, "ordinary")))
+        kills = len(list(history.rows(row, Rows.EXIT, Query())))
+        exits = len(list(history.rows(row, Rows.ORDINARY, Query())))
         size = history.size()
 
     assert size <= 2 << 20
@@ -63,7 +70,7 @@ def test_bounded_size_keeps_kills_over_exits(tmp_path):
 def test_bounded_age(tmp_path):
     """What is older than the limit goes, and the gap is known."""
     with _filled(tmp_path / "h.db", [_event(i) for i in range(1, 50)]) as history:
-        assert history.prune(Limits(max_age_s=10), int(time.time()) + 86400) == 49
+        assert history.prune(Limits(max_age_s=10), boot.now_ns() + 86400 * NS) == 49
 
 
 def test_other_version_and_no_database_are_refused(tmp_path):
@@ -77,7 +84,7 @@ def test_other_version_and_no_database_are_refused(tmp_path):
 
     for path in (later, noise):
         with pytest.raises(UnavailableError, match=r"another version|can't be read"):
-            History(path, writable=False)
+            History(path)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -121,10 +128,8 @@ def _kill_some(count: int) -> list[int]:
 
 
 def _recorded(path: Path) -> set[int]:
-    with History(path, writable=False) as history:
-        return {
-            int(row[0]) for row in history._rows("SELECT pid FROM events WHERE kind = 'exit'", ())
-        }
+    with History(path) as history:
+        return {pid for (pid,) in history.each("SELECT pid FROM events WHERE kind = 'exit'")}
 
 
 @pytest.mark.live
@@ -182,11 +187,10 @@ class TestLive:
         unarmed("arm")
         _kill_some(5000)
         unarmed("record", "--once", env=env)
-        with History(path, writable=False) as history:
+        with History(path) as history:
             row = history.boots()[0]
-            kept = history._rows(
-                "SELECT count(*) FROM events WHERE kind IN ('signal', 'exit')", ()
-            )[0][0]
+            counted = "SELECT count(*) FROM events WHERE kind IN ('signal', 'exit')"
+            kept = next(history.each(counted))[0]
         status = unarmed("status", env=env).stdout
         written = sum(
             int(line.split()[1]) + int(line.split()[-2])
@@ -222,7 +226,7 @@ class TestLive:
         with sqlite3.connect(path) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         db.close()
-        with History(path, writable=False) as history:
+        with History(path) as history:
             lost = history.boots()[0].lost
 
         # Daemons that die before their first drain may let the box lap: counted, then.

@@ -33,14 +33,14 @@ def test_ours_have_none():
         ("-a always,exit -F arch=b64 -S kill -F a1=9", "32-bit programs"),
         ("-a always,exit -F arch=b64 -S kill -F a1=9", "other signals"),
         ("-a always,exit -F arch=b64 -S kill -F auid>=1000 -F auid!=unset", "a daemon"),
-        ("-a always,exit -F arch=b64 -S pidfd_send_signal", "whom pidfd_send_signal hit"),
+        ("-a always,exit -F arch=b64 -S pidfd_send_signal", "the target of pidfd_send_signal"),
         (without("execve"), "who started the killer"),
-        (without("exit_group"), "who ended by itself"),
+        (without("exit_group"), "processes that exited before"),
         (without("arch=b32", "a1!=0"), "32-bit programs"),
         ("-a never,exit -F arch=b64 -S kill\n" + OURS, "kill()"),
         (OURS.replace("-e 2", "-e 0"), "everything"),
         ("", "every kill"),
-        (OURS + "\n-a always,exit -F nonsense", "perhaps more"),
+        (OURS + "\n-a always,exit -F nonsense", "possibly more"),
     ],
 )
 def test_holes_are_named(text, expected):
@@ -60,7 +60,7 @@ def test_printed_rules_are_whole(killtrail, tmp_path):
     text = killtrail("rules").stdout
     (tmp_path / "r").write_text(text)
     done = killtrail("rules", "--check", str(tmp_path / "r"))
-    assert (done.returncode, "is recorded" in done.stdout) == (0, True)
+    assert (done.returncode, "are recorded" in done.stdout) == (0, True)
     lines = text.splitlines()
     assert all(lines[i - 1].startswith("#") for i, x in enumerate(lines) if x.startswith("-a"))
 

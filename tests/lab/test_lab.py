@@ -43,7 +43,7 @@ def test_sysrq(killtrail, tmp_path, release, form):
     found = asked(killtrail, path)
     nothing_is_changed(found)
     assert (found["panic"]["kind"], found["verdict"]["class"]) == ("sysrq", "operator")
-    assert found["verdict"]["says"].startswith("init (pid 1) was writing")
+    assert found["verdict"]["says"].startswith("init (pid 1) requested the panic: it was writing")
     assert (found["syscall"]["name"], found["task"]["exe"]) == ("write", "/bin/busybox")
     assert any(f["symbol"].startswith("write_sysrq_trigger") for f in found["stack"])
     if form == "elf":
@@ -70,7 +70,7 @@ def test_filtered(killtrail, tmp_path):
     subprocess.run(words, check=True, capture_output=True)
     found = asked(killtrail, tmp_path / "filtered")
     nothing_is_changed(found)
-    assert found["verdict"]["says"].startswith("init (pid 1) was writing")
+    assert found["verdict"]["says"].startswith("init (pid 1) requested the panic: it was writing")
 
 
 def test_several_processors(killtrail, tmp_path):

@@ -34,7 +34,7 @@ def test_a_stale_killer_is_caught(bpf, free_number):
         [*command, "--name", "mysqld", "--timeout", "20"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
     )  # fmt: skip
-    assert "waiting as pid" in waiting.stderr.readline()
+    assert "waiting as PID" in waiting.stderr.readline()
     with Lab() as lab:
         killer = lab.shell(f"kill {free_number}")
         killer.wait(10)
@@ -69,7 +69,7 @@ def test_both_ways_give_the_number(monkeypatch, free_number, way):
 
 def test_a_number_in_use_is_refused():
     """Nobody is pushed aside."""
-    with pytest.raises(UnavailableError, match="is taken by"):
+    with pytest.raises(UnavailableError, match="is in use by"):
         bait.lay(os.getpid(), "bait")
 
 
@@ -78,19 +78,19 @@ def test_nobody_came(bpf, free_number):
     done = bpf("bait", str(free_number), "--timeout", "1")
 
     assert done.returncode == 4
-    assert "nobody killed pid" in done.stderr
+    assert "was not killed within" in done.stderr
     assert not os.path.exists(f"/proc/{free_number}")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "needle"),
     [
-        (["bait", "0"], 2, "over 0"),
-        (["bait", "99999999"], 2, "no number for a process here"),
+        (["bait", "0"], 2, "above 0"),
+        (["bait", "99999999"], 2, "not a valid PID on this host"),
         (["bait", "77", "--name", "a/b"], 2, "not a program's name"),
     ],
 )
-def test_impossible_wishes(bpf, words, code, needle):
+def test_impossible_requests(bpf, words, code, needle):
     """A clear line instead of a try."""
     done = bpf(*words)
 

@@ -1,4 +1,4 @@
-"""Processes that do not come to an end: for whom they wait, and through what."""
+"""Processes that should have exited: what they wait for, and how."""
 
 import fcntl
 import json
@@ -63,12 +63,12 @@ def test_the_case_of_2016(tmp_path):
     first, dead = done.stdout.splitlines()
     verdict = json.loads(first)
     assert (
-        f"waits for pid {dead} to end, through `/usr/bin/ps -p {dead}`: it has ended, but"
+        f"waits for PID {dead} to exit, through `/usr/bin/ps -p {dead}`: it has exited, but"
         in (verdict["summary"])
     )
     assert (
         "/usr/bin/ps cannot say whether a process is dead: every script that waits for `ps -p` to"
-        " fail waits for ever (the program behind it is /usr/bin/dpkgd/ps)"
+        " fail waits for ever (the program that it runs is /usr/bin/dpkgd/ps)"
     ) in verdict["summary"]
     assert verdict["certainty"] == "established"
     assert "/usr/bin/dpkgd/ps" in done.stderr
@@ -81,7 +81,7 @@ def test_an_honest_ps_and_a_living_process(killtrail):
     try:
         verdict = asked(killtrail, stop.pid)
         assert waited_for(verdict) == [victim.pid]
-        assert verdict["summary"].endswith("python lives")
+        assert verdict["summary"].endswith("python is running")
         assert "cannot say" not in str(verdict)
         screen = killtrail("why", "--stuck", str(stop.pid)).stdout
         assert "waits for python" in screen
@@ -111,7 +111,7 @@ def test_a_reused_number(killtrail):
     second = bait.lay(first.pid, "postgres")
     try:
         verdict = asked(killtrail, stop.pid)
-        assert "the number belongs to" in verdict["summary"]
+        assert "the PID was reused by" in verdict["summary"]
         assert verdict["certainty"] == "likely"
     finally:
         second.withdraw()
@@ -147,7 +147,7 @@ def test_another_pid_namespace(killtrail):
         )
         verdict = stuck.explain(procfs.read_process(inner))
         assert [x.process.pid for x in verdict.links] == [theirs]
-        assert f"waits for pid {theirs} (its number 2) to end" in verdict.summary
+        assert f"waits for PID {theirs} (PID 2 in its namespace) to exit" in verdict.summary
         # Its ps is of another mount namespace: ours is not asked instead.
         assert any("another mount namespace" in a.what for a in verdict.absent)
     finally:
@@ -159,7 +159,7 @@ def test_what_proc_does_not_show():
     victim = sleeper()
     try:
         state = stuck._unshown(victim.pid)
-        assert (state.ended, "lives" in state.says) == (False, True)
+        assert (state.ended, "is running" in state.says) == (False, True)
     finally:
         ended(victim)
     assert stuck._unshown(victim.pid).ended
@@ -169,10 +169,10 @@ def test_what_proc_does_not_show():
     ("prepare", "says"),
     [
         ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", "it ignores SIGTERM"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "is stopped"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "but stopped"),
         (
             "import os; from signal import *; pthread_sigmask(SIG_BLOCK, {SIGTERM}); os.kill(os.getpid(), SIGTERM)",
-            "a SIGTERM is pending, and it has that signal blocked",
+            "; SIGTERM is pending and blocked",
         ),
     ],
 )
@@ -245,7 +245,7 @@ def test_a_lock_and_a_pipe(tmp_path):
     try:
         verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
         assert [x.process.pid for x in verdict.links] == [holder.pid]
-        assert "the end of pipe:[" in verdict.summary
+        assert "the write end of pipe:[" in verdict.summary
     finally:
         ended(holder, waiter)
 
@@ -256,7 +256,7 @@ def test_what_cannot_be_seen(killtrail):
     try:
         time.sleep(0.2)
         verdict = stuck.explain(procfs.read_process(waiter.pid), 0.2)
-        assert "can't be seen from outside" in verdict.summary
+        assert "not visible from outside" in verdict.summary
         assert verdict.absent[0].remedy == f"strace -f -p {waiter.pid}"
         assert verdict.certainty.label == "possible"
     finally:

@@ -223,7 +223,7 @@ def test_storm_is_accounted(unarmed):
     assert stats["deaths"] >= 3000
     ends = stats["deaths"] - states["deaths"].written
     assert states["victims"].written == stats["victims"] + ends
-    assert states["kills"].written == stats["signals"] - states["asks"].written
+    assert states["kills"].written == stats["signals"] - states["requests"].written
     assert stats["failed"] == 0
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from killtrail.model.events import ProcessExited, SignalSent
+from killtrail.model.events import LimitSet, OrphanedBy, ProcessExited, SignalSent
+from killtrail.model.process import Creator, Key
 from killtrail.recorder import layout as L
 from killtrail.recorder.decode import Decoder
 from killtrail.recorder.fields import path
@@ -17,7 +18,7 @@ DECODER = Decoder(from_rows([(0x1000, 0x2000, "isig")]))
 
 
 @settings(max_examples=EXAMPLES)
-@given(st.integers(0, 9), st.binary(max_size=2048))
+@given(st.integers(0, 11), st.binary(max_size=2048))
 def test_any_bytes(kind, body):
     """No bytes raise anything but ValueError."""
     try:
@@ -32,7 +33,7 @@ def test_signal_of_zeros_is_an_event():
     event = DECODER.decode(struct.pack("<HHIQ", L.REC_SIGNAL, 0, 416, 77) + bytes(416), "kills:1")
 
     assert isinstance(event, SignalSent)
-    assert (event.time_ns, event.lineage, event.stack) == (77, (), ())
+    assert (event.time_ns, event.kernel.lineage, event.kernel.stack) == (77, (), ())
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,74 @@ def test_a_cut_path_says_so():
     assert [(path(raw, flag) or "")[:2] for raw in (long, wide)] == ["…/", "…/"]
     assert [(path(raw, 0) or "")[:1] for raw in (long, wide)] == ["/", "/"]
     assert path(b"", flag) is None
+
+
+WHO = L.WHO.pack(500, 0, 70, 70, 1000, 1000, 3, 0, 0, 0, b"prlimit")
+
+
+def of_process(kind: int, *, limit: bytes = bytes(32), orphan: bytes = bytes(16)) -> bytes:
+    """A record of process 70 with one ancestor and an argv for each of them."""
+    argv, above = b"prlimit\0--cpu=1\0", b"\x03sh\0"
+    lens = L.PROCESS_LENS.pack(1, len(argv), len(argv), len(above))
+    ancestor = L.ANCESTOR.pack(400, 60, 0, 0, 0, b"sh")
+    return (
+        L.RECORD_HEAD.pack(kind, 0, 0, 77) + limit + orphan + WHO + lens + ancestor + argv + above
+    )
+
+
+@pytest.mark.parametrize(("soft", "hard", "found"), [(1, 6, (1, 6)), (1, L.UNLIMITED, (1, None))])
+def test_a_limit_set_for_another(soft, hard, found):
+    """Whose, which, its values, and who set it, with what started that."""
+    raw = of_process(L.REC_LIMIT_SET, limit=L.LIMIT_SET.pack(900, soft, hard, 9, 0))
+    event = DECODER.decode(raw, "limits:0")
+
+    assert isinstance(event, LimitSet)
+    assert (event.target, event.resource, (event.soft, event.hard)) == (
+        Key(9, 900), "RLIMIT_CPU", found,
+    )  # fmt: skip
+    assert (event.process.key, event.process.argv.words) == (Key(70, 500), ("prlimit", "--cpu=1"))
+    assert [(p.pid, p.argv.words) for p in event.lineage] == [(60, ("sh",))]
+
+
+def test_an_unknown_limit_is_no_event():
+    """RLIMIT_NICE ends nobody, and 99 is none."""
+    with pytest.raises(ValueError, match="unknown resource 99"):
+        DECODER.decode(
+            of_process(L.REC_LIMIT_SET, limit=L.LIMIT_SET.pack(900, 1, 1, 9, 99)), "limits:0"
+        )
+
+
+@pytest.mark.parametrize("sibling", [False, True])
+def test_who_created_it(sibling):
+    """Bit 31 of the index says that the creator lives on as its sibling; so does the record's type."""
+    orphan = L.ORPHAN.pack(300, 50, 1 | (L.ORPHAN_SIBLING if sibling else 0))
+    kind = L.REC_SIBLING if sibling else L.REC_ORPHANED
+    event = DECODER.decode(of_process(kind, orphan=orphan), "orphaned:0")
+
+    assert isinstance(event, OrphanedBy)
+    assert event.creator == Creator(1, Key(50, 300), sibling=sibling)
+    assert (event.sibling, event.process.pid) == (sibling, 70)
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_whose_texts_a_key_s_record_holds(carried):
+    """A kernel thread that carried a key has no command line: those in the record are the holder's."""
+    holder = L.ANCESTOR.pack(400, 60, 0, 0, 0, b"script")
+    extra = holder + struct.pack("<IIII16s", 1, 1, 2, 5, b"pts4")
+    argv = b"script\0-q\0"
+    raw = bytearray(L.SIGNAL_BUF)
+    L.RECORD_HEAD.pack_into(raw, 0, L.REC_SIGNAL, L.REC_OF_HOLDER if carried else 0, 0, 77)
+    struct.pack_into("<iiii8B", raw, 16, 2, 0x80, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0)
+    lens = (len(argv), len(argv), 0, 0, 0, 0, 0, 0, 0, 4)
+    L.SIGNAL_LENS.pack_into(raw, L.SIGNAL_LENGTHS, *lens, 0, L.EXTRA_TERMINAL, len(extra), 0, 0, 0)
+    raw += extra + L.ANCESTOR.pack(300, 50, 0, 0, 0, b"sh") + argv + b"\x03sh\0"
+    event = DECODER.decode(bytes(raw), "kills:0")
+
+    assert isinstance(event, SignalSent)
+    described = event.kernel.terminal.holder if carried else event.current
+    other = event.current if carried else event.kernel.terminal.holder
+    assert described.argv.words == ("script", "-q")
+    assert other.argv is None
+    assert event.kernel.terminal.chained is carried
+    assert (event.kernel.terminal.name, event.kernel.terminal.sole) == ("pts/4", True)
+    assert [(p.pid, p.argv.words) for p in event.kernel.lineage] == [(50, ("sh",))]

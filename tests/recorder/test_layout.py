@@ -19,7 +19,7 @@ typedef unsigned long long u64; typedef int s32;
 #define O(t, f) printf(#t "." #f " %zu\\n", offsetof(struct t, f))
 int main(void)
 {
-	S(big_slot); S(will_slot); S(small_slot); S(who); S(ancestor); S(orphan); S(record_head);
+	S(big_slot); S(middle_slot); S(small_slot); S(who); S(ancestor); S(orphan); S(record_head);
 	O(signal_record, sig); O(signal_record, orphan); O(signal_record, target);
 	O(signal_record, sender); O(signal_record, target_thread); O(signal_record, stack);
 	O(signal_record, mem_max); O(signal_record, argv_len); O(signal_record, buf);
@@ -29,7 +29,8 @@ int main(void)
 	O(exit_record, code); O(exit_record, who); O(exit_record, parent); O(exit_record, tracer);
 	O(exit_record, thread); O(exit_record, creator); O(exit_record, buf);
 	O(oom_record, victim); O(oom_record, trigger);
-	O(will_record, orphan); O(will_record, who); O(will_record, n_ancestors); O(will_record, buf);
+	O(process_record, target_start); O(process_record, orphan); O(process_record, who);
+	O(process_record, n_ancestors); O(process_record, buf);
 	printf("LAYOUT %d\\n", LAYOUT);
 	return 0;
 }
@@ -57,7 +58,8 @@ def compiled(tmp_path_factory):
     ("name", "value"),
     [
         ("big_slot", L.KILLS.slot_size),
-        ("will_slot", L.WILLS.slot_size),
+        ("middle_slot", L.ORPHANED.slot_size),
+        ("middle_slot", L.LIMITS.slot_size),
         ("small_slot", L.DEATHS.slot_size),
         ("who", L.WHO.size),
         ("ancestor", L.ANCESTOR.size),
@@ -91,10 +93,11 @@ def compiled(tmp_path_factory):
         ("exit_record.buf", L.EXIT_BUF),
         ("oom_record.victim", 16),
         ("oom_record.trigger", L.OOM_TRIGGER),
-        ("will_record.orphan", L.WILL_ORPHAN),
-        ("will_record.who", L.WILL_WHO),
-        ("will_record.n_ancestors", L.WILL_LENGTHS),
-        ("will_record.buf", L.WILL_BUF),
+        ("process_record.target_start", L.PROCESS_LIMIT),
+        ("process_record.orphan", L.PROCESS_ORPHAN),
+        ("process_record.who", L.PROCESS_WHO),
+        ("process_record.n_ancestors", L.PROCESS_LENGTHS),
+        ("process_record.buf", L.PROCESS_BUF),
         ("LAYOUT", L.LAYOUT),
     ],
 )
@@ -109,3 +112,9 @@ def test_ring_sizes_are_the_header_s():
     sizes = dict(re.findall(r"#define (\w+)_SLOTS (\d+)", text))
 
     assert {r.name.upper(): str(r.slots) for r in L.RINGS} == sizes
+
+
+def test_what_decides_is_one_list():
+    """A SIGKILL is never a request; ordinary exits, orphaned and limits decide nothing."""
+    assert set(L.DECISIVE) - set(L.DECISIVE_OF_SIGKILL) == {L.REQUESTS}
+    assert not set(L.DECISIVE) & {L.EXITS, L.ORPHANED, L.LIMITS}

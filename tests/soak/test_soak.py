@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from killtrail.recorder.history.store import History
+from killtrail.recorder.history.reader import History
 from tests.conftest import ROOT
 from tests.gallery.lab import wait_for
 
@@ -55,7 +55,7 @@ def _pids(*files: Path) -> list[int]:
 
 
 def _kept(path: Path, kind: str) -> int:
-    with History(path, writable=False) as history:
+    with History(path) as history:
         return history._rows("SELECT count(*) FROM events WHERE kind = ?", (kind,))[0][0]
 
 
@@ -73,7 +73,7 @@ def test_storm(unarmed, tmp_path):
         sender.wait()
     time.sleep(2)
     said = _stop(daemon)
-    with History(path, writable=False) as history:
+    with History(path) as history:
         lost = history.boots()[0].lost
     sent = len(_pids(tmp_path / "s0", tmp_path / "s1"))
     kept = _kept(path, "signal") + _kept(path, "exit")
@@ -100,7 +100,7 @@ def test_ten_minutes_of_load(unarmed, tmp_path):
     memory = int(Path(f"/proc/{daemon.pid}/status").read_text().split("VmRSS:")[1].split()[0])
     time.sleep(2)
     said = _stop(daemon)
-    with History(path, writable=False) as history:
+    with History(path) as history:
         lost = history.boots()[0].lost
         rows = {r[0] for r in history._rows("SELECT pid FROM events WHERE kind = 'signal'", ())}
     sent = _pids(tmp_path / "s")

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 
 from killtrail.files import search
 from killtrail.files.opened import open_piece
-from killtrail.model.events import ProcessExited, SignalRefused, SignalSent
-from killtrail.sources.kept import Asked
+from killtrail.model.events import (
+    ManagerAsked,
+    ProcessExited,
+    Sighting,
+    SignalRefused,
+    SignalSent,
+)
+from killtrail.model.process import Key
+from killtrail.model.query import Query, Window
+from killtrail.model.target import Kind, Target
 from killtrail.sources.logs.audit.log import AuditLog
 from tests.conftest import ROOT
 from tests.sources import reference, variants
@@ -35,7 +43,7 @@ def written(tmp_path: Path, text: bytes) -> AuditLog:
 
 
 def event_of(signal: SignalSent) -> str:
-    return signal.act
+    return signal.call_id
 
 
 @pytest.fixture(params=sorted(variants.ALL))
@@ -50,7 +58,7 @@ def variant(request, tmp_path):
 def test_all_kills(variant):
     """Every form gives every kill that the plain reader finds, once."""
     log, plain = variant
-    found = [e for e in log.events(Asked()) if isinstance(e, SignalSent)]
+    found = [e for e in log.events(Query()) if isinstance(e, SignalSent)]
     ours = sorted((event_of(e), e.current.pid, e.target.pid, e.sig) for e in found)
     assert ours == sorted(reference.kills(plain))
 
@@ -62,10 +70,10 @@ def test_chains(variant, window, monkeypatch):
     log, plain = variant
     wanted = reference.kills(plain)
     for event, sender, victim, sig in random.Random(window).sample(wanted, 9):
-        own = [e for e in log.events(Asked(pid=victim)) if isinstance(e, SignalSent)]
+        own = [e for e in log.events(Query(pid=victim)) if isinstance(e, SignalSent)]
         hit = next(e for e in own if event_of(e) == event)
         assert (hit.current.pid, hit.sig) == (sender, sig)
-        execs = [(s.process.pid, s.origin.where) for s in hit.chain if s.how == "exec"]
+        execs = [(s.process.pid, s.origin.where) for s in hit.log.chain if s.how is Sighting.EXEC]
         for (pid, where), (true_pid, true_event) in zip(
             execs, reference.launchers(plain, event), strict=False
         ):
@@ -84,7 +92,7 @@ type=SYSCALL msg=audit(2.000:2): arch=c000003e syscall=62 success=yes exit=0 a0=
 type=OBJ_PID msg=audit(2.000:2): opid=9 oauid=0 ouid=0 oses=1 ocomm="sleep"
 """,
     )
-    (hit,) = log.events(Asked(pid=9))
+    (hit,) = log.events(Query(pid=9))
     assert hit.current.argv.words == ("kill", "-9 8", "--password=***")
     assert not hit.current.argv.cut
 
@@ -100,7 +108,7 @@ FORGED = (
 def test_forged_records_are_text(tmp_path):
     """What looks like a record inside another's field, or behind a stranger's tag, is none."""
     log = written(tmp_path, variants.raw()[:200_000].rpartition(b"\n")[0] + b"\n" + FORGED)
-    assert list(log.events(Asked(pid=77))) == []
+    assert list(log.events(Query(pid=77))) == []
 
 
 def test_refused_of_a_broadcast(tmp_path):
@@ -112,8 +120,8 @@ type=OBJ_PID msg=audit(2.000:2): opid=9 oauid=0 ouid=0 oses=1 ocomm="rootd"
 type=OBJ_PID msg=audit(2.000:2): opid=10 oauid=1000 ouid=1000 oses=1 ocomm="mine"
 """,
     )
-    assert [type(e) for e in log.events(Asked(pid=9))] == [SignalRefused]
-    assert [type(e) for e in log.events(Asked(pid=10))] == [SignalSent]
+    assert [type(e) for e in log.events(Query(pid=9))] == [SignalRefused]
+    assert [type(e) for e in log.events(Query(pid=10))] == [SignalSent]
 
 
 def test_crash_and_sandbox(tmp_path):
@@ -124,9 +132,9 @@ def test_crash_and_sandbox(tmp_path):
 type=SECCOMP msg=audit(3.000:3): auid=1000 uid=1000 gid=1000 ses=1 pid=10 comm="app" exe="/opt/app" sig=31 arch=c000003e syscall=110 compat=0 ip=0x7f code=0x80000000
 """,
     )
-    (end,) = log.events(Asked(pid=9))
+    (end,) = log.events(Query(pid=9))
     assert isinstance(end, ProcessExited) and end.signal == 11
-    sent, end = log.events(Asked(pid=10))
+    end, sent = log.events(Query(pid=10))
     assert sent.syscall.number == 110 and sent.same_group and end.signal == 31
 
 
@@ -135,7 +143,7 @@ def test_marks_among_letters_like_theirs(tmp_path):
     crash = b'type=ANOM_ABEND msg=audit(%d.000:2): auid=0 uid=0 gid=0 ses=1 pid=9 comm="a" exe="/a" sig=11 res=1\n'
     full = b'type=EXECVE msg=audit(1.000:1): argc=1 a0="' + b"ANOM_ABEND M" * 5_000 + b'"\n'
     log = written(tmp_path, crash % 1 + full + crash % 2 + full + crash % 3)
-    ends = [e for e in log.events(Asked()) if isinstance(e, ProcessExited)]
+    ends = [e for e in log.events(Query()) if isinstance(e, ProcessExited)]
     assert [e.time_ns // 10**9 for e in ends] == [3, 2, 1]
 
 
@@ -145,7 +153,7 @@ def test_a_name_that_poses_as_enrichment(tmp_path):
     posing = kill.replace(b'comm="sh"', b'comm="#035UID=root"')
     assert posing != kill
     (hit,) = [
-        e for e in written(tmp_path, posing).events(Asked(pid=9)) if isinstance(e, SignalSent)
+        e for e in written(tmp_path, posing).events(Query(pid=9)) if isinstance(e, SignalSent)
     ]
     assert (hit.current.comm, hit.current.user) == ("#035UID=root", "")
 
@@ -158,7 +166,7 @@ def test_a_title_far_behind_its_call(tmp_path):
         b"type=PROCTITLE msg=audit(100.000:100): proctitle=" + b"sh\x00-c".hex().upper().encode()
     )
     log = written(tmp_path, call + target + between + title + b"\n")
-    (hit,) = [e for e in log.events(Asked(pid=9)) if isinstance(e, SignalSent)]
+    (hit,) = [e for e in log.events(Query(pid=9)) if isinstance(e, SignalSent)]
     assert hit.current.argv is not None and hit.current.argv.words == ("sh", "-c")
 
 
@@ -166,7 +174,7 @@ def test_a_title_far_behind_its_call(tmp_path):
 def test_cut_anywhere(tmp_path, cut):
     """A log that ends anywhere gives what stands before, and no exception."""
     text = variants.raw()[20_000:40_000]
-    list(written(tmp_path, text[: len(text) - cut]).events(Asked()))
+    list(written(tmp_path, text[: len(text) - cut]).events(Query()))
 
 
 def test_a_record_of_a_mebibyte(tmp_path):
@@ -175,7 +183,7 @@ def test_a_record_of_a_mebibyte(tmp_path):
     big = b"type=EXECVE msg=audit(1.000:1): argc=1 a0=" + b"4A" * (1 << 20) + b"\n"
     plain = text.decode("utf-8", "surrogateescape")
     log = written(tmp_path, big + text + big)
-    assert len([e for e in log.events(Asked()) if isinstance(e, SignalSent)]) == len(
+    assert len([e for e in log.events(Query()) if isinstance(e, SignalSent)]) == len(
         reference.kills(plain)
     )
 
@@ -185,7 +193,7 @@ def test_full_of_the_rare_byte(tmp_path):
     noise = b'type=CWD msg=audit(1.000:1): cwd="' + b"J" * 4000 + b'"\n'
     text = variants.raw()
     log = written(tmp_path, noise * 400 + text + noise * 400)
-    found = [e for e in log.events(Asked()) if isinstance(e, SignalSent)]
+    found = [e for e in log.events(Query()) if isinstance(e, SignalSent)]
     assert len(found) == len(reference.kills(text.decode("utf-8", "surrogateescape")))
 
 
@@ -238,6 +246,16 @@ def test_rotated_and_packed(killtrail, tmp_path):
         ]
 
 
+QUERIES = (
+    Query(),
+    Query(pid=9),
+    Query(target=Target(Kind.NAME, "app")),
+    Query(target=Target(Kind.EXE, "app"), newest=1),
+    Query(sender=Key(9, None)),
+    Query(kinds=(ManagerAsked,), window=Window(0, 10**12)),
+)
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     junk=st.one_of(
@@ -249,6 +267,8 @@ def test_rotated_and_packed(killtrail, tmp_path):
                     b"type=OBJ_PID msg=audit(1.000:1): opid=9 ", b" pid=9 auid=", b"J", b"\n",
                     b"\0", b"\x1d", b"'", b'"', b"node=", b"opid=99999999999999999999 ", b"=",
                     b"type=ANOM_ABEND msg=audit(1.000:1): pid=9 sig=x", b"ses=-1 ",
+                    b'ocomm="app" ', b' comm="app" exe="/bin/app" ', b"syscall=59 success=yes ",
+                    b"type=EXECVE msg=audit(1.000:1): argc=1 a0=", b'"app"', b' comm="systemctl" exe=',
                 ]
             ),
             max_size=60,
@@ -258,8 +278,8 @@ def test_rotated_and_packed(killtrail, tmp_path):
 def test_any_bytes(tmp_path_factory, junk):
     """Whatever the bytes: no exception, no hang."""
     log = written(tmp_path_factory.mktemp("any"), junk)
-    list(log.events(Asked(pid=9)))
-    list(log.events(Asked()))
+    for query in QUERIES:
+        list(log.events(query))
     log.close()
 
 
@@ -268,7 +288,7 @@ def test_cut_at_every_byte(tmp_path):
     text = (ROOT / "tests/cases/roxen/audit.log").read_bytes()
     for cut in range(len(text)):
         log = written(tmp_path, text[:cut])
-        found = [e for e in log.events(Asked(pid=26880)) if isinstance(e, SignalSent)]
+        found = [e for e in log.events(Query(pid=26880)) if isinstance(e, SignalSent)]
         assert all(e.current.pid == 4299 for e in found), cut
         log.close()
 
@@ -281,8 +301,8 @@ def test_truncated_while_it_is_read(tmp_path):
     log = opened(path)
     victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
     path.write_bytes(text[:1000])
-    assert list(log.events(Asked(pid=victim))) == []
-    list(log.events(Asked()))
+    assert list(log.events(Query(pid=victim))) == []
+    list(log.events(Query()))
 
 
 def test_rotated_while_it_is_read(tmp_path):
@@ -294,15 +314,21 @@ def test_rotated_while_it_is_read(tmp_path):
     path.rename(tmp_path / "audit.log.1")
     path.write_bytes(b"")
     victim = reference.kills(text.decode("utf-8", "surrogateescape"))[0][2]
-    assert [e for e in log.events(Asked(pid=victim)) if isinstance(e, SignalSent)]
+    assert [e for e in log.events(Query(pid=victim)) if isinstance(e, SignalSent)]
 
 
 def test_memory_does_not_grow_with_the_log(tmp_path):
     """A log ten times as large takes no more memory to search."""
     code = (
         "import sys;sys.path.insert(0,sys.argv[1])\n"
-        "from killtrail.cli.main import main\n"
-        "main(['why','pid:26171','--json','--from',sys.argv[2]])\n"
+        "from killtrail.files.opened import open_piece\n"
+        "from killtrail.model.query import Query\n"
+        "from killtrail.model.target import Kind, Target\n"
+        "from killtrail.sources.logs.audit.log import AuditLog\n"
+        "log = AuditLog([open_piece(sys.argv[2])])\n"
+        "sleep = Target(Kind.NAME, 'sleep')\n"
+        "for query in (Query(pid=26171), Query(target=sleep), Query()):\n"
+        "    assert sum(1 for _ in log.events(query))\n"
         # Not ru_maxrss: that counts what the process was before its exec, too.
         "print([x.split()[1] for x in open('/proc/self/status') if x[:5]=='VmHWM'][0],file=sys.stderr)\n"
     )
@@ -391,5 +417,5 @@ def test_a_name_in_hex_before_the_enrichment(tmp_path, mark):
             b"ocomm=" + b"a b".hex().upper().encode() + mark + b'OAUID="root" OUID="root"',
         ),
     )
-    (hit,) = [e for e in log.events(Asked(pid=9)) if isinstance(e, SignalSent)]
+    (hit,) = [e for e in log.events(Query(pid=9)) if isinstance(e, SignalSent)]
     assert (hit.target.comm, hit.target.user) == ("a b", "root")

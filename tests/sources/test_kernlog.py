@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from killtrail.model.events import HostEvent, OomKilled
-from killtrail.sources.kept import Asked
+from killtrail.model.query import Query
 from killtrail.sources.logs.formats import open_paths
 from tests.conftest import ROOT
 
@@ -37,7 +37,10 @@ FORMS = {
 
 def events(path, pid=None):
     opened = open_paths([str(path)])
-    return [e for kept in opened.kept for e in kept.events(Asked(pid=pid))]
+    found = [e for source in opened.sources for e in source.events(Query(pid=pid))]
+    found.reverse()
+    found.sort(key=lambda e: e.time_ns)
+    return found
 
 
 @pytest.mark.parametrize("form", FORMS)

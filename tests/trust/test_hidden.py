@@ -177,7 +177,7 @@ def test_preload(tmp_path, single_file):
         ask = "unset PYTHONPATH; chroot {root} python3 -I -S /usr/lib/killtrail.pyz trust --json"
     found = report(roots.inside(roots.base(), upper, ask, tmp_path))
     (check,) = off(found)["/usr/lib/libkt-empty.so"]
-    assert check["id"] == "preload" and "second stage" in check["says"]
+    assert check["id"] == "preload" and "second run" in check["says"]
     assert found["layers"]["libc"] == "contradicted"
 
 

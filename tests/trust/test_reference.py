@@ -78,7 +78,7 @@ def test_a_fresh_root_agrees(tmp_path, folder):
     shutil.copy(package, alone)
     wish = examine.Scope(Root(str(roots.base())), reference=(str(alone),))
     (check,) = [c for c in examine.examine(wish).checks if c.id == "signed-chain"]
-    assert "your word alone" in check.says
+    assert "your own choice" in check.says
     (alone / package.name).write_bytes(package.read_bytes()[:5000])
     (check,) = [c for c in examine.examine(wish).checks if c.id == "signed-chain"]
     assert check.result == "not-checkable"

@@ -5,18 +5,12 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from killtrail.attribution.engine import judge
 from killtrail.inquiry import trust_caveats
-from killtrail.model.causes import Cause, Ended
 from killtrail.model.certainty import Certainty
-from killtrail.model.clock import Boot
-from killtrail.model.process import Key, Process
 from killtrail.model.trust import Check, CheckId, Layer, Result, TrustReport
-from killtrail.model.verdict import Death, Host, Verdict
 from killtrail.trust import last_run
-
-VERDICT = Verdict(
-    Death(Process(Key(7, None)), Ended.SIGNAL), Cause.KILLED_BY_PROCESS, Certainty.ESTABLISHED, "x", Host(Boot("", 0))
-)  # fmt: skip
+from tests.attribution import make
 
 
 def off(layer: Layer) -> Check:
@@ -28,16 +22,19 @@ def off(layer: Layer) -> Check:
 def test_kernel_s_word_lowers_certainty(tmp_path, monkeypatch):
     """A contradicted kernel may have told us what it liked; a contradicted tool was never asked."""
     monkeypatch.setenv("KILLTRAIL_HISTORY", str(tmp_path / "history.db"))
-    assert trust_caveats.lowered([VERDICT]) == [VERDICT]
+
+    def found():
+        distrust = trust_caveats.of_this_host()
+        return judge(make.case(make.exited(9), make.signal(doomed=True), distrust=distrust))
+
+    assert (found().certainty, found().lowered_by) == (Certainty.ESTABLISHED, ())
     last_run.keep(TrustReport((off(Layer.KERNEL),), "/"), tmp_path, 1_763_640_000 * 10**9)
-    (verdict,) = trust_caveats.lowered([VERDICT])
-    assert verdict.certainty is Certainty.LIKELY
-    assert verdict.lowered_by == ("module x\\e: hidden (killtrail trust, 2025-11-20T12:00:00)",)
+    assert found().certainty is Certainty.LIKELY
+    assert found().lowered_by == ("module x\\e: hidden (killtrail trust, 2025-11-20T12:00:00)",)
     last_run.keep(TrustReport((off(Layer.TOOLS),), "/"), tmp_path, 0)
-    (verdict,) = trust_caveats.lowered([VERDICT])
-    assert verdict.certainty is Certainty.ESTABLISHED and verdict.lowered_by
+    assert found().certainty is Certainty.ESTABLISHED and found().lowered_by
     last_run.keep(TrustReport((), "/"), tmp_path, 0)
-    assert trust_caveats.lowered([VERDICT]) == [VERDICT]
+    assert found().lowered_by == ()
 
 
 def test_somebody_else_s_file(tmp_path):

@@ -110,7 +110,7 @@ def test_screen(lower, planted):
     flat = " ".join(done.stdout.split())
     assert flat.startswith("/usr/bin/")
     assert SENTENCE in flat
-    assert "contradicted /usr/bin/ps, and the program behind it: /usr/bin/dpkgd/ps" in flat
+    assert "contradicted /usr/bin/ps; the displaced program: /usr/bin/dpkgd/ps" in flat
     assert "clean" not in flat
 
 
@@ -123,7 +123,7 @@ def test_verdicts_say_so(lower, planted):
     before, after = map(json.loads, done.stdout.splitlines())
     assert before["trust"]["lowered_by"] == []
     assert any(SENTENCE in text for text in after["trust"]["lowered_by"])
-    assert "lowered by /usr/bin/ps" in " ".join(done.stderr.split())
+    assert "caveat: /usr/bin/ps" in " ".join(done.stderr.split())
     # Tools are not asked for our own answers: what the kernel said counts as before.
     assert (before["certainty"], after["certainty"]) == ("established", "established")
 

@@ -1,10 +1,10 @@
-"""A number that is no death: alive, perhaps frozen, perhaps another life than the one asked about."""
+"""Verdicts without a death: the process is alive, perhaps stopped, or its PID was reused."""
 
 from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
 from killtrail.attribution.case import Case
 from killtrail.attribution.context import RuleContext
-from killtrail.attribution.draft import VerdictDraft
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.model import signals as sg
@@ -12,38 +12,30 @@ from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Evidence, Verdict
+from killtrail.model.verdict import Death
 
 
-def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> Verdict:
-    """The verdict on the living; `stopped_by` is the stop that still holds, if it is frozen.
+def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> VerdictDraft:
+    """The verdict on a process that runs; `stopped_by`: the signal that stopped it, if any.
 
-    `reused` says that an earlier life of the number is on record.
+    `stopped_by`: the signal that stopped it, if it is stopped. `reused`: an earlier process with
+    this PID is recorded.
     """
     process = replace(case.facts.process, alive=True)
-    argument = RuleContext(case, VerdictDraft())
-    argument.draft.evidence.append(
-        Evidence(1, "procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is there")
-    )
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
+    argument = RuleContext(case, draft)
+    draft.note("procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is running")
     summary = f"{wording.name(process)} is alive"
     if reused:
-        summary = f"pid {process.pid} now belongs to another life: {summary}"
+        summary = f"PID {process.pid} was reused: {wording.name(process)} is running"
     if stopped_by is not None:
         summary += _frozen(argument, stopped_by, process)
-    return Verdict(
-        death=Death(process, Ended.RUNNING),
-        cause=Cause.PID_REUSED if reused else Cause.ALIVE,
-        certainty=Certainty.ESTABLISHED,
-        summary=summary,
-        host=case.host,
-        links=tuple(argument.draft.links),
-        ancestry=argument.ancestry,
-        origin=origin.of(argument.head, argument.ancestry) if argument.head else None,
-        evidence=tuple(argument.draft.evidence),
-        absent=tuple(argument.draft.absent),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-    )
+    draft.ancestry = argument.ancestry
+    if argument.head is not None:
+        draft.origin = origin.of(argument.head, argument.ancestry)
+    cause = Cause.PID_REUSED if reused else Cause.ALIVE
+    conclusion = Conclusion(cause, Certainty.ESTABLISHED, summary)
+    return draft.conclude(Death(process, Ended.RUNNING), conclusion)
 
 
 def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
@@ -51,7 +43,7 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
     cited = argument.draft.cite(stop, wording.sending(stop, how))
     name = sg.name(stop.sig)
     if how.actor not in (Actor.SENDER, Actor.SELF):
-        return f", frozen with {name} ({how.shown_by})"
+        return f", stopped with {name} ({how.shown_by})"
     launcher = argument.launch(stop.current, stop)
     argument.draft.link(
         Role.SENDER,
@@ -65,4 +57,4 @@ def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:
         evidence=(cited,),
     )
     by = stop.current
-    return f", frozen with {name} by {wording.name(by)}{wording.ran(by)}"
+    return f", stopped with {name} by {wording.name(by)}{wording.ran(by)}"

@@ -1,4 +1,4 @@
-"""What a rule works with: the case, the effective signal explained, and the draft."""
+"""What a rule works with: the case, the fatal signal explained, and the draft."""
 
 from typing import Final
 
@@ -12,16 +12,16 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, Note, ProcessExited, SignalSent
-from killtrail.model.process import Process
-from killtrail.model.verdict import Ancestor, Subject
+from killtrail.model.events import Note, ProcessExited, Sighting, SignalSent
+from killtrail.model.process import Creator, Process
+from killtrail.model.verdict import Ancestor, Edge, Subject
 
 _DEEPEST = 6
 _SEEN: Final = {
-    "exec": "started its program",
-    "fork": "was created",
-    "seen": "was there",
-    "named": "was the parent",
+    Sighting.EXEC: "started its program",
+    Sighting.FORK: "was created",
+    Sighting.SEEN: "was running",
+    Sighting.NAMED: "was the parent",
 }
 
 
@@ -44,16 +44,16 @@ class RuleContext:
 
     @property
     def victim(self) -> Process:
-        """Who died."""
+        """The process that died."""
         return self.case.facts.process
 
     @property
     def signal(self) -> SignalSent | None:
-        """The effective signal."""
+        """The signal that killed it."""
         return self.found.signal if self.found else None
 
     def certainty(self) -> Certainty:
-        """The join: exit truth, effective signal, how it came about; the weakest counts."""
+        """The weakest of: wait status, fatal signal, how it was generated."""
         if self.found is None or self.sending is None:
             return Certainty.NOT_ESTABLISHED
         parts = [self.found.certainty, self.sending.certainty]
@@ -69,15 +69,15 @@ class RuleContext:
             return ()
         if end.status is None:
             self.draft.miss("the wait status", Why.NOT_RECORDED, "sudo killtrail arm")
-            return (self.draft.cite(end, f"{wording.name(end.process)} ended"),)
+            return (self.draft.cite(end, f"{wording.name(end.process)} exited"),)
         return (
             self.draft.cite(
-                end, f"{wording.name(end.process)} ended: {wording.status(end.status)}"
+                end, f"{wording.name(end.process)} exited: {wording.status(end.status)}"
             ),
         )
 
     def cite_signal(self) -> tuple[int, ...]:
-        """The evidence of the effective signal and of how it came about."""
+        """The evidence of the fatal signal and of how it was generated."""
         signal, how = self.signal, self.sending
         if signal is None or how is None:
             return ()
@@ -98,9 +98,9 @@ class RuleContext:
         launched: Process | None = None,
         caused_by: int | None = None,
     ) -> int:
-        """A link about the effective signal (or, without one, the end), with all its evidence.
+        """A link about the fatal signal (or, without one, the exit), with all its evidence.
 
-        `launched` is whose launch chain stands behind it, if that is to be shown.
+        `launched` is the process whose launch chain is shown with it, if any.
         """
         signal, end = self.signal, self.facts.exit
         evidence = self.cite_signal() + self.cite_end()
@@ -120,19 +120,23 @@ class RuleContext:
         )
 
     def launch(self, process: Process, signal: SignalSent) -> int | None:
-        """Adds the launch chain of the actor at `signal`; the number of its nearest launcher.
+        """Adds the launch chain of the actor at `signal`; gives the link id of its nearest launcher.
 
-        There is one chain to a verdict: that of the first actor asked about.
+        A verdict has one chain: that of the first actor.
         """
-        return self._launch(process, signal.lineage, signal.creator, signal)
+        if signal is self.signal:
+            # A reader wants the send and the exit first, the launchers after them.
+            self.cite_signal()
+            self.cite_end()
+        return self._launch(process, signal.kernel.lineage, signal.kernel.creator, signal)
 
     def launch_dead(self, end: ProcessExited) -> int | None:
-        """The same for a process that ended by itself, from the record of its end."""
+        """The same for a process that exited by itself, from the record of its exit."""
         parents = (end.parent,) if end.parent else ()
         return self._launch(end.process, parents, end.creator, end)
 
     def launch_noted(self, note: Note) -> int | None:
-        """The same for somebody who acted through the kernel or a manager."""
+        """The same for a process that acted through the kernel or a service manager."""
         return self._launch(note.process, note.lineage, note.creator, note)
 
     def _launch(
@@ -145,17 +149,19 @@ class RuleContext:
         if self.head is not None:
             return None
         self.head = head
-        if isinstance(record, SignalSent) and record.chain:
+        if isinstance(record, SignalSent) and record.log.chain:
             return self._kept_chain(record)
-        self.ancestry = lineage.chain(head, parents, creator, self.case.wills, self.case.armed_ns)
+        self.ancestry = lineage.chain(
+            head, parents, creator, self.case.orphaned_by, self.case.coverage.creators_from_ns
+        )
         return self._launchers(self.draft.cited(record))
 
     def _kept_chain(self, record: SignalSent) -> int | None:
-        links = lineage.kept(record.chain)
+        links = lineage.kept(record.log.chain)
         self.ancestry = tuple(ancestor for ancestor, _ in links)
         above: int | None = None
         for ancestor, seen in reversed(links):
-            if ancestor.edge != "parent" or ancestor.process.comm is None:
+            if ancestor.edge is not Edge.PARENT or ancestor.process.comm is None:
                 continue
             says = f"{wording.name(seen.process)} {_SEEN[seen.how]}"
             above = self.draft.link(
@@ -164,20 +170,29 @@ class RuleContext:
             )  # fmt: skip
         return above
 
-    # A parent stands in the record that names its child: the actor's own, or the will above which
-    # it comes in the chain.
+    # A parent is named in the record of its child: the actor's own, or the record of an orphaned
+    # launcher below it in the chain.
     def _launchers(self, source: tuple[int, ...]) -> int | None:
         launchers = [
-            a for a in self.ancestry if a.edge in ("parent", "creator") and a.process.pid > 1
+            a for a in self.ancestry if a.edge in (Edge.PARENT, Edge.CREATOR) and a.process.pid > 1
         ]
         evidence: list[tuple[int, ...]] = []
         for ancestor in launchers:
-            will = self.case.wills.get(ancestor.process.key) if ancestor.edge == "creator" else None
+            will = (
+                self.case.orphaned_by.get(ancestor.process.key)
+                if ancestor.edge is Edge.CREATOR
+                else None
+            )
             if will:
-                says = f"{wording.name(will.process)} died before its children"
+                what = (
+                    "created a sibling of its own" if will.sibling else "exited before its children"
+                )
+                says = f"{wording.name(will.process)} {what}"
                 source = (self.draft.cite(will, says),)
             elif ancestor.process.comm is None:
-                self.draft.miss(f"who pid {ancestor.process.pid}, a launcher, was", Why.LOST)
+                self.draft.miss(
+                    f"the identity of the launcher with PID {ancestor.process.pid}", Why.LOST
+                )
             evidence.append(source)
         above: int | None = None
         for ancestor, cited in zip(reversed(launchers), reversed(evidence), strict=True):
@@ -192,25 +207,25 @@ class RuleContext:
         return above
 
     def related(self, process: Process) -> "RuleContext | None":
-        """The same explained for another death that this one hangs on, sharing the draft."""
+        """The context of another death that this one depends on, with the same draft."""
         case = self.case.for_related(process.key)
         if case is None or self.depth >= _DEEPEST:
             return None
         return explained(case, self.draft, self.depth + 1)
 
     def because(self, link: int | None) -> str:
-        """` (which bash (pid 7) had killed with SIGKILL)`: the end of a chain in a summary."""
+        """` (killed by bash (pid 7) with SIGKILL)`: the last part of a chain in a summary."""
         if link is None:
             return ""
         root = self.draft.links[link - 1]
         if root.process is None or root.role is not Role.SENDER or root.signal is None:
             return ""
-        return f" (which {wording.name(root.process)} had killed with {sg.name(root.signal)})"
+        return f" (killed by {wording.name(root.process)} with {sg.name(root.signal)})"
 
     def why_it_ended(self, actor: Process) -> int | None:
-        """Links for what ended `actor`, whose end set this death off; the last one's number.
+        """Links for the death of `actor`, whose exit caused this one; gives the id of the last.
 
-        A chain is only as long as the evidence: an actor that ended by itself adds nothing.
+        A chain is only as long as the evidence: an actor that exited by itself adds nothing.
         """
         other = self.related(actor)
         if other is None or other.signal is None or other.sending is None:
@@ -237,7 +252,7 @@ class RuleContext:
         )
 
     def rule_out_memory(self) -> None:
-        """Says why it was not the OOM killer, where that was looked at."""
+        """Rules out the OOM killer, with the reason, if that could be checked."""
         if self.facts.ooms or self.signal is None or self.signal.sig != sg.SIGKILL:
             return
         if (
@@ -247,12 +262,13 @@ class RuleContext:
         ):
             self.draft.rule_out(
                 Cause.OOM_KILLED,
-                "the kernel stack of the signal is not the OOM killer's, and no OOM victim was marked",
+                "the kernel stack of the signal is not that of the OOM killer, and no OOM victim "
+                "was marked",
             )
 
 
 def explained(case: Case, draft: VerdictDraft, depth: int = 0) -> RuleContext:
-    """An argument with its effective signal found and explained."""
+    """A context with its fatal signal found and explained."""
     found = fatal_signal.find(case.facts)
     how = explain.explain(found.signal) if found else None
     return RuleContext(case, draft, depth, found, how)

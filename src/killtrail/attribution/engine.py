@@ -1,79 +1,69 @@
 """One death in, one verdict out."""
 
-from killtrail.attribution import incident, origin, patterns, wording
+from killtrail.attribution import corroboration, incident, origin, patterns, wording
 from killtrail.attribution.case import Case
 from killtrail.attribution.context import RuleContext, explained
-from killtrail.attribution.draft import Conclusion, VerdictDraft
+from killtrail.attribution.draft import VerdictDraft
 from killtrail.attribution.generation.base import Actor
 from killtrail.attribution.generation.explain import explain
 from killtrail.attribution.rules import RULES
 from killtrail.model import signals as sg
 from killtrail.model.absence import Why
-from killtrail.model.causes import Cause, Ended, Role
+from killtrail.model.causes import Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import LoginSeen, SignalRefused, SignalSent
+from killtrail.model.signal_context import Disposition
 from killtrail.model.text import visible
-from killtrail.model.verdict import Ancestor, Death, Link, Verdict
+from killtrail.model.verdict import Death, Link, Verdict
+from killtrail.model.wait_status import WaitStatus
 
 
 def judge(case: Case) -> Verdict:
     """The verdict on one death. Pure: the same case gives the same verdict."""
-    argument = explained(case, VerdictDraft())
-    conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
-    draft = argument.draft
-    _note_loss(argument)
-    ancestry: tuple[Ancestor, ...] = argument.ancestry
-    began = origin.of(argument.head, ancestry, _login(argument)) if argument.head else None
-    return Verdict(
-        death=_death(case, argument),
-        cause=conclusion.cause,
-        certainty=_held_down(conclusion, case),
-        summary=conclusion.summary,
-        host=case.host,
-        mechanism=conclusion.mechanism,
-        links=tuple(draft.links),
-        ancestry=ancestry,
-        origin=began,
-        incident=incident.of(case, argument.signal),
-        patterns=patterns.of(case, draft),
-        evidence=tuple(draft.evidence),
-        ruled_out=tuple(draft.ruled_out),
-        absent=tuple(draft.absent),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-        attempts=_attempts(argument),
+    return argue(case).finish()
+
+
+def argue(case: Case) -> VerdictDraft:
+    """The same, open for what several deaths have in common."""
+    draft = VerdictDraft(
+        case.host,
+        coverage=case.coverage,
+        second_hand=case.kept,
+        caveat=case.caveat,
+        distrust=case.distrust,
     )
+    argument = explained(case, draft)
+    conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
+    _note_loss(argument)
+    draft.conclude(_death(case, argument), conclusion)
+    draft.ancestry = argument.ancestry
+    if argument.head is not None:
+        draft.origin = origin.of(argument.head, draft.ancestry, _login(argument))
+    draft.incident = incident.of(case, argument.signal)
+    draft.patterns.extend(patterns.of(case, draft))
+    draft.attempts = _attempts(argument)
+    corroboration.weigh(draft, case.second_hand)
+    return draft
 
 
 def _login(argument: RuleContext) -> LoginSeen | None:
     signal = argument.signal
-    if signal is None or signal.login is None or signal.current != argument.head:
+    if signal is None or signal.log.login is None or signal.current != argument.head:
         return None
-    opened = signal.login
-    what = f"was told to run {visible(opened.command)}" if opened.command else "opened its session"
+    opened = signal.log.login
+    what = f"ran {visible(opened.command)}" if opened.command else "opened its session"
     away = f", from {visible(opened.came_from)}" if opened.came_from else ""
     argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}")
     return opened
 
 
-def _held_down(conclusion: Conclusion, case: Case) -> Certainty:
-    # not-established exactly when the cause is
-    if conclusion.cause is Cause.NOT_ESTABLISHED:
-        return Certainty.NOT_ESTABLISHED
-    # Files are text: whoever may write to them may have written this.
-    most = Certainty.LIKELY if case.kept else Certainty.ESTABLISHED
-    if case.caveat:
-        most = Certainty.POSSIBLE
-    return min(most, max(Certainty.POSSIBLE, conclusion.certainty))
-
-
 def _note_loss(argument: RuleContext) -> None:
     if argument.case.caveat:
         argument.draft.miss(argument.case.caveat, Why.NOT_RECORDED)
-    for gap in argument.case.loss.gaps[:2]:
+    for gap in argument.case.coverage.gaps[:2]:
         argument.draft.miss(f"what happened while {gap}", Why.LOST)
     if argument.signal is not None and argument.signal.truncated:
-        argument.draft.miss("the end of long command lines", Why.LOST)
+        argument.draft.miss("the rest of long command lines", Why.LOST)
     head = argument.head
     if head is not None and head.argv is None and not head.kthread:
         argument.draft.miss(f"argv of {wording.name(head)}", Why.NOT_RECORDED, "sudo killtrail arm")
@@ -93,7 +83,7 @@ def _death(case: Case, argument: RuleContext) -> Death:
     thread = (last.tid, last.thread or "") if last.tid not in (None, last.pid) else None
     status = end.status
     if status is None and argument.signal is not None:
-        status = argument.signal.sig
+        status = WaitStatus.of_signal(argument.signal.sig)
     return Death(
         process=case.facts.process,
         ended=ended,
@@ -104,7 +94,7 @@ def _death(case: Case, argument: RuleContext) -> Death:
 
 
 def _attempts(argument: RuleContext) -> tuple[Link, ...]:
-    """Signals on record that did not end it, so that a reader sees they were considered."""
+    """Recorded signals that did not kill it, so that a reader sees that they were considered."""
     used = {e.where for e in argument.draft.evidence}
     signals: list[SignalSent | SignalRefused] = [*argument.facts.signals, *argument.case.refused]
     rest = sorted(
@@ -120,7 +110,7 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
         return Link(
             id=number,
             role=Role.SENDER,
-            action=f"{sg.name(signal.sig)}: reached nobody ({signal.error})",
+            action=f"{sg.name(signal.sig)}: reached no process ({signal.error})",
             certainty=Certainty.LIKELY,
             process=signal.process,
             signal=signal.sig,
@@ -142,15 +132,15 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
 
 def _fate(signal: SignalSent, *, told: bool) -> str:
     if signal.result == 1:
-        ignored = signal.disposition == "ignored"
-        return "it ignored it" if ignored else "too late: it was dying or dead already"
-    if signal.disposition == "handled":
-        return "it had a handler"
+        ignored = signal.kernel.disposition is Disposition.IGNORED
+        return "ignored" if ignored else "too late: it was exiting or a zombie"
+    if signal.kernel.disposition is Disposition.HANDLED:
+        return "handled"
     if signal.sig in sg.STOPS:
         return "stopped it"
     if signal.sig == sg.SIGCONT:
-        return "let it go on"
-    if signal.blocked:
-        return "it had it blocked"
-    # Without a wait status that is a conclusion, not a record.
-    return "not what ended it" if told else "not taken for what ended it"
+        return "continued it"
+    if signal.kernel.blocked:
+        return "blocked by the target"
+    # Without a wait status this is a conclusion, not a record.
+    return "did not kill it" if told else "probably did not kill it"

@@ -1,4 +1,4 @@
-"""Which of the signals a process got ended it, and how surely."""
+"""Which of several signals killed the process, and with what certainty."""
 
 from typing import Final
 
@@ -10,15 +10,13 @@ from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
 
 _MOMENT_NS: Final = NS
-"""How long a number may stay taken by one who is dead, unless his parent neglects him."""
-_OUTLIVED: Final = (
-    "; {} came before and seems to have been outlived, unless a zombie took the later one"
-)
+"""How long a zombie normally keeps its PID."""
+_OUTLIVED: Final = "; an earlier {} apparently did not kill it, or the later signal hit a zombie"
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The signal that did it, and what limits saying so."""
+    """The fatal signal, and what limits its certainty."""
 
     signal: SignalSent
     certainty: Certainty
@@ -31,7 +29,7 @@ def deliverable(signal: SignalSent) -> bool:
 
 
 def find(facts: Facts) -> Effective | None:
-    """The effective signal; None where none on record can be it."""
+    """The fatal signal; None if no recorded one can be it."""
     status = facts.exit.signal if facts.exit else None
     before = [
         s
@@ -46,46 +44,47 @@ def find(facts: Facts) -> Effective | None:
     return _matching(same) if status else None
 
 
-# The send itself shows it: signal_struct carried SIGNAL_GROUP_EXIT with this number when it
-# returned (complete_signal, kernel/signal.c). Core-dumping signals and traced targets take the
-# longer way through get_signal, where the first unblocked one of the number is dequeued.
+# The signal itself shows it: signal_struct had SIGNAL_GROUP_EXIT with this signal when it returned
+# (complete_signal, kernel/signal.c). Core-dumping signals and traced targets take the longer way
+# through get_signal, where the first unblocked instance of the signal is dequeued.
 def _matching(same: list[SignalSent]) -> Effective | None:
-    doomed = next((s for s in same if s.doomed), None)
+    doomed = next((s for s in same if s.kernel.doomed), None)
     if doomed:
         return Effective(doomed, Certainty.ESTABLISHED)
-    direct = [s for s in same if not s.blocked and s.disposition in ("default", None)]
-    pool = direct or [s for s in same if s.blocked and s.disposition in ("default", None)]
+    direct = [s for s in same if not s.kernel.blocked and s.kernel.may_act]
+    pool = direct or [s for s in same if s.kernel.blocked and s.kernel.may_act]
     if not pool:
         return None
     if len(pool) == 1 or direct:
-        known = pool[0].disposition is not None
+        known = pool[0].kernel.disposition is not None
         return Effective(pool[0], Certainty.ESTABLISHED if known else Certainty.LIKELY)
     return Effective(
         pool[0],
         Certainty.LIKELY,
-        f"{len(pool)} signals of this number waited while it was blocked; the first is taken",
+        f"{len(pool)} instances of this signal were pending while it was blocked; the first one "
+        "is assumed",
     )
 
 
-# No source of exit codes: a fatal signal with an exit behind it. A second candidate of another
-# number makes it a guess; one that was outlived is none.
+# Without exit statuses: a fatal signal followed by an exit. A second candidate with another signal
+# makes it a guess; a signal that did not kill is not a candidate.
 def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | None:
     fatal = [
         s
         for s in before
         if s.sig not in sg.STOPS
         and s.sig != sg.SIGCONT
-        and not s.blocked
-        and s.disposition in ("default", None)
+        and not s.kernel.blocked
+        and s.kernel.may_act
     ]
     if not fatal:
         return None
-    sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.doomed), None)
-    if sure and (fatal[0] is sure or sure.doomed):
+    sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.kernel.doomed), None)
+    if sure and (fatal[0] is sure or sure.kernel.doomed):
         return Effective(
             sure,
             Certainty.LIKELY,
-            None if exited else "the send is on record, its end is not",
+            None if exited else "the signal is recorded, the exit is not",
         )
     several = len({s.sig for s in fatal}) > 1
     taken = _last_taken(fatal if sure is None else _until(sure, fatal))
@@ -93,18 +92,19 @@ def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | No
     return Effective(
         taken,
         Certainty.POSSIBLE if several or not exited else Certainty.LIKELY,
-        f"this source does not tell wait statuses{outlived}",
+        f"this source does not record wait statuses{outlived}",
     )
 
 
-# Nobody outlives it: what a number takes after that is not for him.
+# SIGKILL can't be survived: later signals to this PID are for another process.
 def _until(sure: SignalSent, fatal: list[SignalSent]) -> list[SignalSent]:
     place = next(i for i, each in enumerate(fatal) if each is sure)
     return fatal[: place + 1]
 
 
-# Whoever takes another signal more than a moment later was not ended by the one before (a zombie would
-# take it, too, which keeps this a guess), and that number will hardly end him the next time.
+# If a process takes another signal more than a moment later, the one before did not kill it (a
+# zombie would take it as well, so this is a guess), and the same signal will hardly kill it the
+# next time.
 def _last_taken(fatal: list[SignalSent]) -> SignalSent:
     end = fatal[-1].time_ns
     late = [s for s in fatal if end - s.time_ns <= _MOMENT_NS]

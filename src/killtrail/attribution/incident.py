@@ -13,7 +13,7 @@ _SAMPLE: Final = 5
 
 
 def of(case: Case, signal: SignalSent | None) -> Incident | None:
-    """The act that this death was part of, None where it hit nobody else."""
+    """The act that this death was part of, None if it had no other victim."""
     if signal is None or not case.same_call:
         return None
     victims: dict[Key, Process] = {s.target.key: s.target for s in case.same_call}

@@ -1,8 +1,8 @@
-"""The launch chain: through dead parents and double forks to where it began.
+"""The launch chain: through exited parents and double forks to its start.
 
-`real_parent` names whoever holds a process now; after a parent's death that is init or a
-subreaper, who launched nothing. The recorder keeps, for every child of a dead parent, who that
-parent was (its will); the chain jumps there.
+`real_parent` names the parent that a process has now. After a parent's death that is init or a
+subreaper, which launched nothing; with CLONE_PARENT it is the parent of the creator. The
+recorder keeps, for every such process, who created it (`OrphanedBy`); the chain jumps there.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Final
 
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import Creator, OrphanedBy, ProcessSeen
-from killtrail.model.process import Key, Process
-from killtrail.model.verdict import Ancestor
+from killtrail.model.events import OrphanedBy, ProcessSeen, Sighting
+from killtrail.model.process import Creator, Key, Process
+from killtrail.model.verdict import Ancestor, Edge
 
 _MOST: Final = 64
 
@@ -24,7 +24,7 @@ def chain(
     wills: Mapping[Key, OrphanedBy],
     armed_ns: int | None,
 ) -> tuple[Ancestor, ...]:
-    """Ancestors of `head`, nearest first, the dead included."""
+    """Ancestors of `head`, nearest first, including exited ones."""
     result: list[Ancestor] = []
     seen: set[Key] = {head.key}
     while len(result) < _MOST:
@@ -37,36 +37,38 @@ def chain(
         seen.add(creator.key)
         will = wills.get(creator.key)
         if will is None:
-            result.append(Ancestor(Process(creator.key), "creator", Certainty.ESTABLISHED))
-            result.extend(
-                Ancestor(p, "reaper", Certainty.ESTABLISHED) for p in lineage[creator.index :][:1]
-            )
+            result.append(Ancestor(Process(creator.key), Edge.CREATOR, Certainty.ESTABLISHED))
+            # A sibling's parent has adopted nothing.
+            reapers = () if creator.sibling else lineage[creator.index :][:1]
+            result.extend(Ancestor(p, Edge.REAPER, Certainty.ESTABLISHED) for p in reapers)
             break
-        result.append(Ancestor(will.process, "creator", Certainty.ESTABLISHED))
+        result.append(Ancestor(will.process, Edge.CREATOR, Certainty.ESTABLISHED))
         lineage, creator = will.lineage, will.creator
     return tuple(result)
 
 
 def kept(chain: tuple[ProcessSeen, ...]) -> tuple[tuple[Ancestor, ProcessSeen], ...]:
-    """Ancestors as a log holds them, each with the record that shows it; the head is left out.
+    """Ancestors as recorded in a log, each with its record; the head is left out.
 
-    Who held a process when that started its program is its parent then; in any later record it may
-    have been adopted. A session of its own or a number alone makes a link no more than possible, as
-    the number may have belonged to another process when nothing was written down.
+    The parent of a process at its exec is its parent at that time; in later records it may have
+    been adopted. With another session, or known by PID only, a link is possible at most, as the PID
+    may have belonged to another process while nothing was recorded.
     """
     found = []
     for below, seen in pairwise(chain):
-        started = below.how in ("exec", "fork") and seen.process.pid > 1
-        sure = started and seen.how == "exec" and below.process.session == seen.process.session
+        started = below.how in (Sighting.EXEC, Sighting.FORK) and seen.process.pid > 1
+        sure = (
+            started and seen.how is Sighting.EXEC and below.process.session == seen.process.session
+        )
         certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
-        edge = "parent" if started else "seen"
+        edge = Edge.PARENT if started else Edge.SEEN
         found.append((Ancestor(seen.process, edge, certainty), seen))
     return tuple(found)
 
 
 # Orphans are handed to inits and child subreapers only: any other parent has forked its child
-# itself, whenever that was. A reaper is the creator for sure only of a child whose whole life was
-# watched, as else it may have been adopted before anyone kept wills.
+# itself, whenever that was. A reaper is certainly the creator only of a child that was observed
+# from its start, as otherwise it may have been adopted before recording began.
 def _parent(
     before: list[Ancestor], head: Process, process: Process, armed_ns: int | None
 ) -> Ancestor:
@@ -74,5 +76,5 @@ def _parent(
     start = child.key.start_ns
     watched = armed_ns is not None and start is not None and start >= armed_ns
     if watched or process.reaper is False:
-        return Ancestor(process, "parent", Certainty.ESTABLISHED)
-    return Ancestor(process, "seen", Certainty.POSSIBLE)
+        return Ancestor(process, Edge.PARENT, Certainty.ESTABLISHED)
+    return Ancestor(process, Edge.SEEN, Certainty.POSSIBLE)

@@ -1,11 +1,11 @@
-"""Where a launch chain begins: cron job, at job, login session, unit, container, init, kernel."""
+"""Where a launch chain starts: cron job, at job, login session, unit, container, init, kernel."""
 
 from typing import Final
 
 from killtrail.model.cgroup_path import container_of, login_session_of, unit_of
 from killtrail.model.events import LoginSeen
 from killtrail.model.process import NO_ID, Process
-from killtrail.model.verdict import Ancestor, Origin
+from killtrail.model.verdict import Ancestor, Edge, Origin, OriginKind
 
 _CRON: Final = frozenset({"cron", "crond", "CRON", "fcron", "anacron", "busybox-cron"})
 _AT: Final = frozenset({"atd"})
@@ -17,21 +17,25 @@ _LOGIN: Final = frozenset(
 def of(
     head: Process, ancestry: tuple[Ancestor, ...], login: LoginSeen | None = None
 ) -> Origin | None:
-    """The origin of the process whose ancestry this is, None where nothing points anywhere."""
-    chain = [head, *(a.process for a in ancestry if a.edge != "reaper")]
+    """The origin of the process with this ancestry, None without any indication."""
+    chain = [head, *(a.process for a in ancestry if a.edge is not Edge.REAPER)]
     found = _of(head, chain)
-    if login is None or (found is not None and found.kind != "login-session"):
+    if login is None:
         return found
     service = (login.process.exe or login.process.comm or "").rsplit("/", 1)[-1]
-    kind = "cron" if service in _CRON else "at" if service in _AT else "login-session"
+    kind = OriginKind.LOGIN_SESSION
+    if service in _CRON or service in _AT:
+        kind = OriginKind.CRON if service in _CRON else OriginKind.AT
+    if found is not None and found.kind not in (OriginKind.LOGIN_SESSION, kind):
+        return found
     name = login.command or (found.name if found else None)
     return Origin(kind, name, login.process.loginuid, login.came_from, login.process.login_user)
 
 
 def _of(head: Process, chain: list[Process]) -> Origin | None:
     return (
-        _job(chain, _CRON, "cron")
-        or _job(chain, _AT, "at")
+        _job(chain, _CRON, OriginKind.CRON)
+        or _job(chain, _AT, OriginKind.AT)
         or _container(head)
         or _session(chain)
         or _unit(head)
@@ -40,7 +44,7 @@ def _of(head: Process, chain: list[Process]) -> Origin | None:
     )
 
 
-def _job(chain: list[Process], daemons: frozenset[str], kind: str) -> Origin | None:
+def _job(chain: list[Process], daemons: frozenset[str], kind: OriginKind) -> Origin | None:
     daemon = next((i for i, p in enumerate(chain) if p.comm in daemons), None)
     if not daemon:
         return None
@@ -53,9 +57,9 @@ def _job(chain: list[Process], daemons: frozenset[str], kind: str) -> Origin | N
 
 def _container(head: Process) -> Origin | None:
     if head.pid == 1:
-        return Origin("init", head.comm)
+        return Origin(OriginKind.INIT, head.comm)
     container = container_of(head.cgroup)
-    return Origin("container", container) if container else None
+    return Origin(OriginKind.CONTAINER, container) if container else None
 
 
 def _session(chain: list[Process]) -> Origin | None:
@@ -67,20 +71,20 @@ def _session(chain: list[Process]) -> Origin | None:
         return None
     user = head.loginuid if head.loginuid not in (None, NO_ID) else None
     name = logind or (str(audited) if audited is not None else None)
-    return Origin("login-session", name, user, user=head.login_user)
+    return Origin(OriginKind.LOGIN_SESSION, name, user, user=head.login_user)
 
 
 def _unit(head: Process) -> Origin | None:
     unit = unit_of(head.cgroup)
-    return Origin("systemd-unit", unit) if unit else None
+    return Origin(OriginKind.SYSTEMD_UNIT, unit) if unit else None
 
 
 def _kernel(head: Process) -> Origin | None:
-    return Origin("kernel", head.comm) if head.kthread else None
+    return Origin(OriginKind.KERNEL, head.comm) if head.kthread else None
 
 
 def _init(chain: list[Process]) -> Origin | None:
     last = chain[-1]
     if last.pid != 1:
         return None
-    return Origin("init", last.comm)
+    return Origin(OriginKind.INIT, last.comm)

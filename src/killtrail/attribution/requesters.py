@@ -1,4 +1,4 @@
-"""What made a sender send: a service manager's client, or a signal that it passed on."""
+"""Why a sender sent its signal: a service manager's client, or a signal that it passed on."""
 
 from typing import Final
 
@@ -15,10 +15,11 @@ from killtrail.model.cgroup_path import unit_of
 from killtrail.model.clock import NS
 from killtrail.model.events import ManagerAsked, SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Disposition
+from killtrail.model.verdict import Subject, SubjectKind
 
 _AT_ONCE_NS: Final = 2 * NS
-"""Who passes a signal on does it in its handler."""
+"""A process passes a signal on within its handler."""
 _SOON_NS: Final = 10 * NS
 _WHOLE_SYSTEM: Final = frozenset(
     {"reboot", "poweroff", "halt", "shutdown", "telinit", "isolate", "kexec", "rescue", "emergency"}
@@ -30,7 +31,7 @@ _SENDING: Final = frozenset({"kill", "kill-session", "kill-user"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Why a sender sent: its link's number, words for the summary, the mechanism if it is known."""
+    """Why a sender sent its signal: the link's id, wording for the summary, the mechanism if known."""
 
     link: int | None
     says: str
@@ -38,7 +39,7 @@ class Request:
 
 
 def find(a: RuleContext, send: SignalSent) -> Request | None:
-    """What prompted this send, with its links; None where the sender acted of its own accord."""
+    """What prompted this signal, with its links; None if the sender acted by itself."""
     if _is_systemd(send.current):
         return _managed(a, send)
     return _passed_on(a, send)
@@ -69,15 +70,16 @@ def _managed(a: RuleContext, send: SignalSent) -> Request | None:
     evidence = tuple(a.draft.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
     link = a.draft.link(
         Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
-        subject=Subject("unit", unit), target=a.victim, caused_by=above, evidence=evidence,
+        subject=Subject(SubjectKind.UNIT, unit), target=a.victim, caused_by=above,
+        evidence=evidence,
     )  # fmt: skip
     if asked is None:
         a.draft.miss(
-            f"who or what made systemd stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
+            f"who requested systemd to stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
         )
         return Request(link, f", as {unit} {says}", mechanism)
     sure = above is not None and a.draft.links[above - 1].certainty >= Certainty.LIKELY
-    how = "at the request of" if sure else "perhaps at the request of"
+    how = "at the request of" if sure else "possibly at the request of"
     by = f", {how} {wording.name(asked.process)}{wording.ran(asked.process)}"
     return Request(link, f", as {unit} {says}{by}", mechanism)
 
@@ -92,8 +94,8 @@ def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mech
     return Mechanism.UNIT_STOP, "was being stopped"
 
 
-# A request from before the victim's life can't have meant it; one to send a signal is carried out at
-# once and with that signal; one to stop never sends the watchdog's.
+# A request from before the victim's start can't be about it; a request to send a signal is carried
+# out at once and with this signal; a request to stop never sends the watchdog's.
 def _clients(a: RuleContext, unit: str, first: SignalSent) -> list[ManagerAsked]:
     born = a.victim.key.start_ns or 0
     return [
@@ -142,16 +144,16 @@ def _asked_signal(asked: ManagerAsked) -> int:
 
 
 def _requester(a: RuleContext, asked: ManagerAsked, first: SignalSent, *, alone: bool) -> int:
-    # systemd's sockets and the bus do not show who is behind a request: what is seen is a client
-    # that was started with this unit's name, and that systemd acted right after.
+    # systemd's sockets and the bus do not show the origin of a request: recorded are a client that
+    # was started with this unit's name, and that systemd acted right after.
     soon = alone and first.time_ns - asked.time_ns <= _SOON_NS
     cited = a.draft.cite(
         asked, f"{wording.name(asked.process)} was started{wording.ran(asked.process)}"
     )
-    # Who started a client that may have had no part in it is nobody's launcher.
+    # The launch chain of a client that may be unrelated is not shown.
     launcher = a.launch_noted(asked) if soon else None
     return a.draft.link(
-        Role.REQUESTER, "asked systemd", Certainty.LIKELY if soon else Certainty.POSSIBLE,
+        Role.REQUESTER, "made a request to systemd", Certainty.LIKELY if soon else Certainty.POSSIBLE,
         process=asked.process, time_ns=asked.time_ns, caused_by=launcher, evidence=(cited,),
     )  # fmt: skip
 
@@ -169,10 +171,10 @@ def _passed_on(a: RuleContext, send: SignalSent) -> Request | None:
         key = how.mechanism is Mechanism.TTY_SIGNAL
         link = a.draft.link(
             Role.TRIGGER, "signalled the sender", certainty,
-            subject=Subject("terminal" if key else "kernel", what), signal=received.sig,
-            target=send.current, time_ns=received.time_ns, evidence=(cited,),
+            subject=Subject(SubjectKind.TERMINAL if key else SubjectKind.KERNEL, what),
+            signal=received.sig, target=send.current, time_ns=received.time_ns, evidence=(cited,),
         )  # fmt: skip
-        return Request(link, f", which passed on a {name} ({what})")
+        return Request(link, f", which passed on {name} ({what})")
     by = received.current
     verb = "exited" if by.exiting else (how.mechanism.value if how.mechanism else "signal")
     link = a.draft.link(
@@ -180,21 +182,21 @@ def _passed_on(a: RuleContext, send: SignalSent) -> Request | None:
         process=by, signal=received.sig, target=send.current, time_ns=received.time_ns,
         caused_by=a.launch(by, received), evidence=(cited,),
     )  # fmt: skip
-    return Request(link, f", which passed on the {name} it had got from {wording.name(by)}")
+    return Request(link, f", which passed on {name} from {wording.name(by)}")
 
 
-# The same number, handled (or waited for) by the sender a moment before, and sent to its own child
-# or a group: that is how shells, timeout, sudo and container inits hand signals down.
+# The same signal, handled (or waited for) by the sender a moment before, and sent to its own child
+# or a group: shells, timeout, sudo and container inits pass signals on like this.
 def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
     facts = a.case.related.get(send.current.key)
-    if facts is None or send.sig not in sg.ASKS or not _downwards(send):
+    if facts is None or send.sig not in sg.ASKS or not _downwards(a, send):
         return None
     found = [
         s
         for s in facts.signals
         if s.sig == send.sig
         and fatal_signal.deliverable(s)
-        and (s.disposition == "handled" or s.blocked)
+        and (s.kernel.disposition is Disposition.HANDLED or s.kernel.blocked or a.case.kept)
         and not s.same_group
         and 0 <= send.time_ns - s.time_ns <= _AT_ONCE_NS
         and s.current.key != send.target.key
@@ -202,8 +204,9 @@ def _received(a: RuleContext, send: SignalSent) -> SignalSent | None:
     return found[-1] if found else None
 
 
-def _downwards(send: SignalSent) -> bool:
-    if send.target_is_child:
+# In a log a sender that acts after it got a signal has handled it, and a child shows by its parent's PID.
+def _downwards(a: RuleContext, send: SignalSent) -> bool:
+    if send.kernel.target_is_child or (a.case.kept and a.victim.ppid == send.current.pid):
         return True
     call = send.syscall
     return bool(call and call.name == "kill" and (not call.args[0] or call.args[0] >> 31 & 1))

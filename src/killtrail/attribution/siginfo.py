@@ -1,4 +1,4 @@
-"""What senders say of themselves, held against what the kernel saw."""
+"""Claims of senders (siginfo, command line), compared with the kernel's record."""
 
 from typing import Final
 
@@ -10,10 +10,10 @@ _CALLS_WITH_PID: Final = ("kill", "tkill", "rt_sigqueueinfo")
 
 
 def forged(signal: SignalSent) -> str | None:
-    """How the siginfo lies: a sender of rt_sigqueueinfo(2) fills in si_pid and si_uid itself.
+    """A false siginfo: a sender of rt_sigqueueinfo(2) fills in si_pid and si_uid itself.
 
-    Only within one pid namespace the number can be compared, and 0 stands for a sender that the
-    target can't see.
+    The PID can be compared only within one PID namespace, and 0 means a sender that the target
+    can't see.
     """
     if signal.code >= 0 or signal.code in (sg.SI_TKILL, sg.SI_TIMER) or signal.si_pid is None:
         return None
@@ -22,14 +22,14 @@ def forged(signal: SignalSent) -> str | None:
         return None
     if signal.si_pid in (sender.ns_pid, sender.pid):
         return None
-    return f"its siginfo claims pid {signal.si_pid}, uid {signal.si_uid}, which is not the sender"
+    return f"its siginfo claims PID {signal.si_pid}, uid {signal.si_uid}, which is not the sender"
 
 
 def misdirected(signal: SignalSent) -> str | None:
     """How the call differs from the command line of kill(1).
 
-    procps-ng 4.0.0 to 4.0.2 use only the first digit of a negative number: `kill -TERM -12345`
-    signals everybody.
+    procps-ng 4.0.0 to 4.0.2 use only the first digit of a negative PID: `kill -TERM -12345` signals
+    all processes.
     """
     call, argv = signal.syscall, signal.current.argv
     if call is None or call.name not in _CALLS_WITH_PID or argv is None or not call.args:
@@ -42,9 +42,9 @@ def misdirected(signal: SignalSent) -> str | None:
     said = _signed(call.args[0])
     if not groups or said in meant:
         return None
-    whom = "everybody it may signal (-1)" if said == _EVERYBODY else f"{said}"
+    whom = "all processes that it may signal (-1)" if said == _EVERYBODY else f"{said}"
     named = ", ".join(map(str, groups))
-    return f"its command line names group {named}, but the call said {whom}"
+    return f"its command line names group {named}, but the call named {whom}"
 
 
 # kill [-s SIGNAL | -SIGNAL] [--] PID...

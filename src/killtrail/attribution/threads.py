@@ -1,56 +1,58 @@
-"""Threads that ended while their process went on: no death of a process, but people look for one."""
+"""Threads that exited while their process continued: no process died, but users look for one."""
 
 from killtrail.attribution import wording
 from killtrail.attribution.case import Case
-from killtrail.attribution.draft import VerdictDraft
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.attribution.generation.explain import OOPS_STACK
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import ImageReplaced, ThreadDied
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death, Subject, Verdict
+from killtrail.model.verdict import Death, Subject, SubjectKind
 
 
-def replaced(case: Case, event: ImageReplaced, living: Process | None) -> Verdict:
+def replaced(case: Case, event: ImageReplaced, living: Process | None) -> VerdictDraft:
     """Claim: no death. A thread called execve, and its process goes on as another program.
 
-    Needs: the exec on record, by a thread that was not the leader. The kernel ends all its siblings
-    then, and it takes over the leader's number.
+    Needs: the recorded exec of a thread that was not the leader. The kernel kills all its siblings,
+    and it takes over the leader's PID.
     """
-    draft = VerdictDraft()
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
     process = living or event.process
     now = wording.command(event.process)
-    cited = draft.cite(event, f"thread {event.old_tid} of pid {event.process.pid} became {now}")
+    cited = draft.cite(event, f"thread {event.old_tid} of PID {event.process.pid} became {now}")
     draft.link(
         Role.TRIGGER, f"called execve in its thread {event.old_tid}", Certainty.ESTABLISHED,
         process=process, time_ns=event.time_ns, evidence=(cited,),
     )  # fmt: skip
-    draft.rule_out(
-        Cause.KILLED_BY_PROCESS, "its threads were ended by its own execve, by no signal"
-    )
+    draft.rule_out(Cause.KILLED_BY_PROCESS, "its own execve killed its threads, not a signal")
     summary = (
-        f"{wording.name(event.process)} did not die: its thread {event.old_tid} called execve and"
-        f" all its other threads ended; it went on as {now}"
+        f"{wording.name(event.process)} did not die: its thread {event.old_tid} called "
+        f"execve(2), all other threads exited, and it continues as {now}"
     )
-    return _verdict(
-        case, draft, Death(process, Ended.RUNNING), Cause.REPLACED_BY_EXEC, summary,
-        Mechanism.EXECVE,
-    )  # fmt: skip
+    conclusion = Conclusion(
+        Cause.REPLACED_BY_EXEC, Certainty.ESTABLISHED, summary, Mechanism.EXECVE
+    )
+    return draft.conclude(Death(process, Ended.RUNNING), conclusion)
 
 
-def died(case: Case, event: ThreadDied) -> Verdict:
-    """Claim: one thread was ended, its process went on.
+def died(case: Case, event: ThreadDied) -> VerdictDraft:
+    """Claim: one thread was killed, its process continued.
 
-    Needs: the thread's end on record with a signal's status and no group exit: a seccomp filter
-    with KILL_THREAD, or a bug in the kernel (its functions on the stack of the end).
+    Needs: the recorded exit of the thread with the status of a signal and no group exit: a seccomp
+    filter with KILL_THREAD, or a kernel bug (its functions on the stack of the exit).
     """
-    draft = VerdictDraft()
-    sig = event.status & 0x7F
+    draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
+    sig = event.status.signal
     name = wording.thread(event.process)
     oops = bool(set(event.stack) & OOPS_STACK)
-    cited = draft.cite(event, f"thread {name} ended with {sg.name(sig)}, its process went on")
-    subject = Subject("kernel", "the running kernel") if oops else Subject("filter", "seccomp")
+    cited = draft.cite(event, f"thread {name} was killed by {sg.name(sig)}, its process continued")
+    subject = (
+        Subject(SubjectKind.KERNEL, "the running kernel")
+        if oops
+        else Subject(SubjectKind.FILTER, "seccomp")
+    )
     known = oops or sig == sg.SIGSYS
     if known:
         draft.link(
@@ -59,38 +61,17 @@ def died(case: Case, event: ThreadDied) -> Verdict:
             time_ns=event.time_ns, evidence=(cited,),
         )  # fmt: skip
     cause = Cause.KERNEL_BUG if oops else Cause.SECCOMP_KILLED
-    why = "a bug in the kernel" if oops else "its seccomp filter"
+    why = "a kernel bug" if oops else "its seccomp filter"
     summary = (
-        f"thread {name} of {wording.name(event.process)} was ended by {why}; the process went on"
+        f"thread {name} of {wording.name(event.process)} was killed by {why}; the process continues"
     )
     if not known:
         cause = Cause.NOT_ESTABLISHED
-        summary = f"thread {name} of {wording.name(event.process)} ended with {sg.name(sig)}; why is not established"
+        summary = (
+            f"thread {name} of {wording.name(event.process)} was killed by {sg.name(sig)}; cause "
+            "unknown"
+        )
     thread = (event.process.tid or 0, event.process.thread or "")
     death = Death(event.process, Ended.SIGNAL, event.time_ns, event.status, thread)
     mechanism = (Mechanism.OOPS if oops else Mechanism.SECCOMP) if known else None
-    return _verdict(case, draft, death, cause, summary, mechanism)
-
-
-def _verdict(
-    case: Case,
-    draft: VerdictDraft,
-    death: Death,
-    cause: Cause,
-    summary: str,
-    mechanism: Mechanism | None,
-) -> Verdict:
-    sure = Certainty.NOT_ESTABLISHED if cause is Cause.NOT_ESTABLISHED else Certainty.ESTABLISHED
-    return Verdict(
-        death=death,
-        cause=cause,
-        certainty=sure,
-        summary=summary,
-        host=case.host,
-        mechanism=mechanism,
-        links=tuple(draft.links),
-        evidence=tuple(draft.evidence),
-        ruled_out=tuple(draft.ruled_out),
-        events_lost=case.loss.events,
-        problems=len(case.loss.problems),
-    )
+    return draft.conclude(death, Conclusion(cause, Certainty.ESTABLISHED, summary, mechanism))

@@ -1,4 +1,4 @@
-"""Who traced a process, as far as that shows."""
+"""The tracer of a process, if recorded."""
 
 from killtrail.attribution.context import RuleContext
 from killtrail.attribution.generation.explain import explain
@@ -9,9 +9,9 @@ from killtrail.model.process import Process
 
 
 def attached(a: RuleContext) -> SignalSent | None:
-    """The last attaching on record: PTRACE_ATTACH stops its target with a SIGSTOP.
+    """The last recorded attach: PTRACE_ATTACH stops its target with a SIGSTOP.
 
-    PTRACE_SEIZE leaves no trace.
+    PTRACE_SEIZE is not recorded.
     """
     stops = [s for s in a.facts.signals if s.sig == sg.SIGSTOP]
     found = [s for s in stops if explain(s).mechanism is Mechanism.PTRACE]
@@ -19,7 +19,7 @@ def attached(a: RuleContext) -> SignalSent | None:
 
 
 def at_end(a: RuleContext) -> Process | None:
-    """Who traced it when it ended, or where that is not told, who was last seen attaching."""
+    """The tracer at its exit, or if that is not recorded, the last one that attached."""
     end = a.facts.exit
     if end is None:
         return None

@@ -1,68 +1,69 @@
-"""How processes and signals are named in sentences, on one line and harmless to print."""
+"""Names of processes and signals in sentences, on one line and safe to print."""
 
 from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
+from killtrail.model.signal_context import Disposition
 from killtrail.model.text import visible
+from killtrail.model.wait_status import WaitStatus
 
 _MOST = 60
 
 
 def name(process: Process) -> str:
-    """`sleep (pid 42)`; `a process (pid 42)` where the name was not kept."""
+    """`sleep (pid 42)`; `a process (pid 42)` if the name was not recorded."""
     if process.pid == 0 and process.comm:
         return f"the main process of {visible(process.comm)}"
     return f"{visible(process.comm) if process.comm else 'a process'} (pid {process.pid})"
 
 
 def thread(process: Process) -> str:
-    """`worker (tid 43)`: the thread, where it is not the leader."""
+    """`worker (tid 43)`: a thread that is not the leader."""
     if process.pid == 0 and process.comm:
         return f"the main process of {visible(process.comm)}"
     return f"{visible(process.thread or '?')} (tid {process.tid})"
 
 
 def ran(process: Process) -> str:
-    """`: kill -9 42`, the command line behind a name; empty where nothing is known beyond that."""
+    """`: kill -9 42`, the command line after a name; empty if only the name is known."""
     text = command(process)
     return "" if text in ("?", process.comm) else f": {text}"
 
 
 def command(process: Process) -> str:
-    """The command line on one line, shortened; the exe or comm where no argv was kept."""
+    """The command line on one line, shortened; the exe or comm if argv was not recorded."""
     if process.argv is None:
         return visible(process.exe or process.comm or "?")
     text = visible(" ".join(" ".join(process.argv.words).split()))
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 
-def status(wait_status: int) -> str:
-    """A wait status in both forms people meet."""
-    sig = wait_status & 0x7F
+def status(wait_status: WaitStatus) -> str:
+    """A wait status as the kernel and as a shell show it."""
+    sig = wait_status.signal
     if sig:
-        core = ", core dumped" if wait_status & 0x80 else ""
-        return f"{sg.name(sig)} ({sig}), which a shell shows as {128 + sig}{core}"
-    code = (wait_status >> 8) & 0xFF
-    return f"exit code {code}"
+        core = ", core dumped" if wait_status.core_dumped else ""
+        return f"{sg.name(sig)} (signal {sig}, shell status {wait_status.shell_status}{core})"
+    return f"exit code {wait_status.exit_code}"
 
 
 def sending(signal: SignalSent, how: Generation) -> str:
-    """`sh (pid 7) sent SIGKILL to sleep (pid 42): its kill() was in flight`.
+    """`sh (pid 7) sent SIGKILL to sleep (pid 42): it was inside kill(2) at that moment`.
 
-    Who merely ran at that moment is said to have run; what kept the signal from acting is added.
+    A task that was only running is named as such; what kept the signal from acting is added.
     """
     what, whom, current = sg.name(signal.sig), name(signal.target), name(signal.current)
     if how.actor is Actor.SENDER:
         text = f"{current} sent {what} to {whom}"
     elif how.actor is Actor.SELF:
-        text = f"{what} to {whom} by its own doing"
+        text = f"{whom} raised {what} itself"
     else:
-        text = f"{what} to {whom} while {current} ran"
+        text = f"{what} to {whom} (running task: {current})"
     return f"{text}{_held_up(signal)}: {how.shown_by}"
 
 
 def _held_up(signal: SignalSent) -> str:
-    if signal.disposition == "handled":
-        return ", which had a handler for it"
-    return ", which had it blocked" if signal.blocked else ""
+    if signal.kernel.disposition is Disposition.HANDLED:
+        return ", which handled it"
+    return ", which had blocked it" if signal.kernel.blocked else ""

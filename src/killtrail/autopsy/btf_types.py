@@ -1,8 +1,8 @@
 # ruff: noqa: ANN401 -- drgn's finders are handed its own flags and programs
 """The dump's own BTF as types for drgn: every structure of the kernel, without debug symbols.
 
-Documentation/bpf/btf.rst. Types are made when they are asked for. BTF knows per-CPU variables but no
-other globals (until 7.x), so those that we read are declared here.
+Documentation/bpf/btf.rst. Types are built on demand. BTF knows per-CPU variables but no other
+globals (until 7.x), so those that we read are declared here.
 """
 
 import struct
@@ -59,14 +59,14 @@ class Btf:
         self._raw = raw
         magic, _, _, head, types, size, strings, _ = struct.unpack_from("<HBBIIIII", raw)
         if magic != _MAGIC:
-            raise ValueError("no BTF where it should be")
+            raise ValueError("no BTF at its symbol")
         self._strings = head + strings
         self._made: dict[tuple[int, Any], Type] = {}
         self._constants: dict[str, int] | None = None
         self._sections: list[int] = []
         self._places = array("I", [0])
         self._named = self._index(head + types, head + types + size)
-        self.per_cpu = self._per_cpu()
+        self.per_cpu: dict[str, int] = self._per_cpu()
 
     def _index(self, at: int, end: int) -> dict[tuple[str, str], int]:
         found: dict[tuple[str, int], int] = {}
@@ -111,7 +111,7 @@ class Btf:
         return found
 
     def type(self, number: int, qualifiers: Any = None) -> "Type":
-        """The type of that number."""
+        """The type with this id."""
         from drgn import Qualifiers  # noqa: PLC0415
 
         qualifiers = Qualifiers.NONE if qualifiers is None else qualifiers
@@ -178,7 +178,7 @@ class Btf:
         make = self._program.struct_type if kind == _STRUCT else self._program.union_type
         return make(name, size, tuple(members), qualifiers=q)
 
-    # Structures point at each other in circles: a member's type is made when somebody asks for it.
+    # Structures refer to each other in cycles: a member's type is built on demand.
     def _later(self, of: int, bits: int) -> "Callable[[], Type | Object]":
         from drgn import Object  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
 """Opening a dump: ELF, kdump (flattened too), LiME and raw memory; packed ones are unpacked first.
 
 drgn reads the first two itself. qemu leaves the machine's name out of a kdump, so the platform is given.
-Where there is no VMCOREINFO note, its text is looked for in memory: the kernel keeps it in a page of its
-own (kernel/vmcore_info.c).
+Without a VMCOREINFO note its text is searched in memory: the kernel keeps it in its own page
+(kernel/vmcore_info.c).
 """
 
 import os
@@ -90,7 +90,7 @@ def _maker(piece: Piece, path: str) -> "Callable[[bytes], Program]":
         return lambda info: _by_drgn(piece, info)
     ranges = _lime(piece) if head.startswith(LIME) else [(0, 0, piece.size)]
     if piece.size < _SMALLEST:
-        raise UnavailableError(f"{path}: no crash dump")
+        raise UnavailableError(f"{path}: not a crash dump")
     return lambda info: _raw(piece, ranges, info or _searched(piece))
 
 
@@ -108,7 +108,7 @@ def _by_drgn(piece: Piece, info: bytes) -> "Program":
     program.set_core_dump(os.dup(piece.fd))
     if not _text_of(program):
         raise ValueError(
-            "no kernel's dump, by its notes (no VMCOREINFO): the core of a process, perhaps"
+            "not a kernel dump, by its notes (no VMCOREINFO): perhaps the core of a process"
         )
     return program
 
@@ -117,7 +117,7 @@ def _raw(piece: Piece, ranges: list[tuple[int, int, int]], info: bytes) -> "Prog
     from drgn import Program  # noqa: PLC0415
 
     if not info:
-        raise UnavailableError(f"{piece.name}: no crash dump: no VMCOREINFO anywhere in it")
+        raise UnavailableError(f"{piece.name}: not a crash dump: it holds no VMCOREINFO")
     program = Program(platform=_platform())
     for start, place, size in ranges:
 
@@ -131,7 +131,7 @@ def _raw(piece: Piece, ranges: list[tuple[int, int, int]], info: bytes) -> "Prog
     return program
 
 
-# Ranges of physical memory, each behind a header of its own (LiME, docs/README).
+# Ranges of physical memory, each after its own header (LiME, docs/README).
 def _lime(piece: Piece) -> list[tuple[int, int, int]]:
     found: list[tuple[int, int, int]] = []
     at = 0

@@ -1,4 +1,4 @@
-"""The whole autopsy of one dump, in the order in which a person would ask."""
+"""The whole autopsy of one dump, in the order of a reader's questions."""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -42,10 +42,10 @@ _ADDRESS: Final = re.compile(r"0x[0-9a-f]+")
 
 
 def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
-    """Reads a dump, and compares it with its kernel's image where one is given.
+    """Reads a dump, and compares it with its kernel's image if one is given.
 
-    Raises `UnavailableError` for what is no dump, or can't be read at all, `UsageError` for an image of
-    another build.
+    Raises `UnavailableError` for a file that is not a dump or can't be read, `UsageError` for an
+    image of another build.
     """
     dump = dump_file.open_dump(path)
     try:
@@ -96,7 +96,7 @@ def _without_symbols(dump: dump_file.Dump, error: UnavailableError) -> Autopsy:
     )
 
 
-# The write has to have led to sysrq's own file: a key may be pressed while anybody writes anything.
+# The write must be to sysrq's own file: the key may be pressed while any task writes elsewhere.
 def _writer(process: Process | None, call: Call | None, frames: tuple[Frame, ...]) -> str | None:
     led = any((f.symbol or "").startswith("write_sysrq_trigger") for f in frames)
     if process is None or call is None or call.name != "write" or not led:
@@ -109,7 +109,7 @@ def _victim(
 ) -> tuple[Process | None, tuple[Process, ...], Call | None, tuple[Frame, ...]]:
     if seen.tier is Tier.SYMBOLS:
         seen.miss(
-            "the task, its parents and its stack", "that takes types, and the dump has no BTF"
+            "the task, its parents and its stack", "this needs types, and the dump has no BTF"
         )
         return None, (), None, ()
     task = tasks.panicked(seen)
@@ -130,8 +130,10 @@ def _integrity(
     typed = seen.tier is not Tier.SYMBOLS
     dispatch = syscall_dispatch.check(seen, notes)
     if not typed:
-        # Without the list of modules nothing can be said of whose module space is.
-        seen.miss("modules, and whose their memory is", "that takes types, and the dump has no BTF")
+        # Without the list of modules the owners of module space are unknown.
+        seen.miss(
+            "modules and the owners of their memory", "this needs types, and the dump has no BTF"
+        )
         return dispatch, ()
     counts = {**hooks.check(seen, notes), "function entries": ftrace_sites.check(seen, notes)}
     space = pages.walk(seen)
@@ -140,7 +142,7 @@ def _integrity(
     if told is not None and told.address is not None and told.owner == "nobody":
         notes.add(
             FindingKind.POINTER_INTO_UNOWNED, "the panic's own text", told.address,
-            f"the panic names {told.address:#x}, in memory that nobody owns", owner="nobody",
+            f"the panic names {told.address:#x}, in memory without a known owner", owner="nobody",
         )  # fmt: skip
     regions = [(page, pages.PAGE) for page in space.unowned]
     regions += [each for module in concealed for each in module.ranges]
@@ -156,7 +158,7 @@ def _strings(seen: "Kernel", notes: Notes, space: pages.Space) -> None:
         if telling:
             notes.add(
                 FindingKind.STRINGS, f"{page:#x}", ", ".join(words[:8]),
-                f"beside it stands text: {', '.join(telling[:8])}",
+                f"text next to it: {', '.join(telling[:8])}",
             )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Every function's entry: where ftrace may patch it, it holds a no-op, or ftrace's own call.
 
-ftrace keeps a record for each entry (struct dyn_ftrace: address, flags with a count). An entry that was
-changed while its record counts no tracer was changed by somebody else: an inline hook.
+ftrace keeps a record for each entry (struct dyn_ftrace: address, flags with a count). If an entry
+was changed while its record counts no tracer, ftrace did not change it: an inline hook.
 """
 
 import struct
@@ -82,7 +82,7 @@ def _sites(kernel: Kernel) -> "Iterator[tuple[int, int]]":
         page = page.next
 
 
-# Entries lie close together: read once per chunk, not once per entry.
+# Entries are close together: read once per chunk, not once per entry.
 def _held(kernel: Kernel, addresses: list[int]) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     at = 0

@@ -25,7 +25,7 @@ class Views:
     carved: dict[int, Module] = field(default_factory=dict)
     in_sysfs: set[str] = field(default_factory=set)
     poisoned: set[int] = field(default_factory=set)
-    """Whose list pointers were thrown away while it is mapped."""
+    """Modules with poisoned list pointers that are still mapped."""
 
 
 def check(kernel: Kernel, notes: Notes, space: Space) -> list[Module]:
@@ -99,8 +99,8 @@ def _sysfs(kernel: Kernel) -> set[str]:
     return {text_of(each.name) for each in islice(entries, MODULES_MOST)}
 
 
-# What the module loader asked for, and holds no module. Init code is let go of behind the loader's back
-# (do_free_init(), kernel/module/main.c), so that alone says nothing.
+# Memory that the module loader allocated and that holds no module. Init code is freed after the
+# loader has returned (do_free_init(), kernel/module/main.c), so that alone says nothing.
 def _loose(kernel: Kernel, hidden: list[Module]) -> list[tuple[int, int]]:
     known = [*kernel.modules, *hidden]
     found = []
@@ -115,14 +115,14 @@ def _loose(kernel: Kernel, hidden: list[Module]) -> list[tuple[int, int]]:
 def _adrift(kernel: Kernel, notes: Notes, start: int, size: int) -> None:
     if not any(start <= address < start + size for address in notes.strange):
         kernel.miss(
-            f"what {size} bytes at {start:#x} are, which the module loader asked for",
-            "they hold no module: init code that waits to be freed, or one whose own record is gone",
+            f"what {size} bytes at {start:#x} are, which the module loader allocated",
+            "they hold no module: init code that is not freed yet, or a module without its "
+            "struct module",
         )
         return
     notes.add(
         FindingKind.HIDDEN_MODULE, f"{start:#x}", start,
-        f"{size} bytes that the module loader asked for belong to no module in any view, and"
-        " something of the kernel's leads there", owner="nobody",
+        f"{size} bytes that the module loader allocated belong to no module in any view, and kernel data points there", owner="nobody",
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def _within(module: Module, start: int, size: int) -> bool:
 
 
 def strings(kernel: Kernel, space: Space, addresses: list[int]) -> dict[int, list[str]]:
-    """Readable text in the pages around addresses that nobody owns."""
+    """Readable text in the pages around addresses without a known owner."""
     import re  # noqa: PLC0415
 
     found: dict[int, list[str]] = {}

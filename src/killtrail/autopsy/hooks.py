@@ -1,6 +1,6 @@
-"""Places where the kernel lets others in: interrupts, ftrace, kprobes, tracepoints, LSM, netfilter.
+"""Hooks of the kernel: interrupts, ftrace, kprobes, tracepoints, LSM, netfilter.
 
-A hook is ordinary; one that leads into memory that nobody owns is not. So only the owner counts.
+A hook is ordinary; one into memory without a known owner is not. So only the owner counts.
 """
 
 import struct
@@ -25,7 +25,7 @@ _HOOKS: Final = 10
 
 
 def check(kernel: Kernel, notes: Notes) -> dict[str, int]:
-    """How many of each kind there are; those that nobody owns become findings."""
+    """How many of each kind exist; those without a known owner become findings."""
     kinds: dict[str, tuple[FindingKind, Callable[[Kernel], Iterator[tuple[str, int]]]]] = {
         "interrupt gates": (FindingKind.IDT, _gates),
         "ftrace operations": (FindingKind.FTRACE_OPS, _ftrace),
@@ -53,7 +53,7 @@ def _judged(
         owner = kernel.owner(address)
         if owner == "nobody":
             notes.add(
-                kind, where, address, f"it leads to {address:#x}, memory that nobody owns",
+                kind, where, address, f"it leads to {address:#x}, memory without a known owner",
                 effective=True, owner=owner,
             )  # fmt: skip
     return count

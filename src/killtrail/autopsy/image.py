@@ -1,7 +1,7 @@
 """The distribution's own kernel image against the dump: tables word by word, shifted by KASLR.
 
-A bzImage holds the kernel packed, behind its set-up code (Documentation/arch/x86/boot.rst). Data tables
-are compared exactly. Code is not: the kernel patches itself in thousands of places.
+A bzImage holds the compressed kernel after its set-up code (Documentation/arch/x86/boot.rst). Data
+tables are compared exactly. Code is not: the kernel patches itself in thousands of places.
 """
 
 import lzma
@@ -39,7 +39,7 @@ class Image:
     build_id: str | None
 
     def words(self, address: int, count: int) -> tuple[int, ...]:
-        """64-bit words at a virtual address; none where the image has nothing there."""
+        """64-bit words at a virtual address; none if the image has no data there."""
         for start, place, size in self.segments:
             if start <= address and address + 8 * count <= start + size:
                 return struct.unpack_from(f"<{count}Q", self.raw, place + address - start)
@@ -59,13 +59,13 @@ def open_image(path: str) -> Image:
         segments = tuple((v, o, s) for kind, o, v, s in rows if kind == _PT_LOAD)
         notes = b"".join(raw[o : o + s] for kind, o, _, s in rows if kind == _PT_NOTE)
     except struct.error as error:
-        raise UsageError(f"{path}: no kernel image") from error
+        raise UsageError(f"{path}: not a kernel image") from error
     return Image(raw, segments, _build_id(notes))
 
 
 def _unpacked(path: str, raw: bytes) -> bytes:
     if raw[0x202:0x206] == b"" or raw[0x1FE:0x200] != b"\x55\xaa":
-        raise UsageError(f"{path}: no kernel image")
+        raise UsageError(f"{path}: not a kernel image")
     offset, length = struct.unpack_from("<II", raw, 0x248)
     start = ((raw[0x1F1] or 4) + 1) * 512 + offset
     packed = raw[start : start + length]
@@ -82,10 +82,10 @@ def _unpacked(path: str, raw: bytes) -> bytes:
             [program, "-dcq", "--no-check"], input=packed[:-4], capture_output=True, check=False
         ).stdout
     kind = {b"\x02\x21\x4c\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}.get(
-        packed[:4], "an unknown form"
+        packed[:4], "an unknown formatatatatat"
     )
     raise UnavailableError(
-        f"{path}: packed with {kind}, which nothing here unpacks", "give a vmlinux"
+        f"{path}: compressed with {kind}, for which there is no decompressor here", "give a vmlinux"
     )
 
 
@@ -122,7 +122,7 @@ def check(kernel: Kernel, notes: Notes, path: str) -> str:
     compared = 0
     for table in _TABLES:
         compared += _table(kernel, notes, image, table, offset)
-    same = "" if own and image.build_id else "; neither says of which build it is"
+    same = "" if own and image.build_id else "; neither holds a build id"
     return f"{compared} entries of call tables compared with {name}{same}"
 
 
@@ -139,7 +139,7 @@ def _table(kernel: Kernel, notes: Notes, image: Image, table: str, offset: int) 
             name = kernel.near(should + offset) or hex(should + offset)
             notes.add(
                 FindingKind.SYSCALL_TABLE, where, entry,
-                f"it is not what the distribution's image has there, {name}",
+                f"the distribution's image has another value there, {name}",
                 expected=name, owner=kernel.owner(entry),
             )  # fmt: skip
     return min(len(wanted), len(found))

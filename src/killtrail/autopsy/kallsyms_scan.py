@@ -1,8 +1,9 @@
-"""Finding kallsyms in the image of a kernel before 6.0, whose VMCOREINFO does not say where it lies.
+"""Finds kallsyms in the image of a kernel before 6.0, whose VMCOREINFO does not hold its address.
 
-The token table holds the ten digits as tokens of their own, one behind the other; its index repeats the
-offsets, the markers before it count names, and before them lie the names, their number, the base and
-the offsets (scripts/kallsyms.c, kernel/kallsyms.c). What is found goes back to drgn as VMCOREINFO lines.
+The token table holds the ten digits as separate tokens, one after the other; its index repeats the
+offsets, the markers before it count names, and before them come the names, their count, the base
+and the offsets (scripts/kallsyms.c, kernel/kallsyms.c). The result is passed to drgn as VMCOREINFO
+lines.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The dead kernel, readable: symbols, types, modules, and whose an address is."""
+"""The kernel in the dump: symbols, types, modules, and the owner of an address."""
 
 import os
 import re
@@ -41,7 +41,7 @@ class Module:
     address: int
 
     def holds(self, address: int) -> bool:
-        """Whether an address lies in its memory."""
+        """Whether an address is in its memory."""
         return any(start <= address < start + size for start, size in self.ranges)
 
 
@@ -55,7 +55,7 @@ class Kernel:
     unknown: list[Unknown] = field(default_factory=list)
 
     def symbol(self, name: str) -> int | None:
-        """Where a symbol lies."""
+        """The address of a symbol."""
         try:
             address: int = self.program.symbol(name).address
         except LookupError:
@@ -112,7 +112,7 @@ class Kernel:
         return f"{found.name}+{offset:#x}" if offset else found.name
 
     def caller(self, address: int) -> str | None:
-        """The same for a return address: a call that never returns may be its function's last word."""
+        """The same for a return address: a call that never returns may end its function."""
         found = self.near(address - 1)
         if found is None:
             return None
@@ -132,16 +132,14 @@ class Kernel:
         for module in islice(for_each_module(self.program), MODULES_MOST):
             address = module.value_()
             if address in seen:
-                self.unknown.append(
-                    Unknown("the rest of the list of modules", "it runs in a circle")
-                )
+                self.unknown.append(Unknown("the rest of the list of modules", "it is circular"))
                 break
             seen.add(address)
             found.append(self.module_at(module))
         return found
 
     def module_at(self, module: "Object") -> Module:
-        """A struct module as we speak of it."""
+        """A struct module as our own type."""
         from drgn.helpers.linux.module import module_address_regions  # noqa: PLC0415
 
         name = text_of(module.name)
@@ -166,7 +164,7 @@ class Kernel:
 
     @cached_property
     def bpf_images(self) -> list[tuple[int, int]]:
-        """Where compiled BPF programs lie."""
+        """Address ranges of compiled BPF programs."""
         return sorted(self.guarded("BPF programs", self._bpf_images, []))
 
     def _bpf_images(self) -> list[tuple[int, int]]:
@@ -263,7 +261,7 @@ def _types(kernel: Kernel) -> bool:
     return True
 
 
-# With the image's range known, drgn unwinds by the ORC tables that lie in the dump.
+# With the image's range known, drgn unwinds by the ORC tables in the dump.
 def _unwinding(kernel: Kernel) -> None:
     def prepare() -> None:
         list(kernel.program.loaded_modules())

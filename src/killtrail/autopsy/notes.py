@@ -1,4 +1,4 @@
-"""Findings as they come up, numbered; what nobody owns is kept for the checks that look around it."""
+"""Findings in order, numbered; addresses without an owner are kept for the checks around them."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ class Notes:
 
     findings: list[Finding] = field(default_factory=list)
     strange: dict[int, str] = field(default_factory=dict)
-    """Addresses outside the kernel that findings lead to, and whose they are."""
+    """Addresses outside the kernel that findings lead to, and their owners."""
     _counts: dict[FindingKind, int] = field(default_factory=dict)
 
     def add(  # noqa: PLR0913 -- a finding has this many sides
@@ -36,7 +36,7 @@ class Notes:
         if count > _MOST:
             return
         if count == _MOST:
-            says += "; more of the kind are not listed"
+            says += "; more of this kind are not listed"
         text = f"{value:#018x}" if isinstance(value, int) else value
         self.findings.append(
             Finding(len(self.findings) + 1, kind, where, text, says, expected, effective)

@@ -27,7 +27,7 @@ class Space:
 
     pages: dict[int, tuple[int, bool]] = field(default_factory=dict)
     unowned: list[int] = field(default_factory=list)
-    """Executable pages that nobody owns."""
+    """Executable pages without a known owner."""
     loose: list[tuple[int, int]] = field(default_factory=list)
     """Areas of the module loader's that hold no module: mostly init code that waits to be freed."""
 
@@ -56,7 +56,7 @@ def _walk(kernel: Kernel, space: Space) -> None:
     top = kernel.symbol("init_top_pgt") or kernel.symbol("swapper_pg_dir")
     base = kernel.dump.value("NUMBER(phys_base)")
     if top is None or base is None or not re.fullmatch(r"-?\d+", base):
-        kernel.miss("the page tables of module space", "their place is not known")
+        kernel.miss("the page tables of module space", "their address is unknown")
         return
     table = top - _START_MAP + int(base)
     if kernel.dump.value("NUMBER(pgtable_l5_enabled)") == "1":
@@ -100,8 +100,8 @@ def check(kernel: Kernel, notes: Notes, space: Space) -> None:
     packs = [] if owned is not None else [r for r in _runs(free) if r[1] >= _PACK]
     if packs:
         # Memory for many small BPF programs comes in packs of 2 MiB (kernel/bpf/core.c).
-        what = "whose large executable areas are"
-        kernel.miss(what, "vmalloc's areas are not in the dump; BPF programs lie in such")
+        what = "owners of large executable areas"
+        kernel.miss(what, "vmalloc's areas are not in the dump; they may hold BPF programs")
     for page in free:
         waiting = _within(page, space.loose) and not _led_to(notes, page)
         raw = None if waiting or _within(page, packs) else space.content(kernel, page)
@@ -111,7 +111,8 @@ def check(kernel: Kernel, notes: Notes, space: Space) -> None:
     for start, size in _runs(space.unowned):
         notes.add(
             FindingKind.UNOWNED_EXECUTABLE, f"{start:#x}", start,
-            f"{size // PAGE} executable pages that no listed module and no program of the kernel's owns",
+            f"{size // PAGE} executable pages that belong to no listed module and to no BPF "
+            "program",
             owner="nobody",
         )  # fmt: skip
 
@@ -136,7 +137,8 @@ def _accounted(kernel: Kernel, page: int, owned: list[tuple[int, int]]) -> bool:
     return any(start <= page < end for start, end in owned)
 
 
-# vmalloc remembers who asked for an area: packs of BPF, pages of ftrace and kprobes are the kernel's.
+# vmalloc records the caller of each area: packs of BPF, pages of ftrace and kprobes are the
+# kernel's.
 def _areas(kernel: Kernel) -> list[tuple[int, int]] | None:
     known = areas(kernel)
     if not known:

@@ -1,4 +1,4 @@
-"""The kernel's last words: what they say, of which kind they are, and which address they name."""
+"""The panic message: its text, its kind, and the address that it names."""
 
 import os
 import re
@@ -37,14 +37,14 @@ _RIP: Final = re.compile(r"RIP: [0-9a-f]{4}:(?:0x)?(?P<at>[0-9a-f]{16}|\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The log's end, and the line of the panic."""
+    """The log's tail, and the line of the panic."""
 
     log: tuple[str, ...]
     panic: Panic | None
 
 
 def words(kernel: Kernel) -> Words:
-    """Reads the log and finds what it ends with."""
+    """Reads the log and finds the panic at its end."""
     log = kernel.guarded("the kernel's log", lambda: _log(kernel), [])
     text = kernel.guarded("the panic's text", lambda: _message(kernel), "")
     text = text or next((x for x in reversed(log) if "Kernel panic - not syncing" in x), "")
@@ -57,13 +57,13 @@ def words(kernel: Kernel) -> Words:
 
 
 def by_search(kernel: Kernel) -> Words:
-    """The same without types: the text as it lies in the kernel's image, where its log begins."""
+    """The same without types: the text as stored in the kernel's image, at the start of its log."""
     low, high = kernel.image
     found = ""
     for start in range(low, high, _CHUNK):
         raw = kernel.read(start, min(_CHUNK, high - start)) or b""
         for match in _PANIC.finditer(raw):
-            # The format string itself lies in the image, too.
+            # The image holds the format string itself as well.
             if b"%" not in match[0] and len(match[0]) > len(found):
                 found = visible(match[0].decode("ascii", "replace"))
     if not found:
@@ -73,7 +73,7 @@ def by_search(kernel: Kernel) -> Words:
 
 
 def in_file(piece: Piece) -> Panic | None:
-    """The panic's text as it lies in the dump's own bytes, where not even symbols can be read."""
+    """The panic's text from the dump's raw bytes, if not even symbols can be read."""
     best = ""
     for start in range(0, piece.size, _CHUNK):
         block = os.pread(piece.fd, _CHUNK + _OVERLAP, start)
@@ -112,7 +112,7 @@ def _decoded(kernel: Kernel, text: str, log: list[str]) -> Panic:
     return Panic(text, kind, address, _owner(kernel, address) if address else None)
 
 
-# The kernel writes a symbol where it knows one: `vfs_read+0x12/0x300`, with the module behind it.
+# The kernel prints a symbol if it knows one: `vfs_read+0x12/0x300`, followed by the module.
 def _address(kernel: Kernel, text: str) -> int | None:
     if re.fullmatch(r"[0-9a-f]{16}", text):
         return int(text, 16)

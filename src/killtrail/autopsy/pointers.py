@@ -1,4 +1,4 @@
-"""Who points into memory that nobody owns: each such word of the kernel's data, by its symbol."""
+"""Pointers into memory without a known owner: each such word of kernel data, by its symbol."""
 
 import re
 import struct
@@ -34,16 +34,16 @@ def _check(kernel: Kernel, notes: Notes, regions: list[tuple[int, int]]) -> None
             return
         notes.add(
             FindingKind.POINTER_INTO_UNOWNED, name, value,
-            f"{name} points to {value:#x}, in memory that nobody owns",
+            f"{name} points to {value:#x}, in memory without a known owner",
         )  # fmt: skip
 
 
-# Entries of the call table stand among the findings by their numbers already.
+# Entries of the call table are already among the findings, by call number.
 def _is_table(name: str) -> bool:
     return name.startswith(("sys_call_table", "ia32_sys_call_table", "x32_sys_call_table"))
 
 
-# Addresses of one region share their upper bytes: they are sought as text, then read as words.
+# Addresses of one region share their upper bytes: they are searched as bytes, then read as words.
 def _pointing(kernel: Kernel, regions: list[tuple[int, int]]) -> "Iterator[tuple[int, int]]":
     tops = {struct.pack("<Q", page)[2:] for start, size in regions for page in range(start & ~0xFFFF, start + size, 1 << 16)}  # fmt: skip
     pattern = re.compile(b"|".join(re.escape(top) for top in sorted(tops)))

@@ -1,6 +1,6 @@
-"""The autopsy in a child with limits: a dump is a stranger's, and native code reads it.
+"""The autopsy in a child with limits: a dump is untrusted, and native code reads it.
 
-What comes back is JSON, built into our own types anew: nothing of the child is executed here.
+The result is JSON, from which our own types are built again: no code of the child runs here.
 """
 
 import json
@@ -21,7 +21,7 @@ _ERRORS: Final = {"UnavailableError": UnavailableError, "UsageError": UsageError
 
 
 def examine(path: str, vmlinuz: str | None = None) -> Autopsy:
-    """The autopsy. Raises `UnavailableError` for what is no dump, or breaks the reader."""
+    """The autopsy. Raises `UnavailableError` if the file is not a dump or the reader crashes."""
     read, write = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -58,7 +58,13 @@ def _work(path: str, vmlinuz: str | None) -> bytes:
     except KilltrailError as error:
         found = {"error": [type(error).__name__, str(error), error.remedy]}
     except MemoryError:
-        found = {"error": ["UnavailableError", f"{path}: it takes more than 4 GiB to read", None]}
+        found = {
+            "error": [
+                "UnavailableError",
+                f"{path}: reading it takes more than 4 GiB of memory",
+                None,
+            ]
+        }
     return json.dumps(found).encode("utf-8", "backslashreplace")
 
 
@@ -70,12 +76,12 @@ def _answer(path: str, raw: bytes, status: int) -> Autopsy:
             raise _ERRORS.get(kind, UnavailableError)(text, remedy)
         found: Autopsy = codec.from_plain(Autopsy, data["found"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UnavailableError(f"{path}: {_end(status)}: the dump broke its reader") from error
+        raise UnavailableError(f"{path}: {_end(status)}: the dump reader crashed") from error
     return found
 
 
 def _end(status: int) -> str:
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
-        return f"{name}, after {_SECONDS} s of work at most" if name == "SIGXCPU" else name
+        return f"{name}, CPU limit of {_SECONDS} s" if name == "SIGXCPU" else name
     return f"exit {os.waitstatus_to_exitcode(status)}"

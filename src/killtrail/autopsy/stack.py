@@ -1,8 +1,9 @@
-"""The true stack: what the kernel's own tables unwind, cut where none covers, then the raw words.
+"""The stack: what the kernel's own tables unwind, up to the first gap, then the raw words.
 
-An unwinder that meets an address which no table covers guesses, and skips the decisive frame. So it is
-believed up to there; above it, words count that a call instruction stands before, or that lie outside
-the kernel. Words of earlier calls lie there, too: what comes after the entry from user mode is stale.
+At an address without a table an unwinder guesses, and skips the decisive frame. So its result
+counts up to there; above it, words count that follow a call instruction or that are outside the
+kernel. Words of earlier calls are there as well: what comes after the entry from user mode is
+stale.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -37,7 +38,7 @@ def _unwound(kernel: Kernel) -> tuple[list[Frame], int, bool]:
     for each in list(trace)[:_FRAMES_MOST]:
         address = int(each.pc)
         if found and found[-1].address == address:
-            # Debug symbols tell of inlined functions: the same place once more.
+            # With debug symbols, inlined functions repeat the same address.
             continue
         symbol = kernel.caller(address) if found else kernel.near(address)
         owner = kernel.owner(address)
@@ -63,7 +64,7 @@ def _raw(kernel: Kernel, task: "Object", sp: int, unwound: list[Frame]) -> list[
     last = unwound[-1].address if unwound else None
     behind, stale = last is None, False
     for word in kernel.words(start, count):
-        # Below the last frame that was believed lies what is on the list already.
+        # Below the last accepted frame are the words that are already listed.
         if not behind:
             behind = word == last
             continue

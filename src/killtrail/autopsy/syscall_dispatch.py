@@ -33,7 +33,7 @@ _FAR_JUMP: Final = 0xE9
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """An instruction of a dispatch function that leads out of it."""
+    """A branch instruction out of a dispatch function."""
 
     place: int
     target: int | None
@@ -113,10 +113,10 @@ def _odd_entry(
     table, number, entry = odd
     should = kernel.symbol(wanted) if wanted else None
     if should is not None and (should ^ entry).bit_count() == 1:
-        # Nobody who leads a call elsewhere misses it by one bit.
+        # A deliberate redirection does not differ by one bit.
         notes.add(
             FindingKind.HARDWARE, f"{table}[{number}]", entry,
-            f"it differs from {wanted} by one bit: a fault of memory does that", expected=wanted,
+            f"it differs from {wanted} by one bit: typical of faulty memory", expected=wanted,
         )  # fmt: skip
         return
     owner = kernel.owner(entry)
@@ -134,9 +134,10 @@ def _odd_entry(
 
 
 def _whose(owner: str) -> str:
-    return {"nobody": "memory that nobody owns", "kernel": "the kernel's, but not that call"}.get(
-        owner, f"of {owner}"
-    )
+    return {
+        "nobody": "memory without a known owner",
+        "kernel": "in the kernel, but not this system call",
+    }.get(owner, f"of {owner}")
 
 
 def _switch(kernel: Kernel, notes: Notes, name: str) -> None:

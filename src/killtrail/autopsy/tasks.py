@@ -1,4 +1,4 @@
-"""The task on whose back the machine died: who it was, who started it, in which system call it was."""
+"""The task that was running at the crash: its parents, and the system call that it was in."""
 
 import struct
 from typing import TYPE_CHECKING, Any, Final
@@ -122,10 +122,10 @@ def _cgroup(leader: "Object") -> str | None:
 
 
 def stack_bounds(kernel: Kernel, task: "Object") -> tuple[int, int]:
-    """Where the task's stack begins and ends; it is a power of two, and known by its mapping."""
+    """Start and end of the task's stack; its size is a power of two, and known by its mapping."""
     start = task.stack.value_()
     size = 0x4000
-    # CONFIG_KASAN and its like double it: the saved registers at the end tell.
+    # CONFIG_KASAN and similar options double it: the saved registers at the top show the size.
     for pages in (4, 8, 16):
         if _registers(kernel, start + pages * 4096) is not None:
             size = pages * 4096

@@ -1,10 +1,11 @@
-"""What the facts amount to: scored by how many kinds of them there are, never by a word alone."""
+"""The class of a crash, scored by how many kinds of facts support it, never by one word alone."""
 
 import re
 from typing import Final
 
 from killtrail.model.autopsy import Class, Finding, FindingKind, Judgement, Panic
 from killtrail.model.certainty import Certainty
+from killtrail.model.wait_status import WaitStatus
 
 _REDIRECTED: Final = frozenset(
     {
@@ -15,7 +16,7 @@ _REDIRECTED: Final = frozenset(
 )  # fmt: skip
 _HIDING: Final = frozenset({FindingKind.HIDDEN_MODULE, FindingKind.UNOWNED_EXECUTABLE})
 _BESIDE: Final = frozenset({FindingKind.POINTER_INTO_UNOWNED, FindingKind.STRINGS})
-"""A wild jump points into nobody's memory, too, and so does what a module left behind."""
+"""A wild jump also points into memory without an owner, and so do remains of an unloaded module."""
 TELLING: Final = re.compile(
     r"hook|hack|hide|hidden|rootkit|give_root|sys_call_table|write_protect|cr0|kallsyms_lookup", re.IGNORECASE
 )  # fmt: skip
@@ -30,16 +31,16 @@ _EXIT: Final = re.compile(r"exitcode=0x([0-9a-f]{8})")
 def judge(
     panic: Panic | None, findings: list[Finding], owners: dict[int, str], writer: str | None
 ) -> Judgement:
-    """The class of what happened.
+    """Classifies the crash.
 
-    `owners`: whose the addresses of redirections are, by finding. `writer`: the task that was in
-    write(2) when the machine went down, whom sysrq's trigger file needs.
+    `owners`: the owners of redirection targets, by finding. `writer`: the task that was in write(2)
+    to sysrq-trigger at the crash.
     """
     into_modules = {f.id: owners[f.id] for f in findings if owners.get(f.id, "nobody") not in ("nobody", "kernel")}  # fmt: skip
     redirected = [f for f in findings if f.kind in _REDIRECTED and f.id not in into_modules]
     hidden = [f for f in findings if f.kind in _HIDING]
     if hidden or redirected:
-        # What points at them, and what stands beside them, speaks along; by itself it says nothing.
+        # Pointers to them and text next to them count as additional facts, but not alone.
         beside = [f for f in findings if f.kind in _BESIDE]
         strange = hidden or any(owners.get(f.id) != "kernel" for f in redirected)
         return _tampered(panic, [*redirected, *hidden, *beside], strange=bool(strange))
@@ -60,10 +61,10 @@ def _tampered(panic: Panic | None, facts: list[Finding], *, strange: bool) -> Ju
         else Certainty.LIKELY if len(kinds) > 1
         else Certainty.POSSIBLE
     )  # fmt: skip
-    asked = " (the panic itself was asked for)" if panic and panic.kind == "sysrq" else ""
+    asked = " (the panic itself was requested)" if panic and panic.kind == "sysrq" else ""
     what = (
-        "it leads into code that nobody owns" if strange
-        else "what leads to system calls was changed, to others of the kernel's own"
+        "calls are redirected to code without a known owner" if strange
+        else "system calls are redirected to other kernel functions"
     )  # fmt: skip
     count = f"{len(kinds)} independent kinds of facts" if len(kinds) > 1 else "one kind of fact"
     says = f"this kernel was tampered with: {what}; {count}{asked}"
@@ -74,7 +75,10 @@ def _modules(into: dict[int, str]) -> Judgement:
     names = sorted(set(into.values()))
     known = [name for name in names if _SECURITY.match(name)]
     if known:
-        says = f"system calls or functions lead into {', '.join(known)}, which is listed and known as security software"
+        says = (
+            f"system calls or functions lead into {', '.join(known)}, a listed module that is "
+            "known security software"
+        )
         return Judgement(Class.SECURITY_SOFTWARE, Certainty.LIKELY, says, tuple(into))
     says = f"system calls or functions lead into {', '.join(names)}, a module in all views: security software or a driver"
     return Judgement(Class.SECURITY_SOFTWARE, Certainty.POSSIBLE, says, tuple(into))
@@ -89,32 +93,33 @@ def _ordinary(panic: Panic | None, writer: str | None) -> Judgement:
     owner = panic.owner or "nobody"
     if panic.address is not None and panic.owner == "nobody":
         says = (
-            "the address that the panic names belongs to nobody: a wild jump, a module that is gone, or"
-            " code that could not be found"
+            "the address in the panic message has no known owner: a wild jump, an unloaded "
+            "module, or code that could not be found"
         )
         return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
     if panic.address is not None and owner != "nobody" and "+" not in owner:
-        says = f"tables and hooks are as they should be, and the address that the panic names is of {owner}"
+        says = f"tables and hooks are unchanged, and the address in the panic message is in {owner}"
         return Judgement(Class.BUGGY_DRIVER, Certainty.POSSIBLE, says)
-    says = "nothing that was looked at is changed, and the panic does not say whose fault it was"
+    says = "nothing examined is changed, and the panic message does not identify the fault"
     return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
 
 
 def _by_kind(panic: Panic, writer: str | None) -> Judgement | None:
     if panic.kind == "sysrq":
-        says = "somebody wrote c to sysrq-trigger or pressed its key"
+        says = "sysrq c was triggered, by a write to sysrq-trigger or by the key"
         if writer:
-            says = f"{writer} was writing, and sysrq c was triggered: it asked for the panic"
+            says = f"{writer} requested the panic: it was writing to sysrq-trigger"
         return Judgement(Class.OPERATOR, Certainty.ESTABLISHED, says, by_task=writer is not None)
     if panic.kind == "oom":
-        says = "memory ran out, and policy was to panic or nobody was left to kill"
+        says = "memory ran out, and the policy was to panic, or no task was left to kill"
         return Judgement(Class.MEMORY_POLICY, Certainty.ESTABLISHED, says)
     if panic.kind == "machine-check":
-        says = "the hardware reported an error that it can't go on with"
+        says = "the hardware reported an uncorrectable error"
         return Judgement(Class.HARDWARE, Certainty.LIKELY, says)
     if panic.kind == "init-killed" and (match := _EXIT.search(panic.text)):
-        status = int(match[1], 16)
-        how = f"by signal {status & 0x7F}" if status & 0x7F else f"with exit code {status >> 8}"
-        says = f"init, process 1, ended {how}; why it did is its own affair, not the kernel's"
+        status = WaitStatus(int(match[1], 16))
+        sig = status.signal
+        how = f"by signal {sig}" if sig else f"with exit code {status.exit_code}"
+        says = f"init (PID 1) exited {how}; look for the cause in init, not in the kernel"
         return Judgement(Class.UNKNOWN, Certainty.NOT_ESTABLISHED, says)
     return None

@@ -14,17 +14,19 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "arm",
-        "Start the flight recorder: from now on every fatal signal is on record with its sender\n"
-        "and the sender's ancestors. No process stays behind; 'killtrail disarm' ends it.",
+        "Start the flight recorder: it records every fatal signal with its sender and the sender's\n"
+        "ancestors. No daemon runs: the kernel records, until 'killtrail disarm'.",
         _EXAMPLES,
     )
     p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
     p.add_argument(
         "--argv",
         choices=("redacted", "full", "off"),
-        help="command lines: passwords and tokens masked when read (default), as they are, or not recorded",
+        help="command lines: with passwords and tokens masked when read (default), in full, or not recorded",
     )
-    p.add_argument("--replace", action="store_true", help="replace what is armed (its box is lost)")
+    p.add_argument(
+        "--replace", action="store_true", help="replace an armed recorder (its records are lost)"
+    )
     return p
 
 
@@ -40,11 +42,11 @@ def main(words: list[str]) -> int:
         sys.stderr.write("mounted bpffs at /sys/fs/bpf\n")
     if not armed.symbols:
         sys.stderr.write(
-            "kernel symbols are hidden: kills are told by si_code only, less surely\n"
+            "kernel symbols are hidden: kills are classified by si_code only, with lower certainty\n"
             "  try: sudo sysctl kernel.kptr_restrict=1, then sudo killtrail arm --replace\n"
         )
     sys.stderr.write(
-        "already armed\n" if armed.already else f"armed; {armed.swept} processes were here before\n"
+        "already armed\n" if armed.already else f"armed ({armed.swept} running processes noted)\n"
     )
     return 0
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Final
 from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import NoSuchDeathError
 from killtrail.host import procfs
-from killtrail.inquiry import ask, open_sources, target
-from killtrail.model.query import Filter
+from killtrail.inquiry import answers
 from killtrail.observe import bait
 
 if TYPE_CHECKING:
     from killtrail.model.process import Key
     from killtrail.model.verdict import Verdict
 
-_EXAMPLES: Final = """  sudo killtrail bait 4242                       wait for whoever kills pid 4242
-  sudo killtrail bait 4242 --name mysqld         under the name that a careful killer looks for
+_EXAMPLES: Final = """  sudo killtrail bait 4242                       wait for a fatal signal to PID 4242
+  sudo killtrail bait 4242 --name mysqld         under a name that the killer may check
   sudo killtrail bait 4242 --times 3 --json --timeout 1h
 """
 _PATIENCE_S: Final = 5.0
@@ -27,16 +26,13 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "bait",
-        "Takes that very process number and waits to be killed, to catch a killer that goes by a\n"
-        "stale number; then says who came.",
+        "Occupies a PID to catch what still signals it (stale PID files), then reports the sender.",
         _EXAMPLES,
     )
-    p.add_argument(
-        "pid", metavar="PID", type=options.positive, help="the number the killer goes by"
-    )
+    p.add_argument("pid", metavar="PID", type=options.positive, help="the PID that is signalled")
     p.add_argument("--name", default="bait", help="the process's name (default: bait)")
     p.add_argument(
-        "--times", type=options.positive, default=1, metavar="N", help="wait for N killers"
+        "--times", type=options.positive, default=1, metavar="N", help="wait for N signals"
     )
     p.add_argument(
         "--timeout", type=options.duration, metavar="TIME", help="give up after 90s, 2h, ..."
@@ -64,9 +60,9 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
     laid = bait.lay(pid, name)
     try:
         process = procfs.read_process(pid)
-        sys.stderr.write(f"waiting as pid {pid} ({name}) for whoever kills it; ^C ends this\n")
+        sys.stderr.write(f"waiting as PID {pid} ({name}) for a fatal signal; ^C stops waiting\n")
         if not laid.wait(timeout):
-            raise NoSuchDeathError(f"nobody killed pid {pid} within {timeout:g} s")
+            raise NoSuchDeathError(f"PID {pid} was not killed within {timeout:g} s")
     finally:
         laid.withdraw()
     assert process is not None  # noqa: S101 -- it was ours and not reaped
@@ -76,10 +72,8 @@ def _one(pid: int, name: str, timeout: float | None) -> "Verdict":
 def _ask(key: "Key") -> "Verdict":
     until = time.monotonic() + _PATIENCE_S
     while True:
-        fusion = open_sources.choose("0").fusions[0]
-        found = ask.why(fusion, target.parse(str(key.tgid)), Filter(), this_host=False)
-        mine = [v for v in found if v.death.process.key.same_life(key)]
-        if mine:
-            return mine[-1]
+        found = answers.of_process(key)
+        if found is not None:
+            return found
         if time.monotonic() > until:
-            raise NoSuchDeathError(f"the end of pid {key.tgid} is not on record")
+            raise NoSuchDeathError(f"the exit of PID {key.tgid} was not recorded")

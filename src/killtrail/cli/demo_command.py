@@ -1,4 +1,4 @@
-"""killtrail demo: a real kill, through two launchers that are gone by then."""
+"""killtrail demo: a real kill, through two launchers that have exited by then."""
 
 import contextlib
 import os
@@ -14,11 +14,12 @@ from typing import Final
 from killtrail.cli import options, output, temporary_recorder
 from killtrail.errors import KilltrailError
 from killtrail.host import boot, procfs
-from killtrail.inquiry import ask, open_sources, target
+from killtrail.inquiry import answers
 from killtrail.model.causes import Cause
+from killtrail.model.events import Provenance
 from killtrail.model.process import Process
-from killtrail.model.query import Filter
 from killtrail.model.verdict import Verdict
+from killtrail.model.wait_status import WaitStatus
 
 _SCRIPTS: Final = {
     "nightly.sh": 'sh "$(dirname "$0")/rotate.sh" "$1" &\n',
@@ -32,8 +33,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "demo",
-        "Arms the recorder, lets a real process be killed by a script whose launchers are gone by\n"
-        "then, prints the verdict, and disarms (unless it was armed before).",
+        "Arms the recorder, lets a script kill a real process after the script's launchers exited,\n"
+        "prints the verdict, and disarms (unless it was armed before).",
     )
     p.add_argument("--backend", choices=("bpf", "tracefs"), default="bpf")
     options.add_output(p)
@@ -50,8 +51,8 @@ def main(words: list[str]) -> int:
         code = output.show(verdicts, args)
     if refusal is not None:
         sys.stderr.write(
-            f"\nwithout the recorder only the wait status is known ({refusal}).\n"
-            "as root it would name the killer, its command line and both launchers:\n"
+            f"\nWithout the recorder only the wait status is known ({refusal}).\n"
+            "As root it names the killer, its command line and both launchers:\n"
             "  sudo killtrail demo\n"
         )
     return code
@@ -70,7 +71,7 @@ def _kill_one(stack: contextlib.ExitStack) -> tuple[Process, int]:
         victim.kill()
         victim.wait()
     if process is None:
-        raise KilltrailError("the demo's victim could not be read from /proc")
+        raise KilltrailError("the demo's process could not be read from /proc")
     return process, victim.returncode
 
 
@@ -84,28 +85,19 @@ def _scratch() -> Iterator[str]:
 
 
 def _ask(victim: Process) -> list[Verdict]:
-    fusion = open_sources.choose("0").fusions[0]
-    wanted = target.parse(str(victim.pid))
     until = time.monotonic() + _PATIENCE
     while True:
-        verdicts = ask.why(fusion, wanted, Filter(), this_host=False)
-        mine = [v for v in verdicts if v.death.process.key.same_life(victim.key)]
-        if mine or time.monotonic() > until:
-            return mine
-        fusion = open_sources.choose("0").fusions[0]
+        found = answers.of_process(victim.key)
+        if found is not None or time.monotonic() > until:
+            return [found] if found is not None else []
 
 
-# What an unprivileged parent knows of its child's death: waitpid's status, and no more.
+# An unprivileged parent knows its child's wait status, and no more.
 def _unwatched(victim: Process, returncode: int) -> Verdict:
-    from killtrail.attribution.case import Case, Facts  # noqa: PLC0415
-    from killtrail.attribution.engine import judge  # noqa: PLC0415
-    from killtrail.model.events import Loss, ProcessExited, Provenance  # noqa: PLC0415
-
-    status = -returncode if returncode < 0 else returncode << 8
-    end = ProcessExited(
-        boot.now_ns(), Provenance("waitpid", f"pid {os.getpid()}'s child"), victim, status
-    )
-    verdict = judge(Case(Facts(victim, end), boot.this_host(), Loss(events=None), watched=False))
+    killed = returncode < 0
+    status = WaitStatus.of_signal(-returncode) if killed else WaitStatus.of_exit(returncode)
+    origin = Provenance("waitpid", f"child of pid {os.getpid()}")
+    verdict = answers.of_wait_status(victim, status, origin, boot.now_ns())
     if verdict.cause is not Cause.NOT_ESTABLISHED:
-        raise KilltrailError("the demo's victim was not killed")
+        raise KilltrailError("the demo's process was not killed")
     return verdict

@@ -8,7 +8,7 @@ from killtrail.cli import options
 def build() -> options.Parser:
     """The command's options."""
     return options.parser(
-        "disarm", "Stop the flight recorder and forget the box; history on disk stays."
+        "disarm", "Stop recording and discard its buffers; history on disk stays."
     )
 
 

@@ -12,27 +12,27 @@ from killtrail import __version__
 EXIT_INTERNAL, EXIT_USAGE, EXIT_UNKNOWN_CAUSE = 1, 2, 3
 
 COMMANDS: Final = {
-    "why": "why did it die: what, how, by whom, who started that",
+    "why": "explain a death: what, how, by whom, who started the killer",
     "list": "recent deaths",
     "watch": "follow deaths, or signals, as they happen",
-    "arm": "start the flight recorder (no process stays behind)",
-    "disarm": "stop the flight recorder and forget the box",
-    "status": "is it recording, since when, what was lost",
+    "arm": "start recording (no daemon)",
+    "disarm": "stop recording and discard its buffers",
+    "status": "show recorder state and losses",
     "record": "keep history on disk (optional daemon)",
-    "doctor": "which deaths could be explained on this host, and what would change that",
-    "rules": "audit rules that can answer who killed; what is wrong with others",
-    "trust": "can this host's own tools and kernel be believed?",
-    "autopsy": "why a machine died, from its crash dump alone",
-    "wait": "until that life of a process number has really ended, then how",
-    "bait": "take a process number and wait for whoever kills it",
-    "demo": "a real kill through a script that is gone by then, explained",
-    "explain": "exit codes, signals, causes and mechanisms in plain words",
+    "doctor": "show show which deaths can be explained on this host, and what would improve that",
+    "rules": "audit rules that record who killed; what other rules miss",
+    "trust": "check whether this host's tools and kernel can be trusted",
+    "autopsy": "why a machine went down, from its crash dump alone",
+    "wait": "wait for a process to exit (safe against PID reuse), then explain it",
+    "bait": "occupy a PID, wait for a signal to it, report the sender",
+    "demo": "a real kill by a script whose launchers have exited, explained",
+    "explain": "exit statuses, signals, causes and mechanisms in plain words",
 }
 _EXAMPLES: Final = """examples:
-  killtrail why 4242              the process that had this number
+  killtrail why 4242              a process by its PID
   killtrail why nginx.service     every death in a unit
   killtrail list --since '1 h ago'
-  sudo killtrail arm              from now on every killer is on record
+  sudo killtrail arm              record the sender of every kill from now on
   killtrail explain 137
 """
 
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"killtrail {__version__}\n")
         return 0
     if words[0] not in COMMANDS:
-        return _unknown(words[0])
+        return _guarded("why", words) if _is_target(words[0]) else _unknown(words[0])
     return _guarded(words[0], words[1:])
 
 
@@ -62,10 +62,18 @@ def _help(words: list[str]) -> int:
     width = max(map(len, COMMANDS))
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     sys.stdout.write(
-        "usage: killtrail COMMAND ...\n\nWho killed it, how, and who started the killer.\n\n"
+        "usage: killtrail COMMAND ...\n\nWho killed a process, how, and who started the killer.\n\n"
         f"{_EXAMPLES}\ncommands:\n{rows}\n\n'killtrail COMMAND --help' says more.\n"
     )
     return 0
+
+
+# What can't be meant as a command is asked about: a PID, a unit, a prefixed name, a file.
+def _is_target(word: str) -> bool:
+    prefix, colon, rest = word.partition(":")
+    prefixed = bool(colon and rest) and prefix in ("pid", "comm", "exe", "unit", "container")
+    named = word.endswith((".service", ".scope")) or word == "host" or "/" in word
+    return word.isdecimal() or prefixed or named
 
 
 def _unknown(word: str) -> int:
@@ -86,7 +94,7 @@ def _guarded(name: str, words: list[str]) -> int:
     try:
         code: int = import_module(f"killtrail.cli.{name}_command").main(words)
         sys.stdout.flush()
-        # All that is left goes with the process: no last look through it for garbage.
+        # The process exits anyway: skip the last garbage collection.
         gc.freeze()
     except KilltrailError as error:
         remedy = f"\n  try: {error.remedy}" if error.remedy else ""

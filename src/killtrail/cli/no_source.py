@@ -1,13 +1,17 @@
-"""The screen for a host where nothing can be asked: what was looked at, and what to enable."""
+"""Where nothing can be asked: what was looked at, and what to enable."""
 
+import argparse
 import os
 import sys
+from typing import Final
 
-from killtrail.errors import UnavailableError
-from killtrail.inquiry.open_sources import Choice
+from killtrail.errors import IncompleteError, NoSuchDeathError, UnavailableError
+from killtrail.inquiry.question import Answer
 from killtrail.model.text import visible
+from killtrail.report import text
+from killtrail.report.pages.no_source import LogState, no_source_page
 
-_LOGS = (
+_LOGS: Final = (
     ("audit log", ("/var/log/audit/audit.log",), "sudo killtrail rules --install"),
     (
         "kernel log",
@@ -15,33 +19,39 @@ _LOGS = (
         "sudo killtrail why ...",
     ),
 )
-_ELSEWHERE = """\
-look yourself, where this command can't:
-  dmesg | grep -i -e 'killed process' -e segfault      was it memory, was it a fault
-  journalctl -u UNIT                                   what systemd says of a unit's end
-  coredumpctl info PID                                 who sent a signal that dumps core
-from now on:
-  sudo killtrail arm                                   every death with its killer
-  sudo killtrail rules --install                       the same for the audit log, less surely
-logs copied from another host:
-  killtrail why TARGET --from PATH...
-"""
 
 
-def show(choice: Choice, target: str) -> int:
-    """Prints it; the exit code of `no usable source`."""
-    write = sys.stderr.write
-    write(f"killtrail: nothing here has {visible(target)} on record\n")
-    write("what was looked at:\n")
-    for reason in choice.unusable:
-        write(f"  {visible(reason)}\n")
-    if choice.remedy:
-        write(f"  try: {choice.remedy}\n")
-    for name, places, remedy in _LOGS:
-        there = [place for place in places if os.access(place, os.R_OK)]
-        state = f"no word of it in {', '.join(there)}"
-        if not there:
-            state = f"none that this user may read ({', '.join(places)}; try: {remedy})"
-        write(f"  {name}: {state}\n")
-    write(_ELSEWHERE)
+def show(answer: Answer, args: argparse.Namespace) -> int:
+    """Prints what was looked at; the exit code of `no usable source`.
+
+    Raises `NoSuchDeathError` where sources could be asked and hold no such death, `IncompleteError`
+    where something could not be read that may hold it.
+    """
+    target = ", ".join(args.targets)
+    if args.paths or answer.covered:
+        if answer.coverage.unread:
+            what = "end of the machine" if target == "host" else f"death of {target}"
+            raise IncompleteError(f"no {what} found, but {answer.coverage.unread.says}")
+        raise _no_such_death(answer, target, args.paths)
+    logs = tuple(
+        LogState(name, tuple(p for p in places if os.access(p, os.R_OK)), places, remedy)
+        for name, places, remedy in _LOGS
+    )
+    page = no_source_page(target, answer.unusable, answer.remedy, logs)
+    text.show(page, sys.stderr)
     return UnavailableError.exit_code
+
+
+def _no_such_death(answer: Answer, target: str, paths: list[str] | None) -> NoSuchDeathError:
+    near = f"; did you mean {' or '.join(map(visible, answer.near))}?" if answer.near else ""
+    if paths:
+        asked = ", ".join(sorted(set(answer.consulted)))
+        what = "end of the machine" if target == "host" else f"death of {target}"
+        return NoSuchDeathError(
+            f"no {what} in these files (asked: {asked}){near}",
+            f"killtrail list --from {' '.join(paths)}",
+        )
+    return NoSuchDeathError(
+        f"no death of {target} is recorded ({'; '.join(answer.covered)}){near}",
+        "killtrail list --all",
+    )

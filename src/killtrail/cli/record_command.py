@@ -5,18 +5,16 @@ from typing import Final
 
 from killtrail.cli import options
 from killtrail.errors import UnavailableError
-from killtrail.host import boot, privilege
-from killtrail.inquiry.cases import case_of
-from killtrail.inquiry.merged import Fusion
+from killtrail.host import privilege
 from killtrail.model.events import ProcessExited, Recorded
 from killtrail.recorder import arming
 from killtrail.recorder.history import daemon
-from killtrail.recorder.history.store import Limits
+from killtrail.recorder.history.pruning import Limits
 
 _MB: Final = 1 << 20
 _EXAMPLES = """  sudo killtrail record
   sudo killtrail record --journal --max-size 256 --max-age 90
-  sudo killtrail record --once          save the box, as at shutdown
+  sudo killtrail record --once          save what is buffered, as at shutdown
 """
 
 
@@ -24,11 +22,11 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "record",
-        "Keep history on disk: drains the box before it is overwritten, until stopped.\n"
+        "Keep history on disk: stores records before the ring buffers overwrite them, until stopped.\n"
         "Without it the last few thousand kills are kept in memory until the next boot.",
         _EXAMPLES,
     )
-    p.add_argument("--once", action="store_true", help="drain what is there and leave")
+    p.add_argument("--once", action="store_true", help="store what is buffered now, then exit")
     p.add_argument(
         "--journal", action="store_true", help="write each death by signal to the journal or syslog"
     )
@@ -49,14 +47,14 @@ def main(words: list[str]) -> int:
     limits = Limits(args.max_size * _MB, args.max_age * 86400)
     if args.once:
         try:
-            report = daemon.drain_once(limits)
+            report = daemon.drain_once(limits, _complain)
         except FileNotFoundError as error:
             raise UnavailableError("the recorder is not armed", "sudo killtrail arm") from error
     else:
         arming.arm()
         report = daemon.run(limits, _to_journal if args.journal else None, _complain)
     sys.stderr.write(
-        f"{report.events} records kept, {report.lost} lost, {report.problems} unreadable\n"
+        f"{report.events} records stored, {report.lost} lost, {report.problems} unreadable\n"
     )
     return 0
 
@@ -69,17 +67,12 @@ def _to_journal(events: list[Recorded]) -> None:
     ends = [e for e in events if isinstance(e, ProcessExited) and e.signal]
     if not ends:
         return
-    from killtrail.attribution.engine import judge  # noqa: PLC0415
+    from killtrail.inquiry import answers  # noqa: PLC0415
     from killtrail.report.export import journal  # noqa: PLC0415
-    from killtrail.sources.history import open_all  # noqa: PLC0415
 
-    running = boot.this_host()
-    sources = [s for s in open_all(running) if s.host.boot.boot_id == running.boot.boot_id]
-    fusion = Fusion(sources)
-    for end in ends:
+    for verdict in answers.of_exits(ends):
         try:
-            journal.send(judge(case_of(fusion, end.process.key, end)))
+            journal.send(verdict)
         except OSError as error:
-            _complain(f"neither journal nor syslog takes entries: {error}")
+            _complain(f"neither the journal nor syslog accepts entries: {error}")
             break
-    fusion.close()

@@ -18,22 +18,25 @@ from killtrail.model.text import visible
 _FOUND = 6
 _BYTES_PER_EXEC = 1400
 """Six records of some 230 bytes (SYSCALL, EXECVE, CWD, two PATHs, PROCTITLE)."""
-_EXAMPLES = """  killtrail rules                       the rules, each with its reason
+_EXAMPLES = """  killtrail rules                       print the rules, each with its reason
   sudo killtrail rules --install        write and load them
-  sudo killtrail rules --check          what the rules in force would miss
+  sudo killtrail rules --check          what the loaded rules miss
   killtrail rules --check FILE...       the same for files
 """
 
 
 def build() -> options.Parser:
     """The command's options."""
-    p = options.parser("rules", "Audit rules that can answer who killed.", _EXAMPLES)
+    p = options.parser("rules", "Audit rules that record who killed.", _EXAMPLES)
     p.add_argument("--install", action="store_true", help="write the rules file and load it (root)")
     p.add_argument(
-        "--check", nargs="*", metavar="FILE", help="what rules miss: those in force, or in files"
+        "--check",
+        nargs="*",
+        metavar="FILE",
+        help="what rules miss: the loaded ones, or those in files",
     )
     p.add_argument(
-        "--forks", action="store_true", help="record every fork too: launchers without exec"
+        "--forks", action="store_true", help="record every fork too (launchers without exec)"
     )
     p.add_argument(
         "--immutable", action="store_true", help="lock the rules until the next boot (-e 2)"
@@ -59,9 +62,8 @@ def _notes() -> str:
         "",
         f"# Kernel command line, so that processes started before auditd are seen: {advice.BOOT_PARAMETERS}",
         f"# What it costs here: {_cost()}",
-        "# What no rule shows: cgroup.kill, sysrq, timers, terminals, tracers, calls of x32 programs, how a",
-        "# process ended.",
-        "# `sudo killtrail arm` does, for less.",
+        "# What no rule records: cgroup.kill, sysrq, timers, terminals, tracers, calls of x32 programs, exit",
+        "# programs, or exit statuses. `sudo killtrail arm` records them, at lower cost.",
         "",
     ]
     return "\n".join(lines)
@@ -74,7 +76,7 @@ def _cost() -> str:
         time.sleep(0.5)
         rate = (_forks() - before) / (time.monotonic() - start)
     except (OSError, ValueError, StopIteration):
-        return "not known (no /proc/stat)"
+        return "unknown (no /proc/stat)"
     megabytes = rate * _BYTES_PER_EXEC * 86_400 / 1e6
     return (
         f"{rate:.0f} new processes a second now, at most {megabytes:,.0f} MB of log a day if each"
@@ -94,7 +96,7 @@ def _check(paths: list[str]) -> int:
         text = f"not recorded: {visible(hole.what)}: {visible(hole.because)}"
         sys.stdout.write(textwrap.fill(text, options.width(), subsequent_indent="  ") + "\n")
     if not holes:
-        sys.stdout.write("every signal call on both ABIs and every exec is recorded\n")
+        sys.stdout.write("every signal call on both ABIs and every exec are recorded\n")
     if not paths and x32.usable():
         sys.stdout.write("note: x32 programs can run here, and no rule matches their calls\n")
         sys.stdout.write("  try: boot with syscall.x32=n\n")
@@ -119,10 +121,10 @@ def _read(path: str) -> str:
 def _in_force() -> str:
     program = shutil.which("auditctl", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin")
     if program is None:
-        raise UnavailableError("there is no auditctl here", "apt-get install auditd")
+        raise UnavailableError("auditctl was not found", "apt-get install auditd")
     if not is_root():
         raise UnavailableError(
-            "only root may list the rules in force", "sudo killtrail rules --check"
+            "only root may list the loaded rules", "sudo killtrail rules --check"
         )
     listed = _auditctl(program, "-l")
     status = _auditctl(program, "-s")
@@ -145,7 +147,7 @@ def _install(text: str) -> int:
     folder = Path(advice.FILE).parent
     loader = shutil.which("augenrules", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin")
     if not folder.is_dir() or loader is None:
-        raise UnavailableError("there is no auditd here", "apt-get install auditd")
+        raise UnavailableError("auditd was not found", "apt-get install auditd")
     draft = Path(f"{advice.FILE}.new")
     draft.write_text(text, encoding="utf-8")
     draft.chmod(0o640)

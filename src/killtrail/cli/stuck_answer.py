@@ -4,29 +4,28 @@ import argparse
 
 from killtrail.cli import output
 from killtrail.errors import NoSuchDeathError, UsageError
-from killtrail.host import procfs
-from killtrail.inquiry import trust_caveats
-from killtrail.inquiry.target import Kind, Target
+from killtrail.inquiry import find, trust_caveats
 from killtrail.model.process import Process
+from killtrail.model.target import Target
 from killtrail.observe import stuck
 
 
-def why(args: argparse.Namespace, wanted: Target) -> int:
-    """Who should have died, who waits for it, and through what."""
-    if args.paths or wanted.kind is Kind.HOST:
+def why(args: argparse.Namespace, wanted: list[Target]) -> int:
+    """Explains what a process that should have exited is waiting for."""
+    if args.paths or any(target.host for target in wanted):
         raise UsageError(
-            "--stuck is about a process that runs here", "killtrail trust --from STRACE"
+            "--stuck examines processes that run on this host", "killtrail trust --from STRACE"
         )
-    found = _living(wanted)
+    found = [process for target in wanted for process in _running(target)]
     if not found:
+        names = ", ".join(args.targets)
         raise NoSuchDeathError(
-            f"nothing called {args.target} runs here", f"killtrail why {args.target}"
+            f"no running process is called {names}", f"killtrail why {args.targets[0]}"
         )
     chosen = found[-args.n :] if args.n else found
-    return output.show(trust_caveats.lowered([stuck.explain(process) for process in chosen]), args)
+    distrust = trust_caveats.of_this_host()
+    return output.show([stuck.explain(process, distrust=distrust) for process in chosen], args)
 
 
-def _living(wanted: Target) -> list[Process]:
-    numbers = [wanted.pid] if wanted.pid is not None else procfs.pids()
-    found = [p for pid in numbers if (p := procfs.read_process(pid)) and wanted.matches(p)]
-    return sorted(found, key=lambda p: p.key.start_ns or 0)
+def _running(wanted: Target) -> list[Process]:
+    return sorted(find.living(wanted), key=lambda p: p.key.start_ns or 0)

@@ -1,4 +1,4 @@
-"""A recorder for the length of one command."""
+"""A recorder for the duration of one command."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ from killtrail.errors import UnavailableError
 
 
 def arm(stack: contextlib.ExitStack, backend: str) -> UnavailableError | None:
-    """Arms unless armed already; what it armed is disarmed with the stack. The refusal, if any."""
+    """Arms unless armed already; the stack disarms it. Returns the refusal, if any."""
     from killtrail.recorder import arming  # noqa: PLC0415
     from killtrail.recorder.tracefs import instance  # noqa: PLC0415
 

@@ -3,20 +3,20 @@
 import argparse
 import os
 import sys
-import textwrap
 import time
 from pathlib import Path
 
 from killtrail.cli import options
 from killtrail.errors import UnavailableError, UsageError
-from killtrail.model.trust import Check, Result, TrustReport
-from killtrail.report.pages import trust as report
+from killtrail.model.trust import Check, TrustReport
+from killtrail.report import text
+from killtrail.report.export import trust_json
+from killtrail.report.pages.trust import trust_page
 
 _FOUND = 6
-_RESULTS = {result.value[:11] for result in Result}
 _EXAMPLES = """  sudo killtrail trust                        this host: its tools, its libc, its kernel
-  sudo killtrail trust --deep                 every packaged program, every process number
-  killtrail trust --root /mnt/image           a disk image; nothing of it is executed
+  sudo killtrail trust --deep                 every packaged program, every PID
+  killtrail trust --root /mnt/image           a disk image; nothing in it is executed
   killtrail trust --reference ~/clean-debs    against packages from a host that you trust
   strace -f -o ps.txt ps -p 1234; killtrail trust --from ps.txt
 """
@@ -26,27 +26,35 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "trust",
-        "Can this host's own tools and kernel be believed? What they say is held against independent\n"
-        "views, layer by layer; agreement is never called more than that.",
+        "Can this host's own tools and kernel be believed? Compares what they say with independent\n"
+        "views, layer by layer. Views that agree are called consistent; that is not a proof.",
         _EXAMPLES,
     )
-    p.add_argument("--root", metavar="DIR", help="the files of another system (image, chroot)")
-    p.add_argument("--deep", action="store_true", help="all packaged files, all process numbers")
-    p.add_argument("--no-exec", action="store_true", help="run none of the tools, ask files alone")
+    p.add_argument(
+        "--root", metavar="DIR", help="check the files of another system (image, chroot)"
+    )
+    p.add_argument("--deep", action="store_true", help="all packaged files, all PIDs")
+    p.add_argument("--no-exec", action="store_true", help="inspect files only, execute nothing")
     p.add_argument(
         "--reference", nargs="+", metavar="PATH",
-        help="packages (.deb) to compare with, and the signed lists that vouch for them",
+        help="packages (.deb) to compare with, and the signed lists that name them",
     )  # fmt: skip
-    p.add_argument("--yara", nargs="+", metavar="RULES", help="your own rules, over all programs")
     p.add_argument(
-        "--from", dest="paths", nargs="+", metavar="STRACE", help="straces of tools, instead"
+        "--yara", nargs="+", metavar="RULES", help="your own YARA rules, run over all programs"
     )
-    p.add_argument("--json", action="store_true", help="one killtrail.trust/1 a line")
+    p.add_argument(
+        "--from",
+        dest="paths",
+        nargs="+",
+        metavar="STRACE",
+        help="read straces of tools instead of this host",
+    )
+    p.add_argument("--json", action="store_true", help="one killtrail.trust/1 per line")
     return p
 
 
 def main(words: list[str]) -> int:
-    """Runs the command; 6 where a check found something."""
+    """Runs the command; 6 if a check found something."""
     args = build().parse_args(words)
     if args.paths:
         found = [TrustReport(_of_strace(path)) for path in args.paths]
@@ -54,12 +62,10 @@ def main(words: list[str]) -> int:
         found = [_examined(args)]
     for number, each in enumerate(found):
         if args.json:
-            sys.stdout.write(report.line(each) + "\n")
+            sys.stdout.write(trust_json.line(each) + "\n")
             continue
         sys.stdout.write("\n" if number else "")
-        for text in report.paragraphs(each):
-            indent = " " * (15 if text[:11].strip() in _RESULTS else 17 if text[:1] == " " else 2)
-            sys.stdout.write(textwrap.fill(text, options.width(), subsequent_indent=indent) + "\n")
+        text.show(trust_page(each))
     return _FOUND if any(each.found for each in found) else 0
 
 

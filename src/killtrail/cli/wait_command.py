@@ -3,20 +3,16 @@
 import sys
 from typing import Final
 
-from killtrail.attribution.case import Case, Facts
-from killtrail.attribution.engine import judge
 from killtrail.cli import options, output
-from killtrail.host import boot
-from killtrail.inquiry import ask, open_sources, target
-from killtrail.model.events import Loss, ProcessExited, Provenance
-from killtrail.model.query import Filter
+from killtrail.inquiry import answers
+from killtrail.model.events import Provenance
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
 from killtrail.observe.wait import Ended, Life
 
 _TIMED_OUT: Final = 124
 _EXAMPLES: Final = """  killtrail wait 4242 && echo gone
-  killtrail wait 4242 --timeout 90s           124 where it still lives then
+  killtrail wait 4242 --timeout 90s           exits with 124 if it is still running then
   killtrail wait "$(cat /run/app.pid)" --json
 """
 
@@ -25,8 +21,8 @@ def build() -> options.Parser:
     """The command's options."""
     p = options.parser(
         "wait",
-        "Returns when that life of the number has really ended: by pidfd, never by ps, never fooled\n"
-        "by a zombie or by a number that passed to another process. Then says how it ended.",
+        "Waits until a process has exited, by pidfd: a zombie or a reused PID can't fool it. Then\n"
+        "explains the exit.",
         _EXAMPLES,
     )
     p.add_argument("pid", metavar="PID", type=options.positive)
@@ -47,32 +43,22 @@ def main(words: list[str]) -> int:
         life.close()
     if ended is None:
         name = visible(life.process.comm or "it")
-        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) still lives\n")
+        sys.stderr.write(f"killtrail: {name} (pid {args.pid}) is still running\n")
         return _TIMED_OUT
     if ended.held_by is not None:
         holder = f"{visible(ended.held_by.comm or '?')} (pid {ended.held_by.pid})"
         sys.stderr.write(
-            f"pid {args.pid} is a zombie: it has ended{' before' if ended.before else ''}, and {holder}"
-            " has not reaped it; nothing that it could do is left\n"
+            f"pid {args.pid} is a zombie: it exited{' before' if ended.before else ''}, and {holder}"
+            " has not reaped it; it only needs to be reaped\n"
         )
-    output.show([_recorded(ended) or _told(ended)], args)
+    output.show([_explained(ended)], args)
     return 0
 
 
-# A recorder, where one is armed, knows the killer as well.
-def _recorded(ended: Ended) -> Verdict | None:
-    fusion = open_sources.choose().current()
-    if fusion is None:
-        return None
-    wanted = target.parse(f"pid:{ended.process.pid}")
-    found = ask.why(fusion, wanted, Filter(), this_host=False)
-    mine = [v for v in found if v.death.process.key.same_life(ended.process.key)]
-    return mine[-1] if mine else None
-
-
-def _told(ended: Ended) -> Verdict:
-    where = f"pidfd of {ended.process.pid}"
-    end = ProcessExited(ended.time_ns, Provenance("pidfd", where), ended.process, ended.status)
-    return judge(
-        Case(Facts(ended.process, end), boot.this_host(), Loss(events=None), watched=False)
-    )
+def _explained(ended: Ended) -> Verdict:
+    # A recorder, where one is armed, knows the sender as well.
+    recorded = answers.of_process(ended.process.key)
+    if recorded is not None:
+        return recorded
+    origin = Provenance("pidfd", f"pidfd of {ended.process.pid}")
+    return answers.of_wait_status(ended.process, ended.status, origin, ended.time_ns)

@@ -20,15 +20,15 @@ _MAGIC: Final = {
 
 @dataclass(slots=True)
 class Piece:
-    """One file of a log. What was compressed lies in an unnamed temporary file."""
+    """One file of a log. A compressed one is unpacked into an unnamed temporary file."""
 
     path: str
     fd: int
     size: int
     cut: str | None = None
-    """Why the rest of it could not be unpacked."""
+    """Why the rest could not be unpacked."""
     _counted: tuple[int, int] = (0, 1)
-    """The last place that was asked for, and its line: most questions are about one near it."""
+    """The last requested offset and its line: most requests are near it."""
 
     @property
     def name(self) -> str:
@@ -67,17 +67,30 @@ class Piece:
             low += len(block)
         return found
 
-    def lines(self, longest: int = CHUNK) -> Iterator[tuple[int, bytes]]:
-        """(offset, line without its end), never more than `longest` bytes of one."""
+    def lines(
+        self, longest: int = CHUNK, low: int = 0, high: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """(offset, line without its end) of those that begin in [low, high); of one at most `longest` bytes.
+
+        `low` has to be the beginning of a line.
+        """
         with os.fdopen(os.dup(self.fd), "rb") as file:
-            file.seek(0)
-            offset = 0
-            while line := file.readline(longest):
+            file.seek(low)
+            offset = low
+            while (high is None or offset < high) and (line := file.readline(longest)):
                 yield offset, line.rstrip(b"\r\n")
                 offset += len(line)
 
+    def line_start(self, offset: int) -> int:
+        """The first beginning of a line at or after a place, sought for a mebibyte."""
+        if offset <= 0:
+            return 0
+        block = os.pread(self.fd, CHUNK, offset - 1)
+        found = block.find(b"\n")
+        return offset if found < 0 else offset + found
+
     def close(self) -> None:
-        """Closes it; a temporary file is gone then."""
+        """Closes it; a temporary file is removed."""
         os.close(self.fd)
 
 

@@ -13,12 +13,13 @@ from killtrail.files.opened import Piece
 
 WINDOW: Final = 1 << 20
 BEFORE: Final = 1 << 16
-"""Of what lies before a window, kept in sight: an event's other records stand there."""
+"""Bytes kept before a window: they hold the other records of an event."""
 AFTER: Final = 1 << 13
 _LONGEST: Final = 4 << 20
 
 
-_Search = Callable[[bytes, int, int], list[int]]
+_Search = Callable[[bytes, int, int, int], list[int]]
+_ANY_NUMBER: Final = 1 << 62
 
 
 def _by_memmem(buffer: bytearray) -> _Search | None:
@@ -33,10 +34,12 @@ def _by_memmem(buffer: bytearray) -> _Search | None:
     memmem.restype = ctypes.c_void_p
     base = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
-    def search(needle: bytes, first: int, stop: int) -> list[int]:
+    def search(needle: bytes, first: int, stop: int, most: int) -> list[int]:
         found: list[int] = []
         at, stop = base + first, base + stop
-        while at < stop and (hit := memmem(at, stop - at, needle, len(needle))):
+        while (
+            at < stop and len(found) < most and (hit := memmem(at, stop - at, needle, len(needle)))
+        ):
             found.append(hit - base)
             at = hit + 1
         return found
@@ -45,10 +48,10 @@ def _by_memmem(buffer: bytearray) -> _Search | None:
 
 
 def _by_find(buffer: bytearray) -> _Search:
-    def search(needle: bytes, first: int, stop: int) -> list[int]:
-        found = []
+    def search(needle: bytes, first: int, stop: int, most: int) -> list[int]:
+        found: list[int] = []
         at = buffer.find(needle, first, stop)
-        while at >= 0:
+        while at >= 0 and len(found) < most:
             found.append(at)
             at = buffer.find(needle, at + 1, stop)
         return found
@@ -57,15 +60,18 @@ def _by_find(buffer: bytearray) -> _Search:
 
 
 class Window:
-    """A part of a piece in memory: `buffer[first:last]` is its own, around it lies context."""
+    """A part of a piece in memory: `buffer[first:last]` is its own, the rest is context."""
 
     def __init__(self, size: int = WINDOW) -> None:
         self._size = size
-        self.buffer = bytearray(BEFORE + size + AFTER)
+        self.buffer: bytearray = bytearray(BEFORE + size + AFTER)
         self._view = memoryview(self.buffer)
         self._search: _Search | None = None
         self.piece: Piece | None = None
-        self.start = self.first = self.last = self.end = 0
+        self.start: int = 0
+        self.first: int = 0
+        self.last: int = 0
+        self.end: int = 0
 
     def backwards(self, piece: Piece, low: int, high: int) -> Iterator["Window"]:
         """The windows of [low, high), the last one first. All are this object."""
@@ -88,10 +94,14 @@ class Window:
 
     def hits(self, needle: bytes) -> list[int]:
         """Positions in the buffer where a needle begins inside the window."""
+        # It may extend beyond the window's end.
+        return self.within(needle, self.first, min(self.end, self.last + len(needle) - 1))
+
+    def within(self, needle: bytes, low: int, high: int, most: int = _ANY_NUMBER) -> list[int]:
+        """Positions of a needle in `buffer[low:high]`, at most so many."""
         if self._search is None:
             self._search = _by_memmem(self.buffer) or _by_find(self.buffer)
-        # It may reach over the window's end.
-        return self._search(needle, self.first, min(self.end, self.last + len(needle) - 1))
+        return self._search(needle, low, high, most)
 
     def line(self, at: int) -> tuple[int, bytes]:
         """(offset in the piece, text) of the line around a position; at most 4 MiB of it."""

@@ -10,9 +10,12 @@ import tempfile
 import zlib
 from contextlib import closing
 from importlib import import_module
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from killtrail.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 _CHUNK: Final = 1 << 20
 _SPILL_MOST: Final = 16 << 30
@@ -20,10 +23,10 @@ _BAD_DATA: Final = (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError)
 
 
 def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
-    """(descriptor, size, why the rest could not be had) of what is packed in `fd`, which is closed.
+    """(descriptor, size, why the rest is missing) of the packed data in `fd`, which is closed.
 
-    At most half of what is free in the temporary folder is taken, and never more than 16 GiB.
-    Raises `UnavailableError` where nothing here unpacks it.
+    Uses at most half of the free space in the temporary folder, and never more than 16 GiB. Raises
+    `UnavailableError` without a decompressor.
     """
     free = shutil.disk_usage(tempfile.gettempdir()).free
     most = min(_SPILL_MOST, free // 2)
@@ -32,39 +35,40 @@ def unpack(path: str, fd: int, how: str) -> tuple[int, int, str | None]:
     written = 0
     with spill, os.fdopen(fd, "rb") as raw, closing(_reader(path, raw, how)) as reader:
         try:
-            while block := reader.read(_CHUNK):
+            # read() would keep back what it had unpacked before the data broke.
+            while block := reader.read1(_CHUNK):
                 if written + len(block) > most:
-                    cut = f"only its first {written} bytes: unpacked it takes more than {most}"
+                    cut = f"only its first {written} bytes: it takes more than {most} unpacked"
                     break
                 written += spill.write(block)
         except _BAD_DATA as error:
-            cut = f"{how} data end or break after {written} bytes: {error}"
+            cut = f"{how} data is cut off or damaged after {written} bytes: {error}"
         spill.flush()
         return os.dup(spill.fileno()), written, cut
 
 
-def _reader(path: str, raw: BinaryIO, how: str) -> "BinaryIO | _Program":
+def _reader(path: str, raw: BinaryIO, how: str) -> "BufferedIOBase | _Program":
     if how == "gzip":
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=raw)
     if how == "xz":
-        return lzma.LZMAFile(raw)  # type: ignore[return-value]
+        return lzma.LZMAFile(raw)
     if how == "bzip2":
-        return bz2.BZ2File(raw)  # type: ignore[return-value]
+        return bz2.BZ2File(raw)
     return _zstd(path, raw)
 
 
 # The standard library has zstd from 3.14 on (PEP 784).
-def _zstd(path: str, raw: BinaryIO) -> "BinaryIO | _Program":
+def _zstd(path: str, raw: BinaryIO) -> "BufferedIOBase | _Program":
     for name in ("compression.zstd", "backports.zstd"):
         try:
-            opened: BinaryIO = import_module(name).ZstdFile(raw)
+            opened: BufferedIOBase = import_module(name).ZstdFile(raw)
         except ImportError:
             continue
         return opened
     program = shutil.which("zstd")
     if program is None:
         raw.close()
-        raise UnavailableError(f"{path}: nothing here unpacks zstd", "apt-get install zstd")
+        raise UnavailableError(f"{path}: zstd is not installed", "apt-get install zstd")
     return _Program([program, "-dcq"], raw)
 
 
@@ -76,8 +80,8 @@ class _Program:
             argv, stdin=raw, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
-    def read(self, size: int) -> bytes:
-        """The next bytes. Raises OSError at its end if it failed."""
+    def read1(self, size: int) -> bytes:
+        """The next bytes. Raises OSError at the end if the program failed."""
         assert self._process.stdout is not None  # noqa: S101 -- a pipe was asked for
         block = self._process.stdout.read(size)
         if not block and self._process.wait():
@@ -85,7 +89,7 @@ class _Program:
         return block
 
     def close(self) -> None:
-        """Ends it."""
+        """Stops the program."""
         if self._process.stdout is not None:
             self._process.stdout.close()
         if self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""The running kernel's own type information, as far as one function's number and one structure go.
+"""The running kernel's own type information: one function's type id and one structure.
 
 /sys/kernel/btf/vmlinux, Documentation/bpf/btf.rst. It is walked once, without building a tree: a
 kernel has some 100,000 types.
@@ -16,7 +16,7 @@ _HEADER: Final = struct.Struct("=HBBIIIII")
 _TYPE: Final = struct.Struct("=III")
 _MAGIC: Final = 0xEB9F
 _STRUCT, _UNION, _FUNC = 4, 5, 12
-# Bytes behind a type, by kind: fixed, then for each of its `vlen` members (btf.rst, 2.2).
+# Bytes after a type, by kind: fixed, then for each of its `vlen` members (btf.rst, 2.2).
 _BEHIND: Final = {
     1: (4, 0), 2: (0, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 7: (0, 0), 8: (0, 0), 9: (0, 0),
     10: (0, 0), 11: (0, 0), 12: (0, 0), 13: (0, 8), 14: (4, 0), 15: (0, 12), 16: (0, 0), 17: (4, 0),
@@ -26,7 +26,7 @@ _BEHIND: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A function's type number, and where members of a structure lie (bytes)."""
+    """A function's type id, and the offsets of members of a structure (bytes)."""
 
     function: int
     members: dict[str, int]

@@ -18,7 +18,7 @@ _MACHINES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Elf:
-    """What the headers of a program or library say of it."""
+    """The headers of a program or library."""
 
     bits: int
     machine: str
@@ -35,7 +35,7 @@ class Elf:
 
 
 def read(fd: int) -> Elf | None:
-    """The headers of an open file; None where it is no ELF file, or a broken one."""
+    """The headers of an open file; None if it is not an ELF file, or a broken one."""
     try:
         return _read(fd)
     except (struct.error, OSError, ValueError, IndexError, OverflowError):

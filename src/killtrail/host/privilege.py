@@ -33,7 +33,7 @@ def is_root() -> bool:
 
 
 def lockdown() -> str | None:
-    """`none`, `integrity` or `confidentiality` (kernel_lockdown(7)); None where not told."""
+    """`none`, `integrity` or `confidentiality` (kernel_lockdown(7)); None if unknown."""
     try:
         text = Path("/sys/kernel/security/lockdown").read_text(encoding="ascii")
     except OSError:

@@ -1,4 +1,4 @@
-"""What /proc says of a living process (proc(5)). Every reader gives None for what is gone or hidden."""
+"""What /proc shows of running processes (proc(5)); None for those that exited or are hidden."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from killtrail._slotted import dataclass
+from killtrail.host.users import user_name
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
 
@@ -17,7 +18,7 @@ _PF_EXITING, _PF_KTHREAD = 0x4, 0x200000
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """The fields of /proc/PID/stat that identify a life."""
+    """The fields of /proc/PID/stat that identify a process."""
 
     comm: str
     state: str
@@ -61,7 +62,7 @@ def read_stat(pid: int, root: Path = PROC) -> Stat | None:
 
 
 def read_argv(pid: int, root: Path = PROC) -> Argv | None:
-    """Cmdline with secrets masked; None for kernel threads, zombies and the gone."""
+    """Cmdline with secrets masked; None for kernel threads, zombies and exited processes."""
     raw = read_bytes(root / str(pid) / "cmdline", _ARGV_MOST)
     if not raw:
         return None
@@ -130,20 +131,24 @@ def read_exe(pid: int, root: Path = PROC) -> str | None:
 
 
 def read_process(pid: int, root: Path = PROC) -> Process | None:
-    """A living (or zombie) process; None where there is none of that number."""
+    """A running process or a zombie; None if no process has this PID."""
     stat = read_stat(pid, root)
     if stat is None:
         return None
     fields = _status_fields(pid, root)
     uids = fields.get("Uid", "").split()
     ns_pids = fields.get("NSpid", "").split()
+    uid = int(uids[0]) if uids else None
+    loginuid = _number(root / str(pid) / "loginuid")
     return Process(
         key=Key(pid, stat.start_ns),
         comm=stat.comm,
         exe=read_exe(pid, root),
         argv=read_argv(pid, root),
-        uid=int(uids[0]) if uids else None,
-        loginuid=_number(root / str(pid) / "loginuid"),
+        uid=uid,
+        loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=_number(root / str(pid) / "sessionid"),
         cgroup=read_cgroup(pid, root),
         ns_pid=int(ns_pids[-1]) if ns_pids else None,
@@ -155,7 +160,7 @@ def read_process(pid: int, root: Path = PROC) -> Process | None:
 
 
 def pids(root: Path = PROC) -> Iterator[int]:
-    """Numbers of all processes that readdir shows."""
+    """PIDs of all processes that readdir shows."""
     try:
         names = os.listdir(root)  # noqa: PTH208 -- names only, thousands of them
     except OSError:
@@ -163,8 +168,21 @@ def pids(root: Path = PROC) -> Iterator[int]:
     yield from sorted(int(name) for name in names if name.isdecimal())
 
 
+def own_family() -> frozenset[int]:
+    """This process, and those above it that were started for it (sudo killtrail, a shell script)."""
+    found, pid = set(), os.getpid()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        stat = read_stat(pid)
+        pid = stat.ppid if stat else 0
+        argv = read_argv(pid) if pid > 1 else None
+        if argv is None or not any("killtrail" in word for word in argv.words):
+            break
+    return frozenset(found)
+
+
 def tasks(pid: int) -> list[str]:
-    """Numbers of its threads; none for what is gone."""
+    """Ids of its threads; none after its exit."""
     try:
         return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
     except OSError:
@@ -181,7 +199,7 @@ def children(pid: int) -> list[int]:
 
 
 def namespace(pid: int | str, kind: str) -> str | None:
-    """Which namespace of a kind it is in (namespaces(7)); None where that may not be read."""
+    """Its namespace of this kind (namespaces(7)); None where that may not be read."""
     try:
         return os.readlink(f"/proc/{pid}/ns/{kind}")  # noqa: PTH115
     except OSError:

@@ -1,4 +1,4 @@
-"""ptrace(2), as far as it takes to see what a program executes and how its processes end."""
+"""ptrace(2), as needed to see what a program executes and how its processes exit."""
 
 import ctypes
 import os
@@ -37,7 +37,7 @@ class Tree:
     leader: int
     execs: list[Executed] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
-    """How processes ended, by number: wait statuses."""
+    """Wait statuses by PID."""
     _alive: dict[int, None] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -52,16 +52,16 @@ class Tree:
 
     @property
     def over(self) -> bool:
-        """Whether all of them have ended."""
+        """Whether all of them have exited."""
         return not self._alive
 
     def step(self) -> None:
-        """Takes what has happened since; never waits."""
+        """Processes pending events; never waits."""
         for pid in list(self._alive):
             try:
                 found, status = os.waitpid(pid, os.WNOHANG | _WALL)
             except ChildProcessError:
-                # Its thread of that number executed something else as the leader, or is gone.
+                # The thread with this id executed a program as the new leader, or has exited.
                 self._alive.pop(pid, None)
                 continue
             if not found:
@@ -82,11 +82,11 @@ class Tree:
             passed = 0 if event or sig in (signal.SIGTRAP, signal.SIGSTOP) else sig
             _ptrace(_CONT, pid, passed)
         except ProcessLookupError:
-            # Killed while it was stopped; its end comes with the next wait.
+            # Killed while it was stopped; the next wait reports its exit.
             return
 
     def kill(self) -> None:
-        """Ends whatever is left. All are unreaped tracees of ours, so their numbers are still theirs."""
+        """Kills the remaining tracees. They are not reaped, so their PIDs can't be reused."""
         for pid in self._alive:
             os.kill(pid, signal.SIGKILL)
         while self._alive:
@@ -101,7 +101,7 @@ class Tree:
 
 
 def trace_me() -> None:
-    """In the child: asks to be traced by the parent, and stops until it is. Raises OSError."""
+    """In the child: requests tracing by the parent, and stops until it starts. Raises OSError."""
     _ptrace(_TRACEME, 0, 0)
     os.kill(os.getpid(), signal.SIGSTOP)
 

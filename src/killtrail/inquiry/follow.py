@@ -1,30 +1,45 @@
-"""Following the box: what is new since the last look."""
+"""Following the recorder: what is new since the last look."""
 
 from typing import TYPE_CHECKING
 
+from killtrail._slotted import dataclass
 from killtrail.attribution.engine import judge
+from killtrail.attribution.generation.base import Actor
+from killtrail.attribution.generation.explain import explain
 from killtrail.errors import UnavailableError
 from killtrail.host import boot
-from killtrail.inquiry import cases
-from killtrail.inquiry.merged import Fusion
+from killtrail.inquiry import recorded
+from killtrail.inquiry.merged import Merged
 from killtrail.model.events import ProcessExited, SignalSent
 from killtrail.model.verdict import Verdict
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import Pins
 from killtrail.recorder.private_recorder import PrivateRecorder
 from killtrail.recorder.rings import Slot
+from killtrail.sources import bpf
 from killtrail.sources.bpf import BpfSource
-from killtrail.sources.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from killtrail.model.clock import Boot
+    from killtrail.model.process import Process
+
+_ACTORS = frozenset({Actor.SENDER, Actor.SELF, Actor.TRIGGER})
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedSignal:
+    """A signal explained: `sender` is None where the kernel sent it, whatever task was running."""
+
+    signal: SignalSent
+    sender: "Process | None"
+    mechanism: str | None
 
 
 class DeathFollower:
-    """New deaths in the armed box. Raises `UnavailableError` where none is armed or readable."""
+    """New deaths in the armed recorder. Raises `UnavailableError` where none is armed or readable."""
 
     def __init__(self, *, ordinary: bool) -> None:
-        usable = CATALOGUE[0].probe()
+        usable = bpf.probe()
         if not usable.usable:
             raise UnavailableError(f"can't follow deaths: {usable.says}", usable.remedy)
         self._rings = (L.DEATHS, L.VICTIMS, *((L.EXITS,) if ordinary else ()))
@@ -37,11 +52,11 @@ class DeathFollower:
         if not slots:
             return []
         self._source.forget()
-        fusion = Fusion([self._source])
+        merged = Merged(self._source.host, [self._source])
         slots.sort(key=lambda s: s.time_ns)
         ends = (self._source.event(s) for s in slots)
         return [
-            judge(cases.case_of(fusion, end.process.key, end))
+            judge(recorded.case_of(merged, end.process.key, end))
             for end in ends
             if isinstance(end, ProcessExited)
         ]
@@ -67,11 +82,18 @@ class SignalFollower:
         self.boot: Boot = boot.this_boot()
         self.lost = 0
 
-    def new(self) -> list[SignalSent]:
+    def new(self) -> list[FollowedSignal]:
         """The signals since the last call, in kernel time order."""
         events = [e for e in self._box.new(L.KILLS) if isinstance(e, SignalSent)]
-        return sorted(events, key=lambda e: e.time_ns)
+        return [explained(e) for e in sorted(events, key=lambda e: e.time_ns)]
 
     def close(self) -> None:
         """Unloads the copy."""
         self._box.close()
+
+
+def explained(signal: SignalSent) -> FollowedSignal:
+    """The signal with its sender and how it was generated."""
+    how = explain(signal)
+    sender = signal.current if how.actor in _ACTORS else None
+    return FollowedSignal(signal, sender, how.mechanism.value if how.mechanism else None)

@@ -8,18 +8,18 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.model.events import Event
 from killtrail.model.verdict import Host
-from killtrail.sources.kept import Kept
+from killtrail.sources.base import Source
 
 _LOGS: Final = re.compile(r"^(.*?)/?(?:var|run)/log/")
 
 
-def groups(kept: Iterable[Kept]) -> list[list[Kept]]:
+def groups(kept: Iterable[Source]) -> list[list[Source]]:
     """Evidence by machine and clock.
 
     Most logs don't name their machine. Nameless ones are taken for one machine's, unless two of them
     have the same file name in different folders: two hosts' logs, copied side by side.
     """
-    found: dict[object, list[Kept]] = {}
+    found: dict[object, list[Source]] = {}
     together = list(kept)
     parted = _parted([each for each in together if not each.host.name])
     for each in together:
@@ -31,7 +31,7 @@ def groups(kept: Iterable[Kept]) -> list[list[Kept]]:
 
 
 # Rotated logs have a number more; `audit.log.1` beside `audit.log` are one folder's in any case.
-def _parted(nameless: list[Kept]) -> bool:
+def _parted(nameless: list[Source]) -> bool:
     places: dict[str, set[str]] = {}
     for each in nameless:
         for path in each.names:
@@ -40,7 +40,7 @@ def _parted(nameless: list[Kept]) -> bool:
 
 
 # Of a copied root the logs lie in several folders.
-def _place(each: Kept) -> str:
+def _place(each: Source) -> str:
     path = each.names[0] if each.names else ""
     root = _LOGS.match(path)
     return root[1] if root else os.path.dirname(path)  # noqa: PTH120
@@ -60,6 +60,8 @@ def by_host(events: list[Event]) -> dict[str, list[Event]]:
     return found
 
 
-def host(group: list[Kept], name: str) -> Host:
-    """The machine of a group, by the name that its events give."""
-    return replace(group[0].host, name=name or group[0].host.name)
+def named(host: Host, name: str) -> Host:
+    """A host by the name that events give it; of another name, it is not known to be that machine."""
+    if not name or name == host.name:
+        return host
+    return replace(host, name=name, machine_id=None)

@@ -7,27 +7,32 @@ cause they are one thing.
 from typing import Final
 
 from killtrail.attribution import fatal_signal
-from killtrail.inquiry.merged import Fusion
+from killtrail.inquiry.merged import Merged
 from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
+from killtrail.model.query import Query, Window
 
 _FURTHEST_NS: Final = 60 * NS
 _GAP_NS: Final = NS
+_ACTS_KEPT: Final = 64
+"""Lists go back in time: an act is asked about soon or not any more."""
 
 
-def same_call(fusion: Fusion, signal: SignalSent | None) -> tuple[SignalSent, ...]:
+def same_call(merged: Merged, signal: SignalSent | None) -> tuple[SignalSent, ...]:
     """The deadly sends of the act that `signal` is part of, itself included, in time order."""
     if signal is None or signal.same_group or not signal.current.pid:
         return ()
-    for act in fusion.acts:
+    for act in reversed(merged.acts):
         if _first(act, signal) and any(_same(s, signal) for s in act):
             return act
-    begin, end = signal.time_ns - _FURTHEST_NS, signal.time_ns + _FURTHEST_NS
-    sends = fusion.sent_by(signal.current.key, begin, end)
+    window = Window(signal.time_ns - _FURTHEST_NS, signal.time_ns + _FURTHEST_NS)
+    query = Query(kinds=(SignalSent,), sender=signal.current.key, window=window)
+    sends = [s for s in merged.recorded(query) if isinstance(s, SignalSent)]
     act = _around(signal, [s for s in sends if _alike(s, signal)])
     if len(act) > 1:
         # The other victims will be asked about next, as `list` does: one look serves them all.
-        fusion.acts.append(act)
+        merged.acts.append(act)
+        del merged.acts[:-_ACTS_KEPT]
     return act
 
 
@@ -45,7 +50,7 @@ def _alike(one: SignalSent, other: SignalSent) -> bool:
         one.sig == other.sig
         and one.code == other.code
         and fatal_signal.deliverable(one)
-        and one.disposition in ("default", None)
+        and one.kernel.may_act
         and not one.same_group
     )
 

@@ -1,121 +1,176 @@
-"""Several sources about one boot, asked as one.
+"""The sources of one host on one clock, asked as one."""
 
-RingBuffers and history hold the same records (history is the box, drained), so an event seen twice is one:
-same moment, same process, same kind. Where only one source has it, its provenance stays.
-"""
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Final
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
-
+from killtrail._slotted import replace
+from killtrail.model.coverage import Coverage, Unread, together
 from killtrail.model.events import (
+    NO_LOG_CONTEXT,
     Event,
-    ImageReplaced,
-    Loss,
-    Note,
+    HostEvent,
+    LogContext,
+    OomKilled,
     OomVictimMarked,
-    OrphanedBy,
-    ProcessExited,
+    SignalRefused,
     SignalSent,
-    ThreadDied,
 )
-from killtrail.model.process import Key
+from killtrail.model.query import ALWAYS, Query, Window, key_of
 from killtrail.model.verdict import Host
-from killtrail.sources.base import Source, Wanted
+from killtrail.sources.base import Source
 
-_E = TypeVar("_E", bound=Event)
+_REMEMBERED: Final = 4096
+"""Identities that are kept to recognise copies of a record, which are close to it in time."""
 
 
-class Fusion:
-    """The sources of one boot as one source. Raises ValueError without any."""
+class OnClock:
+    """A source seen from another clock, and only within a span of it."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        if not sources:
-            raise ValueError("no source to ask")
-        self._sources = sources
+    def __init__(self, source: Source, shift_ns: int, span: Window = ALWAYS) -> None:
+        self.source = source
+        self.id: str = source.id
+        self._shift = shift_ns
+        self._span = span
+
+    def events(self, query: Query) -> Iterator[Event]:
+        """Its events with times on this clock, the newest first."""
+        window = query.window.within(self._span)
+        if window.empty:
+            return
+        asked = replace(query, window=window.shifted(-self._shift))
+        for event in self.source.events(asked):
+            yield moved(event, self._shift)
+
+
+def moved(event: Event, by_ns: int) -> Event:
+    """An event on a clock that is `by_ns` ahead."""
+    if not by_ns:
+        return event
+    moved_event = replace(event, time_ns=event.time_ns + by_ns)
+    if not isinstance(moved_event, SignalSent) or moved_event.log is NO_LOG_CONTEXT:
+        return moved_event
+    log = moved_event.log
+    login = log.login and replace(log.login, time_ns=log.login.time_ns + by_ns)
+    chain = tuple(replace(s, time_ns=s.time_ns + by_ns) for s in log.chain)
+    return replace(moved_event, log=LogContext(chain, login))
+
+
+class Merged:
+    """One host on one clock: recorders, whose processes have start times, and logs, which have PIDs.
+
+    Ring buffers and history hold the same records (history is the rings, drained), and a log entry
+    may stand in several files: an event that is found twice is one.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        recorders: Sequence[Source] = (),
+        logs: Callable[[], Sequence[OnClock]] = tuple,
+        unread: tuple[str, ...] = (),
+    ) -> None:
+        self.host = host
+        self.recorders: tuple[Source, ...] = tuple(recorders)
+        self._open_logs = logs
+        self._unread = Coverage(unread=Unread(files=unread))
         self.acts: list[tuple[SignalSent, ...]] = []
         """Acts with several victims that were looked at already."""
 
-    @property
-    def host(self) -> Host:
-        """The host they speak of."""
-        return self._sources[0].host
+    @cached_property
+    def logs(self) -> tuple[OnClock, ...]:
+        """Logs are opened when they are first asked."""
+        return tuple(self._open_logs())
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Which sources they are."""
-        return tuple(s.id for s in self._sources)
+        """Which recorders they are."""
+        return tuple(s.id for s in self.recorders)
 
-    @property
-    def armed_ns(self) -> int | None:
-        """Since when all of them know who created whom."""
-        return max((s.armed_ns for s in self._sources if s.armed_ns is not None), default=None)
+    def recorded(self, query: Query) -> list[Event]:
+        """What recorders hold, oldest first, every record once; the first recorder's is taken."""
+        found: dict[object, Event] = {}
+        for source in self.recorders:
+            for event in list(source.events(query))[::-1]:
+                found.setdefault(_identity(event), event)
+        return sorted(found.values(), key=_time)
 
-    def exits(self, wanted: Wanted) -> list[ProcessExited]:
-        """Ends of processes, oldest first, each life once.
+    def newest_recorded(self, query: Query) -> Iterator[Event]:
+        """The same, the newest first, read no further than the caller reads."""
+        yield from _once(_newest_first([s.events(query) for s in self.recorders]))
 
-        Two threads that leave together may both look like the last, and sources overlap: per life
-        the record with the best truth counts.
-        """
-        events = _merged((s.exits(wanted) for s in self._sources), lambda e: (e.process.key, 0))
-        return events[-wanted.most :] if wanted.most else events
+    def logged(self, query: Query) -> list[Event]:
+        """What logs hold, oldest first, every record once."""
+        return list(self.newest_logged(query))[::-1]
 
-    def signals(self, pid: int | None) -> list[SignalSent]:
-        """Signals sent to a process number, oldest first."""
-        return _merged(
-            (s.signals(pid) for s in self._sources), lambda e: (e.target.key, e.time_ns, e.sig)
-        )
+    def newest_logged(self, query: Query) -> Iterator[Event]:
+        """The same, the newest first, read no further than the caller reads."""
+        yield from _once(_newest_first([s.events(query) for s in self.logs]))
 
-    def ooms(self, pid: int) -> list[OomVictimMarked]:
-        """OOM marks on a process number."""
-        return _merged((s.ooms(pid) for s in self._sources), lambda e: (e.victim, e.time_ns))
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How far the recorders can be relied on."""
+        return together([s.coverage() for s in self.recorders])
 
-    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> list[SignalSent]:
-        """Signals for which this process was `current`, in that time, oldest first."""
-        return _merged(
-            (s.sent_by(sender, since_ns, until_ns) for s in self._sources),
-            lambda e: (e.target.key, e.time_ns, e.sig),
-        )
-
-    def notes(self, since_ns: int, until_ns: int) -> list[Note]:
-        """What people did then that reaches a victim only through the kernel or a manager."""
-        return _merged(
-            (s.notes(since_ns, until_ns) for s in self._sources),
-            lambda e: (e.process.key, e.time_ns),
-        )
-
-    def threads(self, pid: int) -> list[ThreadDied | ImageReplaced]:
-        """Threads that ended while their process went on."""
-        return _merged(
-            (s.threads(pid) for s in self._sources), lambda e: (e.process.key, e.time_ns)
-        )
-
-    def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
-        return next((w for s in self._sources if (w := s.will(key)) is not None), None)
-
-    def loss(self) -> Loss:
-        """Losses added up; complete from where one of them is complete."""
-        losses = [s.loss() for s in self._sources]
-        known = [x.events for x in losses if x.events is not None]
-        return Loss(
-            events=min(known) if known else None,
-            complete_from_ns=self.complete_since(),
-            problems=tuple(p for x in losses for p in x.problems),
-        )
-
-    def complete_since(self, sig: int | None = None) -> int:
-        """The earliest moment from which one of them has everything."""
-        return min(s.complete_since(sig) for s in self._sources)
+    def read(self) -> Coverage:
+        """The same after they were read, with what could not be read."""
+        logs = [s.source.coverage() for s in self.__dict__.get("logs", ())]
+        return together([*(s.coverage() for s in self.recorders), *logs, self._unread])
 
     def close(self) -> None:
-        """Closes them all."""
-        for source in self._sources:
+        """Closes all sources."""
+        for source in self.recorders:
             source.close()
+        for log in self.__dict__.get("logs", ()):
+            log.source.close()
 
 
-def _merged(streams: Iterable[Iterable[_E]], key: Callable[[_E], object]) -> list[_E]:
-    found: dict[object, _E] = {}
-    for stream in streams:
-        for event in stream:
-            found.setdefault(key(event), event)
-    return sorted(found.values(), key=lambda e: e.time_ns)
+def _time(event: Event) -> int:
+    return event.time_ns
+
+
+def _newest_first(streams: list[Iterator[Event]]) -> Iterator[Event]:
+    if len(streams) == 1:
+        return streams[0]
+    return heapq.merge(*streams, key=lambda e: -e.time_ns)
+
+
+def _once(events: Iterable[Event]) -> Iterator[Event]:
+    seen: dict[object, None] = {}
+    for event in events:
+        same = _identity(event)
+        if same in seen:
+            continue
+        seen[same] = None
+        if len(seen) > _REMEMBERED:
+            del seen[next(iter(seen))]
+        yield event
+
+
+# Two threads that leave together may both look like the last: a process with a start time exits once.
+def _identity(event: Event) -> object:
+    key = key_of(event)
+    if key is not None and key.start_ns is not None:
+        sig = event.sig if isinstance(event, SignalSent) else 0
+        at = 0 if type(event).__name__ == "ProcessExited" else event.time_ns
+        return (type(event), key, at, sig)
+    return _in_text(event)
+
+
+# The same entry may stand in several files: a log, its rotated copy, an excerpt of it.
+def _in_text(event: Event) -> object:
+    host, when = event.origin.host, event.time_ns
+    if isinstance(event, SignalSent):
+        return (host, when, event.sig, event.target.pid, event.current.pid, event.call_id)
+    if isinstance(event, SignalRefused):
+        return (host, when, event.sig, event.pid, event.process.pid, "refused")
+    if isinstance(event, OomVictimMarked):
+        return (host, when, event.victim.tgid)
+    if isinstance(event, OomKilled):
+        return (host, when, event.victim.pid, event.victim.comm, "oom")
+    if isinstance(event, HostEvent):
+        return (host, when, event.kind, event.text)
+    # Within one tick of audit's clock a process may exit and its PID be used again: serials differ.
+    number = event.origin.where.rpartition("(")[2]
+    return (host, when, event.process.pid, type(event).__name__, number)

@@ -1,85 +1,132 @@
-"""Which sources can be asked here, grouped by boot."""
+"""Which sources can be asked, as one `Merged` for each boot of a host and each clock."""
 
-from killtrail._slotted import dataclass
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from killtrail._slotted import dataclass, replace
 from killtrail.errors import NoSuchDeathError, UnavailableError
 from killtrail.host import boot
-from killtrail.inquiry.merged import Fusion
+from killtrail.inquiry.merged import Merged, OnClock
+from killtrail.model.clock import NS, Boot
+from killtrail.model.query import ALWAYS, Window
+from killtrail.model.verdict import Host
+from killtrail.sources import catalogue
 from killtrail.sources.base import Descriptor, Source, Usable
-from killtrail.sources.catalogue import CATALOGUE
+
+_SLACK_NS: Final = 5 * NS
+_WALL: Final = Boot("", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One fusion per boot, oldest boot first; and what could not be used, with reasons."""
+class Opened:
+    """What can be asked, the oldest boot first; and what can't be, with reasons."""
 
-    fusions: tuple[Fusion, ...]
-    unusable: tuple[str, ...]
-    remedy: str | None
+    merged: tuple[Merged, ...]
+    unusable: tuple[str, ...] = ()
+    remedy: str | None = None
+    earlier: Merged | None = None
+    """This host's logs of times of which no recorder knows."""
 
-    def current(self) -> Fusion | None:
-        """The sources of the running boot."""
+    @property
+    def recorded(self) -> tuple[Merged, ...]:
+        """Boots that a recorder knows of."""
+        return tuple(m for m in self.merged if m.recorders)
+
+    def current(self) -> Merged | None:
+        """The running boot, where a recorder knows of it."""
         running = boot.boot_id()
-        return next((f for f in self.fusions if f.host.boot.boot_id == running), None)
+        return next((m for m in self.recorded if m.host.boot.boot_id == running), None)
+
+    def close(self) -> None:
+        """Closes all."""
+        for merged in (*self.merged, *((self.earlier,) if self.earlier else ())):
+            merged.close()
 
 
-def choose(which_boot: str | None = None) -> Choice:
-    """Opens every usable source; `which_boot` as in journalctl: an id, 0, -1, -2 ..."""
-    opened: list[Source] = []
+def of_host(which_boot: str | None = None, *, logs: bool = True) -> Opened:
+    """This host's recorders, history and logs; `which_boot` as in journalctl."""
+    sources: list[Source] = []
     unusable: list[str] = []
     remedies: list[tuple[bool, str | None]] = []
-    for descriptor in CATALOGUE:
-        usable, sources = _open(descriptor)
-        opened.extend(sources)
+    for descriptor in catalogue.here():
+        usable, found = _open(descriptor)
+        sources.extend(found)
         if not usable.usable:
             unusable.append(f"{descriptor.id}: {usable.says}")
             remedies.append((usable.damaged, usable.remedy))
-    fusions = _by_boot(opened)
+    merged = _by_boot(sources, logs=logs)
     if which_boot is not None:
-        fusions = (_pick(fusions, which_boot),)
+        merged = (_pick(merged, which_boot),)
     # What is there but damaged is nearer to an answer than what never recorded.
     remedies.sort(key=lambda pair: not pair[0])
-    return Choice(fusions, tuple(unusable), next((r for _, r in remedies if r), None))
+    remedy = next((r for _, r in remedies if r), None)
+    here = replace(boot.this_host(), boot=_WALL, kernel=None)
+    earlier = Merged(here, (), _logs_of_all_boots) if logs else None
+    return Opened(merged, tuple(unusable), remedy, None if which_boot else earlier)
 
 
 def _open(descriptor: Descriptor) -> tuple[Usable, list[Source]]:
     # One damaged source must not silence the others.
+    if descriptor.probe is None or descriptor.open_here is None:
+        return Usable(usable=False, says="has no reader here"), []
     usable = descriptor.probe()
     if not usable.usable:
         return usable, []
     try:
-        return usable, descriptor.open()
+        return usable, descriptor.open_here()
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True), []
 
 
-def require(choice: Choice) -> None:
-    """Raises `UnavailableError` where nothing at all can be asked."""
-    if not choice.fusions:
+def require(opened: Opened) -> None:
+    """Raises `UnavailableError` where no recorder can be asked."""
+    if not opened.recorded:
         raise UnavailableError(
-            "nothing was recording here (" + "; ".join(choice.unusable) + ")", choice.remedy
+            "no recorder was running here (" + "; ".join(opened.unusable) + ")", opened.remedy
         )
 
 
-def _by_boot(sources: list[Source]) -> tuple[Fusion, ...]:
+def _by_boot(sources: Sequence[Source], *, logs: bool) -> tuple[Merged, ...]:
     boots: dict[str, list[Source]] = {}
     for source in sources:
         boots.setdefault(source.host.boot.boot_id, []).append(source)
-    running = boots.pop(boot.boot_id(), None)
-    ordered = sorted(boots.values(), key=lambda many: many[0].host.boot.offset_ns or 0)
-    return tuple(Fusion(many) for many in (*ordered, *([running] if running else [])))
+    running = boot.this_host()
+    own = boots.pop(running.boot.boot_id, [])
+    older = sorted(boots.values(), key=lambda many: many[0].host.boot.offset_ns or 0)
+    found = [Merged(many[0].host, many) for many in older]
+    host = own[0].host if own else running
+    found.append(Merged(host, own, partial(_logs_of, host) if logs else tuple))
+    return tuple(found)
 
 
-def _pick(fusions: tuple[Fusion, ...], wanted: str) -> Fusion:
-    by_id = [f for f in fusions if f.host.boot.boot_id.replace("-", "") == wanted.replace("-", "")]
+# The running boot's logs, on its clock: what was written before it began is of another boot.
+def _logs_of(host: Host) -> list[OnClock]:
+    from killtrail.sources import host_logs  # noqa: PLC0415 -- where they are asked
+
+    offset = host.boot.offset_ns or 0
+    span = Window(0, None)
+    return [
+        OnClock(source, (source.host.boot.offset_ns or 0) - offset, span)
+        for source in host_logs.open_all(all_boots=False)
+    ]
+
+
+def _logs_of_all_boots() -> list[OnClock]:
+    from killtrail.sources import host_logs  # noqa: PLC0415
+
+    return [
+        OnClock(source, source.host.boot.offset_ns or 0, ALWAYS)
+        for source in host_logs.open_all(all_boots=True)
+    ]
+
+
+def _pick(merged: tuple[Merged, ...], wanted: str) -> Merged:
+    by_id = [m for m in merged if m.host.boot.boot_id.replace("-", "") == wanted.replace("-", "")]
     if by_id:
         return by_id[0]
     if wanted.lstrip("+-").isdecimal():
-        running = boot.boot_id()
-        older = [f for f in fusions if f.host.boot.boot_id != running]
-        current = [f for f in fusions if f.host.boot.boot_id == running]
         number = int(wanted)
-        if number == 0 and current:
-            return current[0]
-        if number < 0 and -number <= len(older):
-            return older[number]
-    raise NoSuchDeathError(f"no boot {wanted} on record", "killtrail list --boots")
+        if number <= 0 and -number < len(merged):
+            return merged[number - 1]
+    raise NoSuchDeathError(f"no records of boot {wanted}", "killtrail list --boots")

@@ -3,16 +3,17 @@
 import os
 from typing import Final
 
-from killtrail.attribution.host_down import MACHINE
+from killtrail.attribution.draft import Conclusion, VerdictDraft
 from killtrail.autopsy import sandboxed
 from killtrail.autopsy.dump_file import KDUMP, LIME
 from killtrail.files.opened import packed
-from killtrail.model.absence import Absence, Why
+from killtrail.model.absence import Why
 from killtrail.model.autopsy import Autopsy
 from killtrail.model.causes import Cause, Ended, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS, Boot
-from killtrail.model.verdict import Death, Evidence, Host, Link, Verdict
+from killtrail.model.process import MACHINE
+from killtrail.model.verdict import Death, DeathKind, Host, Verdict
 
 _CORE: Final = 4
 
@@ -34,51 +35,42 @@ def is_dump(path: str) -> bool:
 def why(path: str) -> Verdict:
     """The host verdict. Raises `UnavailableError` as the autopsy does."""
     found = sandboxed.examine(path)
-    name = os.path.basename(path)  # noqa: PTH119
-    evidence = _evidence(found, name)
-    links: tuple[Link, ...] = ()
+    draft = VerdictDraft(Host(Boot("", None), None, found.kernel.release))
+    _note(draft, found, os.path.basename(path))  # noqa: PTH119
     if found.task is not None:
-        links = (
-            Link(
-                1, Role.TRIGGER, "was running when it went down",
-                # Whoever runs when a kernel breaks need not have broken it.
-                Certainty.ESTABLISHED if found.verdict.by_task else Certainty.POSSIBLE,
-                process=found.task, evidence=(1,),
-            ),
+        # The task that runs when a kernel breaks need not have broken it.
+        certainty = Certainty.ESTABLISHED if found.verdict.by_task else Certainty.POSSIBLE
+        draft.link(
+            Role.TRIGGER, "was running when it went down", certainty, process=found.task, evidence=(1,)
         )  # fmt: skip
+    for unknown in found.unknown:
+        draft.miss(f"{unknown.what}: {unknown.why}", Why.UNREADABLE, f"killtrail autopsy {path}")
     panicked = found.panic is not None
-    return Verdict(
-        death=Death(
-            MACHINE,
-            Ended.PANIC if panicked else Ended.UNKNOWN,
-            None if found.kernel.uptime_s is None else int(found.kernel.uptime_s * NS),
-            kind="host",
-        ),
-        cause=Cause.HOST_PANICKED if panicked else Cause.NOT_ESTABLISHED,
-        certainty=Certainty.ESTABLISHED if panicked else Certainty.NOT_ESTABLISHED,
-        summary=_summary(found),
-        host=Host(Boot("", None), None, found.kernel.release),
-        mechanism=Mechanism.PANIC if panicked else None,
-        links=links,
-        evidence=evidence,
-        absent=tuple(
-            Absence(f"{u.what}: {u.why}", Why.UNREADABLE, f"killtrail autopsy {path}")
-            for u in found.unknown
-        ),
+    uptime = found.kernel.uptime_s
+    death = Death(
+        MACHINE,
+        Ended.PANIC if panicked else Ended.UNKNOWN,
+        None if uptime is None else int(uptime * NS),
+        kind=DeathKind.HOST,
     )
+    conclusion = Conclusion(
+        Cause.HOST_PANICKED if panicked else Cause.NOT_ESTABLISHED,
+        Certainty.ESTABLISHED,
+        _summary(found),
+        Mechanism.PANIC if panicked else None,
+    )
+    return draft.conclude(death, conclusion).finish()
 
 
-def _evidence(found: Autopsy, name: str) -> tuple[Evidence, ...]:
+def _note(draft: VerdictDraft, found: Autopsy, name: str) -> None:
     rows = []
     if found.task is not None:
         rows.append(("the running task", f"{found.task.comm} (pid {found.task.pid}) was running"))
     if found.panic is not None:
         rows.append(("panic", found.panic.text))
     rows += [(f"finding {f.id}, {f.where}", f.says) for f in found.findings]
-    return tuple(
-        Evidence(number, "vmcore", f"{name}: {where}", says)
-        for number, (where, says) in enumerate(rows, 1)
-    )
+    for where, says in rows:
+        draft.note("vmcore", f"{name}: {where}", says)
 
 
 def _summary(found: Autopsy) -> str:

@@ -1,1 +1,1 @@
-"""The words everything else speaks; imports nothing of ours."""
+"""The types that all other packages use; imports nothing of ours."""

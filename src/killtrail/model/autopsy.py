@@ -1,4 +1,4 @@
-"""What a crash dump tells: the panic, the task, the true stack, what was changed, and what that means."""
+"""Findings in a crash dump: the panic, the task, the stack, what was changed, and the verdict."""
 
 from enum import StrEnum
 
@@ -71,7 +71,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Panic:
-    """The last words; `address` is the one they name."""
+    """The panic message; `address` is the one that it names."""
 
     text: str
     kind: str
@@ -136,7 +136,7 @@ class Autopsy:
     verdict: Judgement
     unknown: tuple[Unknown, ...]
     log: tuple[str, ...] = ()
-    """The end of the kernel's log."""
+    """The tail of the kernel log."""
     compared: str | None = None
     """What was held against the distribution's own image."""
     looked_at: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The closed lists of the contract: what ended a process, by what mechanism, in which role."""
+"""The closed lists of the contract: causes, mechanisms, roles."""
 
 from enum import StrEnum
 from typing import Final
@@ -91,7 +91,7 @@ class Mechanism(StrEnum):
 
 
 class Role(StrEnum):
-    """What somebody did in a death."""
+    """The role of an actor in a death."""
 
     SENDER = "sender"
     REQUESTER = "requester"
@@ -99,10 +99,12 @@ class Role(StrEnum):
     POLICY_OWNER = "policy-owner"
     LAUNCHER = "launcher"
     ORIGIN = "origin"
+    UNKNOWN = "unknown"
+    """A role that a newer version named, in a document that this one reads."""
 
 
 class Ended(StrEnum):
-    """How a life ended, as the kernel puts it."""
+    """How a process or host ended, in the kernel's terms."""
 
     SIGNAL = "signal"
     EXIT = "exit"
@@ -115,4 +117,5 @@ class Ended(StrEnum):
 
 
 WAITED_FOR: Final = "is waited for"
-"""The action of a link from a process that does not end to the one for whose end it waits."""
+"""The action of a link from a process that should have exited to the one whose exit it waits for.
+"""

@@ -1,4 +1,4 @@
-"""What stood behind a signal at the moment it was sent: the call, limits, filters, terminals."""
+"""Circumstances of a signal when it was sent: the call, limits, filters, terminals."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _FOREIGN: Final = frozenset({"i386", "x32", "arm"})
 
 @dataclass(frozen=True, slots=True)
 class SystemCall:
-    """The system call that was in flight: number, ABI (`x86_64`, `i386`, ...), name, arguments."""
+    """The system call in progress: call number, ABI (`x86_64`, `i386`, ...), name, arguments."""
 
     number: int
     abi: str
@@ -64,10 +64,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The target's controlling terminal, and which ancestor had its other end open.
+    """The target's controlling terminal, and the ancestor that held its master open.
 
-    `sole`: no other descriptor in the system referred to that end, so nobody else could write.
-    `known`: none did but ancestors'.
+    `sole`: no other descriptor in the system referred to the master, so no other process could
+    write. `known`: only ancestors' descriptors did. `chained`: a kernel thread carried the key, and
+    the signal's lineage is the holder's.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Terminal:
     holder: Process | None = None
     sole: bool = False
     known: bool = False
+    chained: bool = False

@@ -5,12 +5,18 @@ clock (offset 0), for a trace without a date the boot clock with an unknown offs
 times the order of its lines.
 """
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from killtrail._slotted import dataclass
 
 NS: Final = 1_000_000_000
+_MINUTE: Final = timedelta(minutes=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+_STAMP: Final = r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)"
+_SINCE_EPOCH: Final = r"@(-?\d+)\.(\d{9})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,12 @@ class Boot:
         """Nanoseconds since the epoch of a moment on the boot clock."""
         return None if self.offset_ns is None else boot_ns + self.offset_ns
 
+    def rfc3339(self, boot_ns: int | None) -> str | None:
+        """The same with its date, in words; None where either is not known."""
+        if boot_ns is None or self.offset_ns is None:
+            return None
+        return rfc3339(boot_ns + self.offset_ns)
+
 
 def rfc3339(wall_ns: int) -> str:
     """Local time with offset and nanoseconds; UTC where the platform can't convert the moment."""
@@ -38,5 +50,21 @@ def rfc3339(wall_ns: int) -> str:
         moment = datetime.fromtimestamp(seconds, UTC).astimezone()
     except (OverflowError, ValueError, OSError):
         return f"@{seconds}.{nanos:09d}"
-    offset = moment.strftime("%z")
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanos:09d}{offset[:3]}:{offset[3:]}"
+    # RFC 3339 has no seconds in an offset; local mean times, before zones were agreed on, do.
+    if (moment.utcoffset() or _MINUTE) % _MINUTE:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="seconds")
+    return f"{text[:19]}.{nanos:09d}{text[19:]}"
+
+
+def parse_rfc3339(text: str) -> int:
+    """Nanoseconds since the epoch of what `rfc3339` wrote, or another program; ValueError otherwise."""
+    found = re.fullmatch(_STAMP, text)
+    if found is not None:
+        moment, fraction, zone = found.groups()
+        at = datetime.fromisoformat(moment + ("+00:00" if zone in "Zz" else zone))
+        return (at - _EPOCH) // _SECOND * NS + int((fraction or "").ljust(9, "0"))
+    found = re.fullmatch(_SINCE_EPOCH, text)
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is not a time of RFC 3339")
+    return int(found[1]) * NS + int(found[2])

@@ -1,16 +1,13 @@
 """Observations: typed, immutable, each with the record it came from. Times are boot-clock ns."""
 
-from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
 
-from killtrail._slotted import dataclass, field, fields, is_dataclass
-from killtrail.model.circumstances import (
-    Filters,
-    MemoryLimit,
-    ResourceLimit,
-    SystemCall,
-    Terminal,
-)
-from killtrail.model.process import Argv, Key, Process
+from killtrail._slotted import dataclass
+from killtrail.model.circumstances import SystemCall
+from killtrail.model.process import Argv, Creator, Key, Process
+from killtrail.model.signal_context import Basis, KernelContext
+from killtrail.model.wait_status import WaitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +20,32 @@ class Provenance:
     """The machine, where a log of several names it."""
 
 
+class Sighting(StrEnum):
+    """What a log's record shows of a process."""
+
+    EXEC = "exec"
+    """It started its program."""
+    FORK = "fork"
+    """Its parent created it."""
+    SEEN = "seen"
+    """It did anything else."""
+    NAMED = "named"
+    """Only its PID is known, as the parent in its child's record."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessSeen:
-    """A log's record of what a process was at one moment; `process.ppid` is its parent then.
-
-    `how`: `exec` (it started its program), `fork` (its parent created it), `seen` (it did anything
-    else).
-    """
+    """A log's record of what a process was at one moment; `process.ppid` is its parent then."""
 
     time_ns: int
     origin: Provenance
     process: Process
-    how: str
+    how: Sighting
 
 
 @dataclass(frozen=True, slots=True)
 class LoginSeen:
-    """A session that was opened, or a job that was started: who, by which program, from where."""
+    """A session that was opened, or a job that was started: by which program, for which user."""
 
     time_ns: int
     origin: Provenance
@@ -47,12 +53,22 @@ class LoginSeen:
     came_from: str | None = None
     terminal: str | None = None
     command: str | None = None
-    """What a job service was told to run."""
+    """The command line that a job service started."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogContext:
+    """What only logs hold of a signal: the launch chain and the session of `current`."""
+
+    chain: tuple[ProcessSeen, ...] = ()
+    """The launch chain of `current`, nearest first, `current` included."""
+    login: LoginSeen | None = None
+    """How the audit session of `current` was opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalRefused:
-    """A signal call that reached nobody: refused (`EPERM`) or without a target (`ESRCH`)."""
+    """A signal call that reached no process: refused (`EPERM`) or without a target (`ESRCH`)."""
 
     time_ns: int
     origin: Provenance
@@ -60,25 +76,19 @@ class SignalRefused:
     error: str
     process: Process
     pid: int | None = None
-    """The number it was for, in the sender's namespace where no other is on record."""
+    """The PID it was for, in the sender's PID namespace where no other is recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Creator:
-    """Who had forked entry `index` of a lineage (0 = its head) and died before it."""
-
-    index: int
-    key: Key
+NO_KERNEL_CONTEXT: Final = KernelContext()
+NO_LOG_CONTEXT: Final = LogContext()
 
 
 @dataclass(frozen=True, slots=True)
 class SignalSent:
     """The kernel put a signal on a process (tracepoint signal:signal_generate, result 0 or 4).
 
-    `current` is the task that ran at that moment. It is *not* "the sender" until the kernel stack
-    and the system call say so. `stack` holds names of kernel functions, innermost first, None for
-    a frame without a known name. `doomed` says that the target's group was already bound to exit
-    with this very signal when the send returned, None where the source can't see it.
+    `current` is the task that ran at that moment. It is *not* the sender until the kernel stack, the
+    system call or a record of the call says so.
     """
 
     time_ns: int
@@ -89,61 +99,37 @@ class SignalSent:
     group: bool
     target: Process
     current: Process
-    info: str = "unknown"
-    """`none` (SEND_SIG_NOINFO), `kernel` (SEND_SIG_PRIV), `user` (a real siginfo), `unknown`."""
+    basis: Basis = Basis.UNKNOWN
     si_pid: int | None = None
     si_uid: int | None = None
-    disposition: str | None = None
-    """`default`, `ignored` or `handled` at that moment; None = not recorded."""
-    blocked: bool | None = None
-    doomed: bool | None = None
     same_task: bool = False
     same_group: bool = False
-    target_is_child: bool | None = None
-    """Whether a thread of `current`'s group had created the target."""
-    pdeath_match: bool | None = None
-    """Whether the target's parent-death signal is this signal."""
     syscall: SystemCall | None = None
-    stack: tuple[str | None, ...] | None = None
-    """None = this source takes no stack."""
-    lineage: tuple[Process, ...] = ()
-    creator: Creator | None = None
-    memory: MemoryLimit | None = None
-    limit: ResourceLimit | None = None
-    filters: Filters | None = None
-    terminal: Terminal | None = None
-    pipe: int | None = None
-    """Inode of the pipe it wrote to when SIGPIPE hit."""
-    ip: int | None = None
-    sp: int | None = None
-    """Instruction and stack pointer of `current` in user space."""
-    chain: tuple[ProcessSeen, ...] = ()
-    """The launch chain of `current` as a log holds it, nearest first, `current` included."""
-    login: LoginSeen | None = None
-    """How the audit session of `current` was opened."""
-    act: str | None = None
-    """Place of the first record of the act this belongs to, where one act hit several."""
+    kernel: KernelContext = NO_KERNEL_CONTEXT
+    log: LogContext = NO_LOG_CONTEXT
+    call_id: str | None = None
+    """Which call it belongs to, where one call hit several processes: the place of the call's first
+    record, or its serial in the audit log."""
     truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExited:
-    """The last thread of a process went (tracepoint sched:sched_process_exit).
+    """The last thread of a process exited (tracepoint sched:sched_process_exit).
 
-    `status` is a wait status (signal in the low seven bits, 0x80 = core dumped, exit code above),
-    None where the source does not tell it.
+    `status` is None where the source does not record it.
     """
 
     time_ns: int
     origin: Provenance
     process: Process
-    status: int | None
+    status: WaitStatus | None
     parent: Process | None = None
-    """Whoever held it at its end: its creator, or a reaper if `creator` is set."""
+    """The parent when it exited: its creator, or a reaper if `creator` is set."""
     creator: Creator | None = None
     tracer: Process | None = None
     fatal: bool | None = None
-    """Where `status` is unknown: whether a signal's default action was under way at its end."""
+    """Where `status` is unknown: whether a signal's default action was under way."""
     asked: int | None = None
     """The last signal of the asking kind that it handled or had blocked; 0 = none, None = unknown."""
     seccomp_mode: int | None = None
@@ -152,7 +138,7 @@ class ProcessExited:
     called_exit: bool | None = None
     """Whether `process.tid` is known to have called exit_group(2) itself."""
     stack: tuple[str | None, ...] | None = None
-    """Kernel stack of the end, taken only where no signal's default action led there."""
+    """Kernel stack of the exit, taken only where no signal's default action led there."""
     memory_limit: int | None = None
     """RLIMIT_AS in bytes, None = unlimited or not known."""
     stdin_pipe: int | None = None
@@ -162,31 +148,33 @@ class ProcessExited:
     returns_to_stack: bool | None = None
     """Traced, and its last call would have returned to the stack (a debugger made it) or to code;
     None = not traced, or not to be read."""
-    told: bool = False
-    """Said by another program (a shell, a tracer's text), not by the kernel."""
+    second_hand: bool = False
+    """Reported by another program (a shell, a tracer), not by the kernel."""
 
     @property
     def signal(self) -> int | None:
         """The signal that ended it; 0 for an exit, None where the status is unknown."""
-        return None if self.status is None else self.status & 0x7F
+        return None if self.status is None else self.status.signal
 
     @property
     def exit_code(self) -> int | None:
-        """The code it passed to exit, None for a death by signal."""
-        if self.status is None or self.status & 0x7F:
-            return None
-        return (self.status >> 8) & 0xFF
+        """The code it passed to exit; None for a death by signal, or an unknown status."""
+        return None if self.status is None else self.status.exit_code
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanedBy:
-    """A process died before its children: who it was and where it came from (its will)."""
+    """Who created a process whose parent is another one, and where it came from.
+
+    It exited before its children, or (`sibling`) created one that is its sibling (CLONE_PARENT).
+    """
 
     time_ns: int
     origin: Provenance
     process: Process
     lineage: tuple[Process, ...] = ()
     creator: Creator | None = None
+    sibling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +187,32 @@ class OomVictimMarked:
     trigger: Process
 
 
+class OomScope(StrEnum):
+    """Which memory had run out (enum oom_constraint, include/linux/oom.h), or who acted instead."""
+
+    HOST = "host"
+    CGROUP = "cgroup"
+    CPUSET = "cpuset"
+    POLICY = "policy"
+    """A NUMA binding."""
+    OOMD = "oomd"
+    """systemd-oomd killed it, not the kernel."""
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class OomKilled:
-    """The kernel's log of an OOM kill: whom it chose, on whose allocation, against which limit.
+    """The log of an OOM kill: the victim, the allocating task, the limit.
 
-    mm/oom_kill.c, mm/memcontrol.c. `scope`: `host`, `cgroup`, `cpuset`, `policy` (a NUMA binding), or
-    `unknown`. The header that names the allocating task is rate-limited and may be missing.
+    mm/oom_kill.c, mm/memcontrol.c. The header that names the allocating task is rate-limited and may
+    be missing.
     """
 
     time_ns: int
     origin: Provenance
     victim: Process
     invoker: Process | None = None
-    scope: str = "unknown"
+    scope: OomScope = OomScope.UNKNOWN
     cgroup: str | None = None
     """The memory cgroup whose limit was hit."""
     limit_bytes: int | None = None
@@ -219,45 +220,61 @@ class OomKilled:
     """Killed along by memory.oom.group."""
     sysrq: bool = False
     candidates: int = 0
-    """Processes in the table that it chose from."""
+    """How many processes the victim was chosen from."""
     details: str = ""
-    """What the line says of the victim's memory."""
+    """The line's words on the victim's memory."""
+
+
+class HostEventKind(StrEnum):
+    """What happened to the whole machine."""
+
+    PANIC = "panic"
+    OOPS = "oops"
+    LOCKUP = "lockup"
+    HUNG_TASK = "hung-task"
+    MACHINE_CHECK = "machine-check"
+    SYSRQ = "sysrq"
+    SHUTDOWN = "shutdown"
+    REBOOT = "reboot"
+    POWER_OFF = "power-off"
+    BOOT = "boot"
+    WATCHDOG = "watchdog"
+    RAN = "ran"
+    """It was up at that moment."""
+    ASKED = "asked"
+    """A shutdown or reboot was requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostEvent:
-    """Something that concerns the whole machine.
-
-    `kind`: `panic`, `oops`, `lockup`, `hung-task`, `machine-check`, `sysrq`, `shutdown`, `reboot`,
-    `power-off`, `boot`, `watchdog`, `ran` (it was up then), `asked` (somebody requested its end).
-    """
+    """Something that concerns the whole machine."""
 
     time_ns: int
     origin: Provenance
-    kind: str
+    kind: HostEventKind
     text: str
     process: Process | None = None
     address: int | None = None
-    code: int | None = None
-    """Exit code of init, where it was killed."""
+    code: WaitStatus | None = None
+    """Wait status of init, where its exit caused the panic."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadDied:
-    """One thread was ended by a signal or a kernel bug while its process went on."""
+    """A signal or a kernel bug ended one thread, and its process went on."""
 
     time_ns: int
     origin: Provenance
     process: Process
-    status: int
+    status: WaitStatus
     stack: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageReplaced:
-    """A thread that was not the leader called execve(2): its siblings, the leader too, are gone.
+    """A thread that was not the leader called execve(2): all other threads are gone.
 
-    It goes on under the process's number; `old_tid` is the thread id it had before.
+    It goes on under the leader's thread ID, the PID; `old_tid` is the one it had before.
     """
 
     time_ns: int
@@ -281,11 +298,29 @@ class KernelLine:
 
 @dataclass(frozen=True, slots=True)
 class ManagerAsked:
-    """A service manager's client was started with a verb that ends something (`systemctl stop`)."""
+    """A service manager's client was started with a verb such as `stop` (`systemctl stop UNIT`)."""
 
     time_ns: int
     origin: Provenance
     process: Process
+    lineage: tuple[Process, ...] = ()
+    creator: Creator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """A process set a resource limit of another one (prlimit(2)): `soft`, `hard`, None = unlimited.
+
+    In seconds for RLIMIT_CPU, microseconds for RLIMIT_RTTIME, bytes for RLIMIT_FSIZE and RLIMIT_AS.
+    """
+
+    time_ns: int
+    origin: Provenance
+    process: Process
+    target: Key
+    resource: str
+    soft: int | None
+    hard: int | None
     lineage: tuple[Process, ...] = ()
     creator: Creator | None = None
 
@@ -299,46 +334,10 @@ class ParseProblem:
     what: str
 
 
-Note = KernelLine | ManagerAsked
+Note = KernelLine | ManagerAsked | LimitSet
 """What people did that reaches a victim only through the kernel or a manager."""
 Recorded = (
     SignalSent | ProcessExited | OrphanedBy | OomVictimMarked | ThreadDied | ImageReplaced | Note
 )
 """What our recorders write."""
 Event = Recorded | ProcessSeen | LoginSeen | SignalRefused | OomKilled | HostEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a source is known to have lost; None = it can't tell.
-
-    `complete_from_ns`: from this moment on (boot clock) every event of interest is still there.
-    """
-
-    events: int | None = 0
-    complete_from_ns: int | None = None
-    problems: tuple[ParseProblem, ...] = field(default=())
-    gaps: tuple[str, ...] = ()
-    """Times in which a writer of logs was not there, in words."""
-
-
-def described(event: Event) -> tuple[tuple[str, str], ...]:
-    """An observation as (field, text) rows; nested records flattened, empty fields left out."""
-    return tuple(_rows("", event))
-
-
-def _rows(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    for each in fields(value):
-        item = getattr(value, each.name)
-        name = f"{prefix}{each.name}"
-        if item is None or item == () or each.name == "origin":
-            continue
-        if is_dataclass(item):
-            yield from _rows(f"{name}.", item)
-        elif isinstance(item, tuple) and is_dataclass(item[0]):
-            for number, part in enumerate(item):
-                yield from _rows(f"{name}[{number}].", part)
-        elif isinstance(item, tuple):
-            yield name, " ".join("?" if part is None else str(part) for part in item)
-        else:
-            yield name, str(item)

@@ -1,4 +1,6 @@
-"""A process is one life of a pid."""
+"""A process: one use of a PID, identified by boot, PID and start time."""
+
+from typing import Final
 
 from killtrail._slotted import dataclass, replace
 
@@ -25,17 +27,17 @@ class Argv:
 class Key:
     """Identity within a boot: thread group id and start of its leader on the boot clock (ns).
 
-    `start_ns` is None where a source knows only the number; such a key matches nothing for sure.
+    `start_ns` is None if a source knows only the PID; such a key matches nothing for sure.
     """
 
     tgid: int
     start_ns: int | None
 
     def same_life(self, other: "Key") -> bool:
-        """Whether both are one life.
+        """Whether both are the same process.
 
-        procfs rounds start times down to ticks of 10 ms: such a one matches whatever started
-        within its tick. A tracepoint's time lies a little behind the start, hence the slack.
+        procfs rounds start times down to ticks of 10 ms: such a time matches any process that
+        started within its tick. A tracepoint's time is slightly after the start, hence the slack.
         """
         if self.tgid != other.tgid or self.start_ns is None or other.start_ns is None:
             return False
@@ -50,8 +52,21 @@ SLACK_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """Who had forked entry `index` of a lineage (0 = its head), where its parent does not say.
+
+    Its creator exited before it, or (`sibling`) had made it its own sibling (clone(2),
+    CLONE_PARENT).
+    """
+
+    index: int
+    key: Key
+    sibling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
-    """What a source knew of a process at one moment; None is "this source does not tell"."""
+    """What a source knew of a process at one moment; None means "not recorded by this source"."""
 
     key: Key
     comm: str | None = None
@@ -73,16 +88,16 @@ class Process:
     alive: bool | None = None
     user: str | None = None
     login_user: str | None = None
-    """Names of uid and loginuid on the process's own machine. None = may be looked up on this one;
-    empty = they are another machine's and not known."""
+    """Names of uid and loginuid on the process's own machine, from when the evidence was read; None
+    = no account has that number, empty = they are another machine's and not known."""
 
     @property
     def pid(self) -> int:
-        """The number people know it by: the thread group id in the initial pid namespace."""
+        """The PID: the thread group id in the initial PID namespace."""
         return self.key.tgid
 
     def merged(self, other: "Process") -> "Process":
-        """This process with gaps filled from another sighting of the same life."""
+        """This process with gaps filled from another observation of the same process."""
         gaps = {
             field: getattr(other, field)
             for field in (
@@ -102,3 +117,7 @@ class Process:
             if getattr(self, field) is None and getattr(other, field) is not None
         }
         return replace(self, **gaps) if gaps else self
+
+
+MACHINE: Final = Process(Key(0, None), user="")
+"""Stands where a verdict on a process has its process, in a verdict on a host."""

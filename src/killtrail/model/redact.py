@@ -1,8 +1,8 @@
-"""Takes passwords and tokens out of command lines, before anything else sees them.
+"""Removes passwords and tokens from command lines, before any other code sees them.
 
 By name of the option or variable, by form of the value (URLs with a password, well-known token
-prefixes), and for a few programs whose password options have no name. What is replaced leaves
-`***`, so that a reader sees that something stood there.
+prefixes), and for a few programs whose password options have no name. Replaced text becomes `***`,
+so that a reader sees that something was removed.
 """
 
 import re
@@ -30,7 +30,7 @@ _NEXT_WORD: Final = {"curl": ("-u", "--user"), "sshpass": ("-p",), "smbclient": 
 
 
 def redact(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    """The words with secrets masked, and whether anything was."""
+    """The words with secrets masked, and whether any was."""
     program = words[0].rsplit("/", 1)[-1] if words else ""
     result: list[str] = []
     mask_next = False

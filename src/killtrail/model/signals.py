@@ -46,10 +46,11 @@ FAULTS: Final = frozenset({SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV})
 STOPS: Final = frozenset({19, 20, 21, 22})
 CORE_DUMPING: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 24, 25, 31})
 ASKS: Final = frozenset({1, 2, 3, 6, 15})
-"""Signals by which a process is asked to go: HUP INT QUIT ABRT TERM."""
+"""Signals that request a process to exit: HUP INT QUIT ABRT TERM."""
 NOISE: Final = frozenset({17, 23, 28})
 """CHLD URG WINCH: harmless by default, and many."""
 
+SYS_SECCOMP, SYS_USER_DISPATCH = 1, 2
 SI_USER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_MESGQ, SI_TKILL = 0, 0x80, -1, -2, -3, -6
 
 _GENERIC_CODES: Final = {
@@ -85,7 +86,7 @@ def name(number: int) -> str:
 
 
 def number(text: str) -> int | None:
-    """The number of `9`, `KILL`, `sigkill` or `SIGRTMIN+3`; None where there is no such signal."""
+    """The signal for `9`, `KILL`, `sigkill` or `SIGRTMIN+3`; None if no such signal exists."""
     word = text.strip().upper()
     if word.isdecimal():
         value = int(word)
@@ -98,7 +99,7 @@ def number(text: str) -> int | None:
 
 
 def code_name(sig: int, code: int) -> str:
-    """`SI_USER`, `SEGV_MAPERR`, ...; the bare number where the kernel has no name for it."""
+    """`SI_USER`, `SEGV_MAPERR`, ...; the bare number if the kernel has no name for it."""
     if code in _GENERIC_CODES:
         return _GENERIC_CODES[code]
     names = _FAULT_CODES.get(sig, "").split()

@@ -1,4 +1,4 @@
-"""Names of the system calls that can end a process or start one, by ABI.
+"""Names of the system calls that can kill or start a process, by ABI.
 
 Numbers from arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, arch/arm/tools/syscall.tbl and
 include/uapi/asm-generic/unistd.h.
@@ -36,16 +36,16 @@ _TABLES: Final = {
     "x86_64": _X86_64, "i386": _I386, "x32": _X32, "aarch64": _ARM64, "arm": _ARM,
 }  # fmt: skip
 X32_BIT: Final = 0x40000000
-"""Set in the numbers of x32 calls, which share everything else with x86-64 (__X32_SYSCALL_BIT)."""
+"""Set in call numbers of x32, which are otherwise those of x86-64 (__X32_SYSCALL_BIT)."""
 
 
 def name(number: int, abi: str) -> str | None:
-    """The call's name, the same on every ABI; None for calls that no rule asks about."""
+    """The call's name, the same on every ABI; None for calls that no rule needs."""
     return _TABLES.get(abi, {}).get(number)
 
 
 def numbers(names: frozenset[str]) -> frozenset[int]:
-    """Their numbers on any ABI, as the kernel's records have them."""
+    """Their call numbers on all ABIs, as in the kernel's records."""
     return frozenset(
         number | (X32_BIT if abi == "x32" else 0)
         for abi, table in _TABLES.items()

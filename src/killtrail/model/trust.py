@@ -6,7 +6,7 @@ from killtrail._slotted import dataclass
 
 
 class Result(StrEnum):
-    """What a check gave. There is no *clean*: a view that agrees proves only that it agrees."""
+    """The result of a check. There is no *clean*: agreeing views prove only that they agree."""
 
     CONSISTENT = "consistent"
     CONTRADICTED = "contradicted"
@@ -32,7 +32,7 @@ class CheckId(StrEnum):
 
 
 class Layer(StrEnum):
-    """Who answers when a host is asked about itself."""
+    """The layers of a host that answer questions about it."""
 
     TOOLS = "tools"
     LIBC = "libc"
@@ -51,7 +51,7 @@ class Check:
     consequence: str | None = None
     moved_to: str | None = None
     layer: Layer | None = None
-    """Whose word it concerns; None: nobody's, it is context."""
+    """The layer that it concerns; None: it is context only."""
 
     @property
     def off(self) -> bool:
@@ -60,14 +60,22 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Distrust:
+    """A finding that lowers what this host says of itself, on the layer that it concerns."""
+
+    layer: Layer
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrustReport:
-    """All checks on one host or its files. `root`: whose files; None = a record of a tool's run."""
+    """All checks on one host or its files; `root` None: on a record of a tool's run."""
 
     checks: tuple[Check, ...]
     root: str | None = None
 
     def layer(self, layer: Layer) -> Result:
-        """Contradicted where one check of it is, consistent where one could be made and none is."""
+        """Contradicted if one of its checks is, consistent if one could be made and none is."""
         results = {check.result for check in self.checks if check.layer is layer}
         if Result.CONTRADICTED in results:
             return Result.CONTRADICTED

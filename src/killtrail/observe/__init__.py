@@ -1,1 +1,1 @@
-"""Watching a process of one's own."""
+"""Watching a process of the user's choice."""

@@ -1,7 +1,7 @@
-"""A process with a number of one's choice, for a killer that goes by number to come to.
+"""A process with a chosen PID, to catch a killer that signals this PID.
 
-A stale pid file makes somebody kill whoever has the number today. That is seldom a process that
-can be watched at leisure; so one is put there.
+A stale PID file makes a program kill the process that has the PID today. That is seldom a process
+that is easy to watch, so a harmless one is started under this PID.
 """
 
 import ctypes
@@ -31,16 +31,16 @@ _POLL_S: Final = 0.05
 
 @dataclass(slots=True)
 class Bait:
-    """A child of ours that waits under the number asked for."""
+    """A child of ours that waits under the requested PID."""
 
     pid: int
     way: str
-    """How the number was got: `clone3` or `ns_last_pid`."""
+    """How the PID was obtained: `clone3` or `ns_last_pid`."""
     folder: Path
     ended: bool = False
 
     def wait(self, seconds: float | None) -> bool:
-        """Whether it was ended within that time (None: however long that takes)."""
+        """Whether it was killed within that time (None: no limit)."""
         until = None if seconds is None else time.monotonic() + seconds
         while until is None or time.monotonic() < until:
             if os.waitpid(self.pid, os.WNOHANG)[0]:
@@ -50,7 +50,7 @@ class Bait:
         return False
 
     def withdraw(self) -> None:
-        """Ends it, if nobody has; leaves nothing behind."""
+        """Kills it if it still runs, and removes its folder."""
         if not self.ended:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -59,16 +59,16 @@ class Bait:
 
 
 def lay(pid: int, name: str) -> Bait:
-    """Puts a process with this number and name there.
+    """Starts a process with this PID and name.
 
     Tries clone3(2) with set_tid (5.5+, CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN), then the older way
-    of CRIU, writing ns_last_pid and forking. Raises `UsageError` for an impossible number or name,
-    `UnavailableError` where the number is taken or this is not permitted.
+    of CRIU, writing ns_last_pid and forking. Raises `UsageError` for an impossible PID or name,
+    `UnavailableError` if the PID is in use or this is not permitted.
     """
     _check(pid, name)
     sleep = shutil.which("sleep")
     if sleep is None:
-        raise UnavailableError("there is no sleep(1) to lay out")
+        raise UnavailableError("sleep(1) is not installed")
     folder = Path(tempfile.mkdtemp(prefix="killtrail-bait-"))
     program = folder / name
     try:
@@ -84,7 +84,7 @@ def lay(pid: int, name: str) -> Bait:
 def _check(pid: int, name: str) -> None:
     most = int(_PID_MAX.read_text(encoding="ascii"))
     if not 1 < pid < most:
-        raise UsageError(f"{pid}: no number for a process here (2 to {most - 1}, kernel.pid_max)")
+        raise UsageError(f"{pid}: not a valid PID on this host (2 to {most - 1}, kernel.pid_max)")
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise UsageError(f"{name!r}: not a program's name")
     taken = procfs.read_process(pid)
@@ -94,14 +94,14 @@ def _check(pid: int, name: str) -> None:
 
 def _taken(pid: int, comm: str | None) -> UnavailableError:
     return UnavailableError(
-        f"number {pid} is taken by {comm or 'a thread or process group'}", f"killtrail why {pid}"
+        f"PID {pid} is in use by {comm or 'a thread or process group'}", f"killtrail why {pid}"
     )
 
 
 def _become(program: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    # A session of its own: a ^C for us is none for the bait.
+    # A session of its own, so that ^C reaches us and not the bait.
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -117,7 +117,7 @@ def _in_child(program: Path) -> None:
 
 
 def _by_clone3(pid: int, program: Path) -> str | None:
-    """The way's name; None where this kernel, or our rights, do not allow it."""
+    """The method's name; None if this kernel or our privileges do not allow it."""
     if platform.machine() not in ("x86_64", "aarch64", "riscv64"):
         return None
     wanted = (ctypes.c_int * 1)(pid)
@@ -145,7 +145,7 @@ def _by_last_pid(pid: int, program: Path) -> str:
             return _race_for(pid, program, lambda: _write(last.fileno(), pid - 1))
     except OSError as error:
         raise UnavailableError(
-            f"number {pid} can't be had: {os.strerror(error.errno or 0).lower()}",
+            f"PID {pid} can't be obtained: {os.strerror(error.errno or 0).lower()}",
             f"sudo killtrail bait {pid}",
         ) from error
 
@@ -154,7 +154,7 @@ def _write(descriptor: int, number: int) -> None:
     os.pwrite(descriptor, str(number).encode(), 0)
 
 
-# Somebody else may fork between the write and our fork: whoever is not it leaves at once.
+# Another process may fork between the write and our fork: a child with another PID exits at once.
 def _race_for(pid: int, program: Path, prepare: Callable[[], None]) -> str:
     for _ in range(_TRIES):
         prepare()
@@ -167,5 +167,5 @@ def _race_for(pid: int, program: Path, prepare: Callable[[], None]) -> str:
             return "ns_last_pid"
         os.waitpid(child, 0)
     raise UnavailableError(
-        f"number {pid} could not be had in {_TRIES} attempts: others fork too fast"
+        f"PID {pid} could not be obtained in {_TRIES} attempts: other processes fork too fast"
     )

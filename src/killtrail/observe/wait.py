@@ -1,8 +1,8 @@
-"""Waits until one life of a process number has really ended.
+"""Waits until a process has really exited, safe against PID reuse.
 
-By pidfd (pidfd_open(2), 5.3+), never by asking a tool: `ps -p` can be replaced, a number can pass to
-another process between two looks, and a zombie still has one. A pidfd becomes readable when the last
-thread is gone, whether or not anybody has reaped the process.
+Uses a pidfd (pidfd_open(2), 5.3+), never a tool: `ps -p` can be replaced, a PID can be reused
+between two looks, and a zombie still has one. A pidfd becomes readable when the last thread has
+exited, whether or not the process has been reaped.
 """
 
 import errno
@@ -18,6 +18,7 @@ from killtrail._slotted import dataclass, replace
 from killtrail.errors import NoSuchDeathError, UnavailableError, UsageError
 from killtrail.host import procfs
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
 
 # struct pidfd_info, include/uapi/linux/pidfd.h: mask, cgroupid, eleven ids, exit_code. 6.13 has the
 # call, 6.15 the exit code, and that only once the process was reaped.
@@ -25,32 +26,32 @@ _INFO: Final = struct.Struct("=QQ11Ii")
 _GET_INFO: Final = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
 _INFO_EXIT: Final = 1 << 3
 _REAPED_S: Final = 0.5
-"""How long a parent is given to reap, so that the status can be read."""
+"""Time given to the parent to reap, so that the status can be read."""
 _STEP_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a life: when it was noticed (boot clock), its wait status if anybody tells."""
+    """An exit: when it was noticed (ns, boot clock), and the wait status if it could be read."""
 
     process: Process
     time_ns: int
-    status: int | None
+    status: WaitStatus | None
     held_by: Process | None = None
-    """Who has not reaped it yet: it is a zombie."""
+    """The parent that has not reaped it yet: it is a zombie."""
     before: bool = False
-    """It had ended before we looked."""
+    """It had exited before we looked."""
 
 
 class Life:
-    """One life of a process number, held by a pidfd: nobody else can take its place."""
+    """One process, held by a pidfd: another process with the same PID can't take its place."""
 
     def __init__(self, pid: int) -> None:
         self._fd = _open(pid)
-        self.process = _who(pid, self._fd)
+        self.process: Process = _who(pid, self._fd)
 
     def wait(self, seconds: float | None) -> Ended | None:
-        """Its end, or None where it still lives after that time (None = however long it takes)."""
+        """Its exit, or None if it still runs after that time (`seconds` None: no limit)."""
         before = self._over(0)
         if not before and not self._over(seconds):
             return None
@@ -67,7 +68,7 @@ class Life:
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
 
-    def _status(self) -> int | None:
+    def _status(self) -> WaitStatus | None:
         until = time.monotonic() + _REAPED_S
         while True:
             found = self._of_kernel()
@@ -76,17 +77,17 @@ class Life:
                 return found
             time.sleep(_STEP_S)
 
-    def _of_kernel(self) -> int | None:
+    def _of_kernel(self) -> WaitStatus | None:
         buffer = bytearray(_INFO.pack(_INFO_EXIT, *([0] * 12), 0))
         try:
             fcntl.ioctl(self._fd, _GET_INFO, buffer)
         except OSError:
             return None
         found = _INFO.unpack(buffer)
-        return found[-1] if found[0] & _INFO_EXIT else None
+        return WaitStatus(found[-1]) if found[0] & _INFO_EXIT else None
 
-    # Left for its real waiter (WNOWAIT): whoever started us with exec may want it.
-    def _of_child(self) -> int | None:
+    # Left for its real waiter (WNOWAIT): the program that started us with exec may need it.
+    def _of_child(self) -> WaitStatus | None:
         try:
             found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
         except OSError:
@@ -94,11 +95,11 @@ class Life:
         if found is None:
             return None
         if found.si_code == os.CLD_EXITED:
-            return (found.si_status & 0xFF) << 8
-        return found.si_status | (0x80 if found.si_code == os.CLD_DUMPED else 0)
+            return WaitStatus.of_exit(found.si_status)
+        return WaitStatus.of_signal(found.si_status, core_dumped=found.si_code == os.CLD_DUMPED)
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the descriptor."""
         os.close(self._fd)
 
 
@@ -108,7 +109,7 @@ def _open(pid: int) -> int:
     except OSError as error:
         if error.errno == errno.ESRCH:
             raise NoSuchDeathError(
-                f"there is no process {pid} now", f"killtrail why {pid}"
+                f"no process has PID {pid} now", f"killtrail why {pid}"
             ) from error
         if error.errno in (errno.EINVAL, errno.ENOENT) and _leader(pid) not in (None, pid):
             raise UsageError(
@@ -127,7 +128,7 @@ def _leader(tid: int) -> int | None:
     return None
 
 
-# What /proc says counts only if the pidfd's own life still has the number afterwards.
+# What /proc says counts only if the pidfd's process still has the PID afterwards.
 def _who(pid: int, fd: int) -> Process:
     process = procfs.read_process(pid)
     try:

@@ -1,7 +1,7 @@
-"""What a process waits for, and through what, as /proc shows it from outside (proc(5)).
+"""What a process waits for, and how, as /proc shows it from outside (proc(5)).
 
-It polls, when it starts short-lived programs again and again that ask for a process; or it blocks: in
-wait4(2) on a child, on a pidfd, on a file lock, on a pipe that somebody holds open.
+It polls if it starts short-lived programs again and again that check for a process; or it blocks:
+in wait4(2) on a child, on a pidfd, on a file lock, on a pipe that another process holds open.
 """
 
 import os
@@ -37,21 +37,21 @@ _WRONLY, _RDWR = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """One wait: by whom, through what, for whom."""
+    """One wait: which process waits, how, and for which."""
 
     waiter: Process
     through: str
     pid: int | None
     where: str
     tool: str | None = None
-    """The program that is asked again and again, by path."""
+    """Path of the program that is run again and again."""
     words: tuple[str, ...] = ()
     rounds: int = 0
-    """How often it was seen to ask."""
+    """How often it was seen to run."""
     number: int | None = None
-    """The number that it asks about, in its own pid namespace; `pid` is ours of the same process."""
+    """The PID that it checks, in its own PID namespace; `pid` is the same process in ours."""
     sole: bool = True
-    """Whether the wait is for this one and nobody else."""
+    """Whether the wait is for this process alone."""
 
 
 @dataclass(slots=True)
@@ -62,14 +62,14 @@ class _Asking:
 
 
 def find(waiter: Process, seconds: float) -> list[Wait]:
-    """What it waits for; looks for that long for programs that it starts again and again."""
+    """What it waits for; watches `seconds` long for programs that it starts again and again."""
     asked = _polled(waiter.pid, seconds)
     if asked:
         return [_polling(waiter, each) for each in asked]
     return list(_blocked(waiter, _DEEPEST))
 
 
-# The nearest asker counts: what it runs in its turn bears the same words.
+# The nearest descendant counts: programs that it runs carry the same words.
 def _polled(pid: int, seconds: float) -> list[_Asking]:
     found: dict[tuple[str | None, tuple[str, ...]], _Asking] = {}
     known: set[int] = set()
@@ -115,9 +115,9 @@ def _polling(waiter: Process, asking: _Asking) -> Wait:
     )
 
 
-# Numbers stand for other things, too (a parent, a user, a terminal): only these options mean a process.
+# A number can also mean a parent, a user or a terminal: only these options mean a process.
 def pid_asked_for(words: tuple[str, ...]) -> int | None:
-    """The one process that a command line asks about by number; None where it asks for something else."""
+    """The one PID that a command line checks; None if it checks something else."""
     name, rest = (words[0].rsplit("/", 1)[-1], words[1:]) if words else ("", ())
     found: list[str] = []
     if name == "kill" and _probes(rest):
@@ -141,7 +141,7 @@ def _asks(words: tuple[str, ...]) -> bool:
     return name in ASKS_FOR_LIFE and (name not in ("kill", "killall") or _probes(words[1:]))
 
 
-# A container's numbers are not ours. None: nobody there has it, or it can't be read which these are.
+# PIDs of a container are not ours. None: no process there has it, or the namespace can't be read.
 def _ours(waiter: int, number: int) -> int | None:
     theirs = procfs.namespace(waiter, "pid")
     if theirs is None:
@@ -193,8 +193,8 @@ def _width(pid: int) -> int:
     return found.bits if found else 64
 
 
-# Who waits for a child that waits itself: what the innermost waits for is the answer. wait4's first
-# argument is a child's number, or not positive for any of several; waitid's is the kind of its second.
+# If the child waits as well, the innermost wait is the answer. wait4's first argument is a child's
+# PID, or not positive for any of several; waitid's is the kind of its second.
 def _on_child(
     waiter: Process, call: str, first: int | None, left: int, where: str
 ) -> Iterator[Wait]:
@@ -228,7 +228,7 @@ def _on_pipe(waiter: Process, fd: int, where: str) -> Iterator[Wait]:
         return
     for pid in procfs.pids():
         if pid != waiter.pid and any(_writes(pid, n) for n in _holding(pid, pipe)):
-            yield Wait(waiter, f"the end of {pipe}", pid, where)
+            yield Wait(waiter, f"the write end of {pipe}", pid, where)
 
 
 def _link(pid: int, number: str) -> str:
@@ -252,7 +252,8 @@ def _writes(pid: int, number: str) -> bool:
     return match is not None and int(match[1], 8) & 3 in (_WRONLY, _RDWR)
 
 
-# `3: -> FLOCK ADVISORY WRITE 77 08:01:1234 0 EOF` waits for whoever has the line of the same number.
+# `3: -> FLOCK ADVISORY WRITE 77 08:01:1234 0 EOF` waits for the holder of the line with the same
+# number.
 def _on_lock(waiter: Process) -> Iterator[Wait]:
     rows = [line.split() for line in (procfs.read_bytes(Path("/proc/locks"), 1 << 22) or b"").splitlines()]  # fmt: skip
     holders = {r[0]: r for r in rows if len(r) > 5 and r[1] != b"->"}  # noqa: PLR2004 -- proc(5)

@@ -1,1 +1,1 @@
-"""The black box: armed once, it needs no process to keep recording."""
+"""The flight recorder: once armed it records without a process of its own."""

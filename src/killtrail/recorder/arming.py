@@ -1,4 +1,4 @@
-"""Arming and disarming: what is pinned records, with no process behind it."""
+"""Arming and disarming: pinned programs record without a process of their own."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ class Armed:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    # bpffs itself carries the lock: there is no file to leave behind, and two at once queue up.
+    # The lock is on bpffs itself: no file is left over, and two commands at once queue up.
     fd = os.open(BPFFS, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -50,8 +50,7 @@ def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
     """Loads, attaches and pins the recorder unless it is there already.
 
     `argv`: `redacted`, `full` (show command lines as they are), `off` (do not record any), or None
-    for whatever is armed already, else `redacted`.
-    Raises `UnavailableError` with the reason and what would help.
+    to keep the armed mode, else `redacted`. Raises `UnavailableError` with the reason and a remedy.
     """
     mounted = _ensure_bpffs()
     try:
@@ -67,7 +66,7 @@ def arm(argv: str | None = None, *, replace: bool = False) -> Armed:
 
 
 def disarm() -> bool:
-    """Removes links, programs and box; False where nothing was armed."""
+    """Removes links, programs and ring buffers; False if nothing was armed."""
     try:
         with _lock():
             there = FOLDER.is_dir()
@@ -99,9 +98,8 @@ def _keep(argv: str | None, *, mounted: bool) -> Armed:
 
 
 def _arm(argv: str, *, mounted: bool) -> Armed:
-    blob = loader.read_blob()
     try:
-        loaded = loader.load(blob, {"cfg_argv": int(argv != "off")})
+        blob, loaded = loader.load_best({"cfg_argv": int(argv != "off")})
     except OSError as error:
         raise load_errors.explain(error, "can't load the recorder") from error
     try:
@@ -109,7 +107,6 @@ def _arm(argv: str, *, mounted: bool) -> Armed:
         meta = Meta(L.LAYOUT, __version__, boot.now_ns(), argv, len(blob.initial["bss"]), symbols)
         bpf.update(loaded.maps["meta"], b"\0\0\0\0", meta.to_bytes())
         bpf.freeze(loaded.maps["meta"])
-        _attach(loaded, blob)
         swept = sweep(loaded.maps["images"], boot.now_ns(), with_argv=argv != "off")
         _pin(loaded)
     finally:
@@ -122,13 +119,6 @@ def _symbols() -> Symbols:
         return read_kallsyms()
     except OSError:
         return from_rows([])
-
-
-def _attach(loaded: loader.Loaded, blob: loader.Blob) -> None:
-    try:
-        loader.attach(loaded, blob)
-    except OSError as error:
-        raise load_errors.explain(error, "can't attach the recorder") from error
 
 
 # All names appear at once under their final folder: a reader never sees half an armed recorder.
@@ -150,7 +140,7 @@ def _pin(loaded: loader.Loaded) -> None:
 
 
 def _open_to_readers(folder: Path) -> None:
-    # adm is who may read logs on Debian and its kin; without that group only root reads.
+    # Group adm may read logs on Debian and its derivatives; without that group only root reads.
     try:
         group = grp.getgrnam("adm").gr_gid
     except KeyError:
@@ -163,7 +153,7 @@ def _open_to_readers(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    # Links go first: once they are gone nothing writes any more.
+    # Links are removed first: after that nothing writes any more.
     for path in sorted(folder.glob("link_*")):
         path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -31,7 +31,9 @@ def syscall(command: int, attr: bytes | bytearray, size: int = 0) -> tuple[int, 
     """Issues one bpf(2) command; gives its return value and the attributes as the kernel left them."""
     number = _SYSCALL.get(platform.machine())
     if number is None:
-        raise UnavailableError(f"no bpf(2) number known for {platform.machine()}")
+        raise UnavailableError(
+            f"the system call number of bpf(2) is unknown for {platform.machine()}"
+        )
     buffer = ctypes.create_string_buffer(bytes(attr), max(len(attr), size))
     result: int = _libc.syscall(number, command, buffer, len(buffer))
     if result < 0:
@@ -41,12 +43,12 @@ def syscall(command: int, attr: bytes | bytearray, size: int = 0) -> tuple[int, 
 
 
 def address(buffer: ctypes.Array[ctypes.c_char]) -> int:
-    """Where a ctypes buffer lives, for a pointer field."""
+    """The address of a ctypes buffer, for a pointer field."""
     return ctypes.addressof(buffer)
 
 
 def pin(fd: int, path: str) -> None:
-    """Makes an object outlive this process under a name in bpffs."""
+    """Pins an object under a name in bpffs, so that it remains after this process exits."""
     name = ctypes.create_string_buffer(os.fsencode(path))
     syscall(OBJ_PIN, struct.pack("<QII", address(name), fd, 0))
 
@@ -68,7 +70,7 @@ def lookup(fd: int, key: int, size: int) -> bytes:
 
 def lookup_many(fd: int, first: int, count: int, size: int) -> bytes:
     """`count` elements of an array map from `first` on, in one call (BPF_MAP_LOOKUP_BATCH, 5.6)."""
-    # in_batch is the *last* key of an earlier batch: the kernel goes on behind it.
+    # in_batch is the *last* key of an earlier batch: the kernel continues after it.
     start = ctypes.create_string_buffer(struct.pack("<I", (first - 1) & 0xFFFFFFFF))
     end = ctypes.create_string_buffer(4)
     keys = ctypes.create_string_buffer(4 * count)
@@ -87,7 +89,7 @@ def lookup_many(fd: int, first: int, count: int, size: int) -> bytes:
     try:
         _, out = syscall(LOOKUP_BATCH, attr)
     except FileNotFoundError:
-        # ENOENT says that the end of the map came before `count` elements; they are there.
+        # ENOENT means that the map ended before `count` elements; those read are valid.
         return values.raw
     got = struct.unpack_from("<I", out, 32)[0]
     return values.raw[: got * size]
@@ -126,7 +128,7 @@ def program_info(fd: int) -> tuple[int, int, int]:
 
 
 def program_ids() -> list[int] | None:
-    """Numbers of all programs that the kernel has loaded; None where that is not told to us."""
+    """Ids of all programs that the kernel has loaded; None if we may not list them."""
     found: list[int] = []
     last = 0
     while True:

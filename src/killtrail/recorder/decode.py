@@ -1,4 +1,4 @@
-"""Bytes of one box record -> one event. Bytes from the box are trusted as little as a log's.
+"""Bytes of one record of a ring buffer -> one event. They are trusted as little as a log's.
 
 Any bytes in: an event or a `ValueError`, bounded work. Raised by `decode` for unknown types and
 records that end before their fixed part; a record cut behind it gives what is there.
@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from killtrail._slotted import dataclass, replace
+from killtrail.model.circumstances import Terminal
 from killtrail.model.events import (
     ImageReplaced,
     KernelLine,
+    LimitSet,
     ManagerAsked,
     OomVictimMarked,
     OrphanedBy,
@@ -23,17 +25,19 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Basis, Disposition, KernelContext
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder import fields, signal_extras
 from killtrail.recorder import layout as L  # noqa: N812 -- a table of offsets, read beside each use
 from killtrail.recorder.symbols import Symbols
 
-_INFO: Final = ("none", "kernel", "user")
+_BASIS: Final = (Basis.NONE, Basis.KERNEL, Basis.USER)
 _RETURNS: Final = {1: False, 2: True}
-_DISPOSITION: Final = ("default", "ignored", "handled")
+_DISPOSITION: Final = (Disposition.DEFAULT, Disposition.IGNORED, Disposition.HANDLED)
 
 
 class Decoder:
-    """Turns records into events; knows the box's symbols and whether to redact."""
+    """Turns records into events; knows the recorder's symbols and whether to redact."""
 
     def __init__(self, symbols: Symbols, *, redact_argv: bool = True, source: str = "bpf") -> None:
         self._symbols = symbols
@@ -74,9 +78,8 @@ class Decoder:
                 target=fields.who(record, L.SIGNAL_TARGET),
                 current=fields.who(record, L.SIGNAL_SENDER),
                 si_pid=si_pid,
-                disposition=_DISPOSITION[disposition] if disposition < len(_DISPOSITION) else None,
-                blocked=bool(blocked),
                 same_group=bool(rel & L.REL_SAME_GROUP),
+                kernel=KernelContext(_disposition(disposition), bool(blocked)),
             )
         except struct.error as error:
             raise ValueError(f"record ends early: {error}") from error
@@ -86,7 +89,9 @@ class Decoder:
             L.REC_SIGNAL: self._signal,
             L.REC_DEATH: self._exit,
             L.REC_OOM: self._oom,
-            L.REC_WILL: self._will,
+            L.REC_ORPHANED: self._orphaned,
+            L.REC_SIBLING: self._orphaned,
+            L.REC_LIMIT_SET: self._limit_set,
             L.REC_LINE: self._line,
             L.REC_CLIENT: self._client,
             L.REC_REPLACED: self._replaced,
@@ -111,28 +116,31 @@ class Decoder:
             group=bool(group),
             target=self._target(b, texts, path_flags),
             current=self._current(b, texts, path_flags),
-            info=_INFO[info] if info < len(_INFO) else "unknown",
+            basis=_BASIS[info] if info < len(_BASIS) else Basis.UNKNOWN,
             si_pid=si_pid if user_info else None,
             si_uid=si_uid & 0xFFFFFFFF if user_info else None,
-            disposition=_DISPOSITION[disposition] if disposition < len(_DISPOSITION) else None,
-            blocked=bool(blocked),
-            doomed=bool(after_flags & L.SIGNAL_GROUP_EXIT) and (after_code & 0x7F) == sig,
             same_task=bool(rel & L.REL_SAME_TASK),
             same_group=bool(rel & L.REL_SAME_GROUP),
-            target_is_child=bool(rel & (L.REL_CHILD_OF_CURRENT | L.REL_CHILD_OF_GROUP)),
-            pdeath_match=bool(rel & L.REL_PDEATH),
             syscall=fields.system_call(number, abi, (a0, a1, a2)),
-            stack=self._stack(b, L.SIGNAL_STACK, n_stack),
-            lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
-            creator=fields.creator(b, L.SIGNAL_ORPHAN),
-            memory=fields.memory(b, texts.mem_cgroup, path_flags),
-            limit=extra.limit,
-            filters=extra.filters,
-            terminal=extra.terminal,
-            pipe=extra.pipe,
-            ip=texts.ip or None,
-            sp=texts.sp or None,
-            act=_act(texts.act),
+            kernel=KernelContext(
+                disposition=_disposition(disposition),
+                blocked=bool(blocked),
+                doomed=bool(after_flags & L.SIGNAL_GROUP_EXIT)
+                and WaitStatus(after_code).signal == sig,
+                target_is_child=bool(rel & (L.REL_CHILD_OF_CURRENT | L.REL_CHILD_OF_GROUP)),
+                pdeath_match=bool(rel & L.REL_PDEATH),
+                stack=self._stack(b, L.SIGNAL_STACK, n_stack),
+                lineage=self._lineage(texts.ancestors, texts.ancestor_argv),
+                creator=fields.creator(b, L.SIGNAL_ORPHAN),
+                memory=fields.memory(b, texts.mem_cgroup, path_flags),
+                limit=extra.limit,
+                filters=extra.filters,
+                terminal=self._terminal(extra.terminal, texts, path_flags),
+                pipe=extra.pipe,
+                ip=texts.ip or None,
+                sp=texts.sp or None,
+            ),
+            call_id=_call_id(texts.act),
         )
 
     def _target(self, b: bytes, texts: "_SignalTexts", flags: int) -> Process:
@@ -148,9 +156,24 @@ class Decoder:
         )
 
     def _current(self, b: bytes, texts: "_SignalTexts", flags: int) -> Process:
-        return replace(
+        current = replace(
             fields.who(b, L.SIGNAL_SENDER),
             thread=fields.text(b[L.SIGNAL_THREADS + 16 : L.SIGNAL_THREADS + 32]),
+        )
+        return current if flags & L.REC_OF_HOLDER else self._described(current, texts, flags)
+
+    # Where a kernel thread carried the key, the record describes the holder instead.
+    def _terminal(
+        self, terminal: Terminal | None, texts: "_SignalTexts", flags: int
+    ) -> Terminal | None:
+        if terminal is None or terminal.holder is None or not flags & L.REC_OF_HOLDER:
+            return terminal
+        holder = self._described(terminal.holder, texts, flags)
+        return replace(terminal, holder=holder, chained=True)
+
+    def _described(self, process: Process, texts: "_SignalTexts", flags: int) -> Process:
+        return replace(
+            process,
             exe=fields.path(texts.exe, flags),
             argv=self._argv(texts.argv, texts.argv_total),
             cgroup=texts.whole and fields.cgroup(texts.cgroup, flags),
@@ -203,39 +226,56 @@ class Decoder:
             trigger=trigger or Process(Key(0, None)),
         )
 
-    def _will(self, b: bytes, origin: Provenance) -> OrphanedBy:
+    def _orphaned(self, b: bytes, origin: Provenance) -> OrphanedBy:
         person = self._person(b)
         return OrphanedBy(
-            person.time_ns, origin, person.process, person.lineage, fields.creator(b, L.WILL_ORPHAN)
-        )
+            person.time_ns, origin, person.process, person.lineage,
+            fields.creator(b, L.PROCESS_ORPHAN),
+            sibling=L.RECORD_HEAD.unpack_from(b)[0] == L.REC_SIBLING,
+        )  # fmt: skip
+
+    def _limit_set(self, b: bytes, origin: Provenance) -> LimitSet:
+        start, soft, hard, target, resource = L.LIMIT_SET.unpack_from(b, L.PROCESS_LIMIT)
+        if resource not in signal_extras.RESOURCES:
+            raise ValueError(f"unknown resource {resource}")
+        person = self._person(b)
+        return LimitSet(
+            person.time_ns, origin, person.process, Key(target, start),
+            signal_extras.RESOURCES[resource], signal_extras.limited(soft),
+            signal_extras.limited(hard), person.lineage, fields.creator(b, L.PROCESS_ORPHAN),
+        )  # fmt: skip
 
     def _line(self, b: bytes, origin: Provenance) -> KernelLine:
         person = self._person(b)
         line = fields.text(b[person.end :]).rstrip("\n")
         return KernelLine(
             person.time_ns, origin, person.process, line, person.lineage,
-            fields.creator(b, L.WILL_ORPHAN),
+            fields.creator(b, L.PROCESS_ORPHAN),
         )  # fmt: skip
 
     def _client(self, b: bytes, origin: Provenance) -> ManagerAsked:
         person = self._person(b)
         return ManagerAsked(
-            person.time_ns, origin, person.process, person.lineage, fields.creator(b, L.WILL_ORPHAN)
+            person.time_ns,
+            origin,
+            person.process,
+            person.lineage,
+            fields.creator(b, L.PROCESS_ORPHAN),
         )
 
     def _person(self, b: bytes) -> "_Person":
         _, flags, _, time_ns = L.RECORD_HEAD.unpack_from(b)
-        n, argv_len, total, ancestor_len = L.WILL_LENS.unpack_from(b, L.WILL_LENGTHS)
+        n, argv_len, total, ancestor_len = L.PROCESS_LENS.unpack_from(b, L.PROCESS_LENGTHS)
         n = min(n, 16)
-        after = L.WILL_BUF + n * L.ANCESTOR.size
+        after = L.PROCESS_BUF + n * L.ANCESTOR.size
         end = after + argv_len + ancestor_len
         inherited = bool(flags & L.REC_ARGV_INHERITED)
         argv = self._argv(b[after : after + argv_len] or None, total, inherited=inherited)
-        ancestors = [fields.ancestor(b, L.WILL_BUF + i * L.ANCESTOR.size) for i in range(n)]
+        ancestors = [fields.ancestor(b, L.PROCESS_BUF + i * L.ANCESTOR.size) for i in range(n)]
         lineage = self._lineage(ancestors, b[after + argv_len : end])
         if argv is None and lineage and lineage[0].argv:
             argv = replace(lineage[0].argv, inherited=True)
-        return _Person(time_ns, replace(fields.who(b, L.WILL_WHO), argv=argv), lineage, end)
+        return _Person(time_ns, replace(fields.who(b, L.PROCESS_WHO), argv=argv), lineage, end)
 
     def _replaced(self, b: bytes, origin: Provenance) -> ImageReplaced:
         old_tid, argv_len = L.REPLACED_HEAD.unpack_from(b, 16)
@@ -250,7 +290,7 @@ class Decoder:
             fields.who(b, L.THREAD_WHO), thread=fields.text(b[L.THREAD_NAME : L.THREAD_NAME + 16])
         )
         stack = self._stack(b, L.THREAD_STACK, n_stack)
-        return ThreadDied(L.RECORD_HEAD.unpack_from(b)[3], origin, process, code, stack)
+        return ThreadDied(L.RECORD_HEAD.unpack_from(b)[3], origin, process, WaitStatus(code), stack)
 
     def _stack(self, b: bytes, at: int, frames: int) -> tuple[str | None, ...]:
         frames = min(frames, 12)
@@ -288,10 +328,18 @@ class Decoder:
         return tuple(reversed(lineage))
 
 
-def _act(number: int) -> str | None:
+def _disposition(number: int) -> Disposition | None:
+    return _DISPOSITION[number] if number < len(_DISPOSITION) else None
+
+
+def _call_id(number: int) -> str | None:
     if not number:
         return None
-    return f"asks:{number - 1 - L.IN_ASKS}" if number > L.IN_ASKS else f"kills:{number - 1}"
+    return (
+        f"requests:{number - 1 - L.IN_REQUESTS}"
+        if number > L.IN_REQUESTS
+        else f"kills:{number - 1}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +362,9 @@ class _SignalTexts:
         size = L.ANCESTOR.size
         self.whole: Literal[True] | None = len(b) > at or None
         """A victim among many has the fixed part only: an empty path is none, not the root."""
+        self.extra_kind, extra_len, self.act, self.ip, self.sp = lens[11:]
+        self.extra = b[at : at + extra_len]
+        at += extra_len
         self.ancestors = [
             fields.ancestor(b, at + i * size)
             for i in range(n_ancestors)
@@ -323,9 +374,6 @@ class _SignalTexts:
         (argv, self.argv_total, target_argv, self.target_argv_total) = lens[:4]
         exe, target_exe, cgroup, target_cgroup, mem, anc = lens[4:10]
         self.target_inherited = bool(lens[10])
-        self.extra_kind, extra_len, self.act, self.ip, self.sp = lens[11:]
-        self.extra = b[at : at + extra_len]
-        at += extra_len
         pieces: list[bytes] = []
         for length in (argv, target_argv, exe, target_exe, cgroup, target_cgroup, mem, anc):
             pieces.append(b[at : at + length])

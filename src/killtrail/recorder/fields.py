@@ -3,24 +3,26 @@
 import struct
 from typing import Final
 
+from killtrail.host.users import user_name
 from killtrail.model import syscalls
 from killtrail.model.circumstances import MemoryLimit, SystemCall
-from killtrail.model.events import Creator
-from killtrail.model.process import Key, Process
+from killtrail.model.process import Creator, Key, Process
+from killtrail.model.wait_status import WaitStatus
 from killtrail.recorder import layout as L  # noqa: N812
 
 _PAGE: Final = 4096
 
 
-def wait_status(code: int, group_code: int, leader_code: int, flags: int) -> int:
+def wait_status(code: int, group_code: int, leader_code: int, flags: int) -> WaitStatus:
     """The wait status of a whole process from what its last thread and its group carried."""
     # A group exit (exit_group, a fatal signal) has one code for all; else each thread its own, and
     # the leader's counts (kernel/exit.c, wait_task_zombie). Before 6.x the core-dump bit stood
     # only in the thread's code.
     if flags & L.SIGNAL_GROUP_EXIT:
-        same_signal = (code & 0x7F) == (group_code & 0x7F) and group_code & 0x7F
-        return group_code | (code & 0x80 if same_signal else 0)
-    return leader_code
+        thread, group = WaitStatus(code), WaitStatus(group_code)
+        dumped = thread.core_dumped and group.signal and thread.signal == group.signal
+        return group.with_core_dump() if dumped else group
+    return WaitStatus(leader_code)
 
 
 def text(raw: bytes) -> str:
@@ -33,7 +35,7 @@ def path(raw: bytes, flags: int) -> str | None:
     parts = [part for part in raw.split(b"\0") if part]
     if not parts:
         return None
-    # The writer goes from the leaf up and stops where a further component might not fit.
+    # The writer goes from the leaf up and stops when a further component might not fit.
     long = len(raw) > L.PATH_FULL or any(len(part) >= L.COMPONENT_MOST for part in parts)
     return ("…/" if flags & L.REC_PATH_CUT and long else "/") + b"/".join(reversed(parts)).decode(
         "utf-8", "backslashreplace"
@@ -56,6 +58,8 @@ def who(b: bytes, offset: int) -> Process:
         tid=tid,
         uid=uid,
         loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=session,
         pidns=pidns or None,
         ns_pid=ns_pid or None,
@@ -74,15 +78,20 @@ def ancestor(b: bytes, offset: int) -> Process | None:
         comm=text(comm),
         uid=uid,
         loginuid=loginuid,
+        user=user_name(uid),
+        login_user=user_name(loginuid),
         session=session,
         reaper=bool(tgid & L.ANCESTOR_REAPER),
     )
 
 
 def creator(b: bytes, offset: int) -> Creator | None:
-    """Who forked an orphan, from a `struct orphan`."""
+    """The creator of an orphan, from a `struct orphan`."""
     start, tgid, index = L.ORPHAN.unpack_from(b, offset)
-    return Creator(index, Key(tgid, start)) if tgid else None
+    if not tgid:
+        return None
+    sibling = bool(index & L.ORPHAN_SIBLING)
+    return Creator(index & ~L.ORPHAN_SIBLING, Key(tgid, start), sibling=sibling)
 
 
 def system_call(number: int, abi: int, args: tuple[int, ...]) -> SystemCall | None:
@@ -102,7 +111,7 @@ def memory(b: bytes, group: bytes, flags: int) -> MemoryLimit | None:
 
 
 def length_prefixed(raw: bytes, most: int) -> list[bytes | None]:
-    """Strings behind a length byte each; None for NO_IMAGE."""
+    """Strings, each after a length byte; None for NO_IMAGE."""
     items: list[bytes | None] = []
     at = 0
     while at < len(raw) and len(items) < most:

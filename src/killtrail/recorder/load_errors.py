@@ -19,8 +19,8 @@ def explain(error: OSError, doing: str) -> UnavailableError:
         return _not_permitted(doing)
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return UnavailableError(
-            f"{doing}: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF), which the recorder needs to"
-            " find its way in kernel structures",
+            f"{doing}: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF), which the recorder needs "
+            "to read kernel structures",
             TRACEFS_INSTEAD,
         )
     if error.errno in (errno.EINVAL, errno.ENOTSUP, _ENOTSUPP, errno.E2BIG):
@@ -31,7 +31,7 @@ def explain(error: OSError, doing: str) -> UnavailableError:
         )
     if error.errno == errno.ENOMEM:
         return UnavailableError(
-            f"{doing}: not enough memory (the box takes about 18 MB)", TRACEFS_INSTEAD
+            f"{doing}: not enough memory (the ring buffers take about 18 MB)", TRACEFS_INSTEAD
         )
     return UnavailableError(f"{doing}: {error.strerror}", TRACEFS_INSTEAD)
 
@@ -43,8 +43,8 @@ def _not_permitted(doing: str) -> UnavailableError:
             "sudo killtrail arm",
         )
     return UnavailableError(
-        f"{doing}: not permitted, though the capabilities are there; a container's seccomp or LSM"
-        " policy may forbid bpf(2)",
+        f"{doing}: not permitted despite the capabilities; a container's seccomp or LSM policy "
+        "may forbid bpf(2)",
         "run it on the host, or " + TRACEFS_INSTEAD,
     )
 
@@ -52,7 +52,7 @@ def _not_permitted(doing: str) -> UnavailableError:
 def locked_down(doing: str) -> UnavailableError:
     """What `lockdown=confidentiality` leaves: audit (kernel_lockdown(7))."""
     return UnavailableError(
-        f"{doing}: the kernel is locked down (confidentiality), so nobody may read kernel memory with"
-        " BPF or tracefs",
+        f"{doing}: the kernel is locked down (confidentiality), so BPF and tracefs can't read "
+        "kernel memory",
         "audit works there: auditctl -a always,exit -F arch=b64 -S kill,tkill,tgkill -k kill",
     )

@@ -2,7 +2,7 @@
 
 `bpftool gen skeleton -L` turns an object into a loader program (BPF_PROG_TYPE_SYSCALL) plus data;
 the kernel runs it and does the CO-RE relocation itself (5.17+). `bpf/build.py` packs the two into
-`recorder.blob`: magic, JSON head, zlib body.
+blobs: magic, JSON head, zlib body.
 """
 
 import ctypes
@@ -21,6 +21,8 @@ MAGIC: Final = b"BPFLSK1\0"
 _PROG_TYPE_SYSCALL, _F_SLEEPABLE, _MAP_TYPE_ARRAY = 31, 1 << 4, 2
 _OPTIONAL: Final = frozenset({"on_console"})
 """Programs whose tracepoint a kernel may lack (CONFIG_PRINTK)."""
+WHOLE, PLAIN = "recorder.blob", "recorder-plain.blob"
+"""With the programs that need BPF trampolines, and without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,35 @@ class Loaded:
         self.maps, self.programs, self.links = {}, {}, {}
 
 
-def read_blob(raw: bytes | None = None) -> Blob:
-    """The shipped blob, or another one. Raises ValueError where the bytes are no blob."""
-    if raw is None:
-        raw = resources.files("killtrail.recorder").joinpath("recorder.blob").read_bytes()
+def load_best(settings: dict[str, int]) -> tuple[Blob, Loaded]:
+    """Loads and attaches as much of the recorder as this kernel takes.
+
+    The kernel refuses a whole object for one program that it can't load, and whether it has BPF
+    trampolines shows in no version number: so the plain blob comes second. Raises OSError with the
+    errno of the plain one.
+    """
+    for name in (WHOLE, PLAIN):
+        blob = shipped(name)
+        loaded = Loaded()
+        try:
+            loaded = load(blob, settings)
+            attach(loaded, blob)
+        except OSError:
+            loaded.close()
+            if name == PLAIN:
+                raise
+        else:
+            return blob, loaded
+    raise AssertionError  # the loop returns or raises
+
+
+def shipped(name: str) -> Blob:
+    """One of the blobs of this package."""
+    return read_blob(resources.files("killtrail.recorder").joinpath(name).read_bytes())
+
+
+def read_blob(raw: bytes) -> Blob:
+    """A packed skeleton. Raises ValueError where the bytes are none."""
     if raw[:8] != MAGIC:
         raise ValueError("not a packed BPF skeleton")
     length = struct.unpack_from("<I", raw, 8)[0]

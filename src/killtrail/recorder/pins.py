@@ -20,7 +20,7 @@ _SLACK: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What the armer wrote into the box."""
+    """What arming wrote into the metadata map."""
 
     layout: int
     version: str
@@ -44,7 +44,7 @@ class Meta:
             }
         ).encode()
         if len(text) > L.META_SIZE:
-            raise ValueError("box metadata too large")
+            raise ValueError("recorder metadata too large")
         return text.ljust(L.META_SIZE, b"\0")
 
 
@@ -64,9 +64,10 @@ def meta_from_bytes(raw: bytes) -> Meta:
                 symbols=from_rows(data["symbols"]),
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnavailableError(f"the box's description is damaged: {error}", remedy) from error
+        raise UnavailableError(f"the recorder's metadata is damaged: {error}", remedy) from error
     raise UnavailableError(
-        f"the box was armed by another version (layout {layout}, this killtrail reads {L.LAYOUT})",
+        f"the recorder was armed by another version (layout {layout}, this killtrail reads "
+        f"{L.LAYOUT})",
         remedy,
     )
 

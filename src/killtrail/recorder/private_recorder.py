@@ -1,4 +1,4 @@
-"""A copy of the recorder that only this process sees, and that goes with it."""
+"""A copy of the recorder that only this process sees, and that is removed when it exits."""
 
 import struct
 
@@ -16,17 +16,15 @@ class PrivateRecorder:
     """Loads, attaches, and reads what is new. Raises `UnavailableError` where that is refused."""
 
     def __init__(self, settings: dict[str, int]) -> None:
-        blob = loader.read_blob()
         try:
-            self._loaded = loader.load(blob, settings)
-            loader.attach(self._loaded, blob)
+            blob, self._loaded = loader.load_best(settings)
         except OSError as error:
             raise load_errors.explain(error, "can't load a recorder") from error
         sweep(self._loaded.maps["images"], boot.now_ns(), with_argv=True)
         self._bss = len(blob.initial["bss"])
         self._next: dict[str, int] = {}
-        self.lost = 0
-        self.problems = 0
+        self.lost: int = 0
+        self.problems: int = 0
         self._decoder = Decoder(_symbols())
 
     def new(self, ring: L.Ring) -> list[Recorded]:

@@ -1,9 +1,9 @@
 """One walk over /proc when arming: processes older than the recorder get their argv kept too.
 
-A task storage takes a pidfd as key, so the entry sits on the process itself and dies with it.
-Races: the programs already run, so a process that execs meanwhile has a fresher entry; NOEXIST
-leaves that alone. A number reused between readdir and pidfd_open is a live process all the same,
-and its cmdline is read behind the pidfd.
+The key of a task storage is a pidfd, so the entry belongs to the process itself and is freed with
+it. Races: the programs already run, so a process that execs meanwhile has a fresher entry; NOEXIST
+keeps that. A PID that is reused between readdir and pidfd_open is still a running process, and its
+cmdline is read after the pidfd is open.
 """
 
 import os

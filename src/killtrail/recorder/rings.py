@@ -1,4 +1,4 @@
-"""Reading the armed box through its pins: slots first, events only for what is asked."""
+"""Reads the armed ring buffers through their pins: slots first, events only on demand."""
 
 import mmap
 import os
@@ -17,7 +17,7 @@ _PAGE: Final = mmap.PAGESIZE
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One whole record as it lies in a ring."""
+    """One whole record as stored in a ring."""
 
     ring: L.Ring
     seq: int
@@ -67,7 +67,7 @@ class RingBuffers:
             os.close(fd)
 
     def decoder(self) -> Decoder:
-        """A decoder with this box's symbols and redaction."""
+        """A decoder with this recorder's symbols and redaction."""
         return Decoder(self.meta.symbols, redact_argv=self.meta.argv != "full")
 
     def states(self) -> tuple[RingState, ...]:
@@ -109,14 +109,14 @@ def possible_cpus() -> int:
 
 
 def live_slots(fd: int, ring: L.Ring, since: int, written: int) -> Iterator[Slot]:
-    """Whole records of a ring map with sequence in [since, written), as far as they still live."""
+    """Whole records of a ring map with sequence in [since, written), if not overwritten yet."""
     first = max(since, written - ring.slots, 0)
     for start, count in _runs(first, written, ring.slots):
         yield from _whole(ring, _read(fd, ring, start % ring.slots, count), start)
 
 
 def _runs(first: int, end: int, slots: int) -> Iterator[tuple[int, int]]:
-    # A ring's live part wraps round at most once.
+    # The valid part of a ring wraps around at most once.
     while first < end:
         count = min(end - first, slots - first % slots)
         yield first, count
@@ -133,7 +133,7 @@ def _read(fd: int, ring: L.Ring, index: int, count: int) -> bytes:
         ) as m:
             return m[start - offset : start - offset + length]
     except (PermissionError, ValueError, OSError):
-        # A reader who is not root may look elements up, but not map them.
+        # A reader without root may look up elements, but not map them.
         return bpf.lookup_many(fd, index, count, ring.slot_size)
 
 
@@ -141,7 +141,7 @@ def _whole(ring: L.Ring, raw: bytes, first: int) -> Iterator[Slot]:
     for i in range(len(raw) // ring.slot_size):
         at = i * ring.slot_size
         begin, end, size, flags = L.SLOT_HEAD.unpack_from(raw, at)
-        # Another number means: being written, or already replaced by a later lap (then it was
+        # Another sequence means: being written, or already overwritten by a later lap (then it was
         # counted as overwritten).
         if begin != first + i + 1 or end != begin:
             continue

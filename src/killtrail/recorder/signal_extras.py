@@ -1,4 +1,4 @@
-"""What only some signals carry: the limit, the filters, the terminal or the pipe behind them."""
+"""Fields that only some signals carry: the limit, the filters, the terminal or the pipe."""
 
 from typing import Final
 
@@ -7,7 +7,8 @@ from killtrail.model.circumstances import Filters, ResourceLimit, Terminal
 from killtrail.recorder import fields
 from killtrail.recorder import layout as L  # noqa: N812
 
-_RESOURCES: Final = {0: "RLIMIT_CPU", 1: "RLIMIT_FSIZE", 9: "RLIMIT_AS", 15: "RLIMIT_RTTIME"}
+RESOURCES: Final = {0: "RLIMIT_CPU", 1: "RLIMIT_FSIZE", 9: "RLIMIT_AS", 15: "RLIMIT_RTTIME"}
+"""include/uapi/asm-generic/resource.h, as far as a death can come of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,21 @@ def decode(kind: int, raw: bytes) -> Extras:
     return Extras()
 
 
+def limited(value: int) -> int | None:
+    """A limit's value, None where it is RLIM_INFINITY."""
+    return None if value == L.UNLIMITED else value
+
+
 def _limit(raw: bytes) -> ResourceLimit | None:
     soft, hard, exec_soft, exec_hard, resource, carriers = L.LIMIT_EXTRA.unpack_from(raw)
-    if resource not in _RESOURCES:
+    if resource not in RESOURCES:
         return None
     known = exec_soft != L.UNKNOWN_LIMIT
     same = exec_soft == soft and exec_hard in (hard, L.UNKNOWN_LIMIT)
     return ResourceLimit(
-        _RESOURCES[resource],
-        None if soft == L.UNLIMITED else soft,
-        None if hard == L.UNLIMITED else hard,
+        RESOURCES[resource],
+        limited(soft),
+        limited(hard),
         carriers,
         same if known else None,
     )
@@ -56,9 +62,9 @@ def _filters(raw: bytes) -> Filters | None:
 
 
 def _terminal(raw: bytes) -> Terminal:
-    pty, known, name = L.TERMINAL_EXTRA.unpack_from(raw)
+    pty, known, _, _, name = L.TERMINAL_EXTRA.unpack_from(raw)
     label = fields.text(name)
-    # devpts names its ends 0, 1, ...; the driver calls them pts0, pts1.
+    # devpts names its slaves 0, 1, ...; the driver calls them pts0, pts1.
     if label.startswith("pts") and label[3:].isdecimal():
         label = f"pts/{label[3:]}"
     return Terminal(label, bool(pty), fields.ancestor(raw, 0), known == 1, bool(known))

@@ -1,7 +1,7 @@
 """Kernel function names for stack addresses: a few ranges, read once from /proc/kallsyms.
 
-Only functions that decide something are kept (2 kB instead of 10 MB): the armer writes them into
-the box, so that a reader without CAP_SYSLOG can still tell a kill from a timer.
+Only functions that rules need are kept (2 kB instead of 10 MB): arming writes them into the
+metadata map, so that a reader without CAP_SYSLOG can still distinguish a kill from a timer.
 """
 
 from bisect import bisect_right
@@ -75,6 +75,10 @@ OF_INTEREST: Final = frozenset(
         "n_tty_receive_buf_common",
         "n_tty_receive_signal_char",
         "n_tty_ioctl_helper",
+        "pty_unix98_ioctl",
+        "pty_bsd_ioctl",
+        "pty_signal",
+        "tty_ioctl",
         "__tty_hangup",
         "tty_hangup",
         "tty_vhangup",
@@ -210,7 +214,7 @@ class Symbols:
     names: tuple[str, ...]
 
     def find(self, address: int) -> str | None:
-        """The function an address lies in, None where it is none of interest."""
+        """The function that holds an address, None if no rule needs it."""
         i = bisect_right(self.starts, address) - 1
         return self.names[i] if i >= 0 and address < self.ends[i] else None
 
@@ -259,7 +263,7 @@ def _ranges(lines: Iterable[bytes]) -> Iterator[tuple[int, int, str]]:
         yield first, last + 4096, f"[{module.decode('ascii', 'backslashreplace')}]"
 
 
-# BPF programs and trampolines stand there as if they were modules.
+# BPF programs and trampolines are listed there like modules.
 def _note_module(line: bytes, modules: dict[bytes, list[int]]) -> None:
     head, _, rest = line.partition(b" ")
     name = rest.rpartition(b"[")[2].rstrip(b"]\n")

@@ -1,7 +1,7 @@
 """All tasks by the kernel's own BPF iterator: a listing that does not go through /proc.
 
-Fifteen instructions, loaded and gone with this call (5.8 and later, CAP_BPF with CAP_PERFMON). It is a
-one-sided witness: a security layer may leave tasks out of it, so what it does *not* show says nothing.
+Fifteen instructions, loaded for this call only (5.8 and later, CAP_BPF with CAP_PERFMON). It can
+only show tasks, not refute them: a security module may leave tasks out of it.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _CHUNK: Final = 1 << 16
 
 
 def leaders() -> set[int] | None:
-    """Numbers of all processes (tgids), in the initial namespace; None where it can't be asked."""
+    """PIDs of all processes (tgids), in the initial namespace; None if it is not available."""
     found = btf.find("bpf_iter_task", "task_struct", ("pid", "tgid"))
     if found is None:
         return None

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 _UNKNOWN: Final = 100
 
@@ -12,10 +12,21 @@ def columns() -> int:
 
     As `shutil.get_terminal_size`, which imports every compressor of the standard library along.
     """
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
+    return _wished() or _measured(sys.__stdout__) or _UNKNOWN
+
+
+def screen_columns(stream: TextIO) -> int | None:
+    """COLUMNS, else the stream's own terminal; None where it is none: rows are whole then."""
+    return _wished() or (_measured(stream) if stream.isatty() else None)
+
+
+def _wished() -> int | None:
+    text = os.environ.get("COLUMNS", "")
+    return int(text) or None if text.isdecimal() else None
+
+
+def _measured(stream: TextIO | None) -> int | None:
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _UNKNOWN  # type: ignore[union-attr]
+        return os.get_terminal_size(stream.fileno()).columns or None  # type: ignore[union-attr]
     except (AttributeError, ValueError, OSError):
-        return _UNKNOWN
+        return None

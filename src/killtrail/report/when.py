@@ -2,15 +2,14 @@
 
 from typing import Final
 
-from killtrail.model.clock import NS, Boot, rfc3339
+from killtrail.model.clock import NS, Boot
 
-_UNKNOWN: Final = "at an unknown time"
+_UNKNOWN: Final = "time not recorded"
 
 
 def full(boot_ns: int | None, boot: Boot) -> str | None:
     """RFC 3339 with nanoseconds; None where the date is not known."""
-    wall = boot.wall(boot_ns) if boot_ns is not None else None
-    return None if wall is None else rfc3339(wall)
+    return boot.rfc3339(boot_ns)
 
 
 def moment(boot_ns: int | None, boot: Boot) -> str:

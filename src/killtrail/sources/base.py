@@ -1,53 +1,23 @@
-"""What every source can be asked, and how it describes itself."""
+"""One contract for all evidence, live and kept, and how a kind of evidence describes itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from typing import Protocol
 
 from killtrail._slotted import dataclass
-from killtrail.model.events import (
-    ImageReplaced,
-    Loss,
-    Note,
-    OomVictimMarked,
-    OrphanedBy,
-    ProcessExited,
-    SignalSent,
-    ThreadDied,
-)
-from killtrail.model.process import Key
+from killtrail.files.opened import Piece
+from killtrail.model.coverage import Coverage
+from killtrail.model.events import Event
+from killtrail.model.query import Query
 from killtrail.model.verdict import Host
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A question about deaths: any field None = no restriction. Times are boot-clock ns."""
-
-    pid: int | None = None
-    since_ns: int | None = None
-    until_ns: int | None = None
-    ordinary: bool = True
-    """Whether exits without a signal and without a request count."""
-    most: int | None = None
-    """Only so many, the newest."""
-    parent: int | None = None
-    """Held by this process number at their end."""
-    pipe: int | None = None
-    """Had this pipe as standard input, at their end or when their program was started."""
-
-    def within(self, time_ns: int) -> bool:
-        """Whether a moment is in the window asked about."""
-        after = self.since_ns is None or time_ns >= self.since_ns
-        return after and (self.until_ns is None or time_ns <= self.until_ns)
-
-    def relates(self, end: ProcessExited) -> bool:
-        """Whether an end has the parent and the pipe asked for."""
-        if self.parent is not None and (end.parent is None or end.parent.pid != self.parent):
-            return False
-        return self.pipe is None or self.pipe in (end.stdin_pipe, end.exec_pipe)
-
-
 class Source(Protocol):
-    """Evidence of one boot of one host."""
+    """Evidence of one host on one clock.
+
+    `exact`: its processes have start times, so that two of one PID can be told apart. All others
+    know PIDs alone.
+    """
 
     @property
     def id(self) -> str:
@@ -55,65 +25,45 @@ class Source(Protocol):
         ...
 
     @property
-    def host(self) -> Host:
-        """The machine and boot it speaks of."""
+    def exact(self) -> bool:
+        """Whether its processes have start times."""
         ...
 
     @property
-    def armed_ns(self) -> int | None:
-        """Since when it watches without a gap, None if unknown."""
+    def host(self) -> Host:
+        """The machine and the clock it speaks of."""
         ...
 
-    def exits(self, wanted: Wanted) -> Iterable[ProcessExited]:
-        """Ends of processes, oldest first."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files it stands in, if it stands in files."""
         ...
 
-    def signals(self, pid: int | None) -> Iterable[SignalSent]:
-        """Signals sent to a process number (None: to all), oldest first."""
+    def events(self, query: Query) -> Iterator[Event]:
+        """What it holds for this query, the newest first, read no further than the caller reads."""
         ...
 
-    def ooms(self, pid: int) -> Iterable[OomVictimMarked]:
-        """OOM marks on a process number."""
-        ...
-
-    def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
-        ...
-
-    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterable[SignalSent]:
-        """Signals for which this process was `current`, in that time, oldest first.
-
-        They may be outlines only: who, whom, what and when.
-        """
-        ...
-
-    def notes(self, since_ns: int, until_ns: int) -> Iterable[Note]:
-        """What people did then that reaches a victim only through the kernel or a manager."""
-        ...
-
-    def threads(self, pid: int) -> Iterable[ThreadDied | ImageReplaced]:
-        """Threads of a number (or with it) that ended while their process went on."""
-        ...
-
-    def loss(self) -> Loss:
-        """What is known to be lost."""
-        ...
-
-    def complete_since(self, sig: int | None = None) -> int:
-        """Boot-clock ns from which no death or fatal signal is missing.
-
-        `sig`: the one that ended a process, as others could be sent long before they struck.
-        """
+    def coverage(self) -> Coverage:
+        """How far it can be relied on. What could not be read counts from when it was tried."""
         ...
 
     def close(self) -> None:
-        """Lets go of descriptors."""
+        """Closes descriptors."""
         ...
+
+
+class Match(Enum):
+    """How much of a file is of one format."""
+
+    NO = auto()
+    PART = auto()
+    """Some of its lines are: other formats may claim the rest."""
+    WHOLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Whether a source can be asked here: a reason and a remedy where not."""
+    """Whether a source is usable here: a reason and a remedy if not."""
 
     usable: bool
     says: str
@@ -123,14 +73,34 @@ class Usable:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What could be made of a set of files: sources, and files that could not be read, with reasons."""
+
+    sources: tuple[Source, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+    """(path, reason)"""
+
+
+@dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A source's self-description; doctor, docs and the absent part of verdicts are made from it."""
+    """A kind of evidence in its own words: doctor, docs and what is absent from verdicts come from it.
+
+    It is declared in the format's own module, which `catalogue` lists. A source that can be asked on
+    this host has `probe` and `open_here`; a format of files has `looks` and `open_files`.
+    """
 
     id: str
     what: str
-    needs: str
     yields: str
+    silent_about: str
+    needs: str
     clock: str
     completeness: str
-    probe: Callable[[], Usable]
-    open: Callable[[], list[Source]]
+    places: tuple[str, ...] = ()
+    """Where a host keeps it: absolute paths, may hold `*`."""
+    probe: Callable[[], Usable] | None = None
+    open_here: Callable[[], list[Source]] | None = None
+    looks: Callable[[Piece, bytes], Match] | None = None
+    """From a file and its first 64 KiB."""
+    open_files: Callable[[list[Piece]], Opened] | None = None
+    """All the files of this format together; it closes those it makes no source of."""

@@ -1,33 +1,34 @@
-"""The armed BPF box. Slots are indexed by their fixed offsets; only what is asked gets decoded."""
+"""The armed BPF recorder: slots are indexed by fixed offsets, only requested ones are decoded."""
 
 import contextlib
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from killtrail.errors import UnavailableError
 from killtrail.host import boot
-from killtrail.model import signals as sg
+from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
+    Event,
     ImageReplaced,
     KernelLine,
-    Loss,
+    LimitSet,
     ManagerAsked,
-    Note,
     OomVictimMarked,
     OrphanedBy,
     ParseProblem,
     ProcessExited,
-    Recorded,
     SignalSent,
     ThreadDied,
 )
 from killtrail.model.process import Key
+from killtrail.model.query import Query, key_of
 from killtrail.recorder import layout as L  # noqa: N812
 from killtrail.recorder.pins import Pins
 from killtrail.recorder.rings import RingBuffers, Slot
-from killtrail.sources.base import Wanted
+from killtrail.sources.base import Descriptor, Usable
 from killtrail.sources.shared_sender import completed
 
 if TYPE_CHECKING:
@@ -37,38 +38,41 @@ _TGID_IN_WHO: Final = 16
 _SIGNAL_TGID: Final = L.SIGNAL_TARGET + _TGID_IN_WHO
 _SENDER_TGID: Final = L.SIGNAL_SENDER + _TGID_IN_WHO
 _EXIT_TGID: Final = L.EXIT_WHO + _TGID_IN_WHO
-_SIGNAL_RINGS: Final = (L.KILLS, L.ASKS, L.VICTIMS, L.EXITS)
-_COMPLETE: Final = (L.KILLS, L.DEATHS, L.VICTIMS)
-"""The rings without which a sender or an end can be missing."""
+_SIGNAL_RINGS: Final = (L.KILLS, L.REQUESTS, L.VICTIMS, L.EXITS)
 _PARENT_TGID: Final = L.EXIT_PARENT + 8
-_WILL_KEY: Final = L.WILL_WHO
+_ORPHANED_KEY: Final = L.PROCESS_WHO
 _PROBLEMS_KEPT: Final = 100
-_E = TypeVar("_E", bound=Recorded)
 
 
 class BpfSource:
-    """Reads the box when first asked and answers from that one reading."""
+    """Reads the ring buffers at the first question and answers all from that reading."""
 
     id = "bpf"
+    exact = True
+    names: tuple[str, ...] = ()
 
     def __init__(self, pins: Pins | None = None) -> None:
-        self.box = RingBuffers(pins or Pins())
+        self.box: RingBuffers = RingBuffers(pins or Pins())
         self._decoder = self.box.decoder()
         self._problems: list[ParseProblem] = []
         self._read: dict[str, list[Slot]] = {}
+        self._named: dict[tuple[bytes, ...], set[int]] = {}
         self.host: Host = boot.this_host()
 
     @property
-    def armed_ns(self) -> int | None:
-        """Since when every orphan's creator is known: arming, unless too many came since.
+    def _creators_since(self) -> int | None:
+        """Boot-clock ns from which creators are known: arming, unless too many orphans followed.
 
-        The map of creators forgets its oldest entries when it is full. An orphan whose creator is
-        forgotten looks like a child of its reaper, so only the time of the wills still there counts.
+        That is arming, unless too many orphans followed.
+
+        The map of creators drops its oldest entries when it is full. An orphan whose creator was
+        dropped looks like a child of its reaper, so only the time of the oldest remaining record
+        counts.
         """
         armed = self.box.meta.armed_ns
         if self._orphans <= L.CREATORS_KEPT:
             return armed
-        oldest = self.box.oldest(L.WILLS)
+        oldest = self.box.oldest(L.ORPHANED)
         return max(armed, oldest.time_ns) if oldest else armed
 
     @cached_property
@@ -96,7 +100,7 @@ class BpfSource:
 
     @cached_property
     def _places(self) -> dict[str, Slot]:
-        return {s.where: s for ring in (L.KILLS, L.ASKS) for s in self._slots(ring)}
+        return {s.where: s for ring in (L.KILLS, L.REQUESTS) for s in self._slots(ring)}
 
     @cached_property
     def _exits(self) -> dict[int, list[Slot]]:
@@ -109,13 +113,13 @@ class BpfSource:
     @cached_property
     def _wills(self) -> dict[Key, Slot]:
         found: dict[Key, Slot] = {}
-        for slot in self._slots(L.WILLS):
-            if len(slot.record) >= L.WILL_LENGTHS:
-                start, _, tgid = struct.unpack_from("<QQI", slot.record, _WILL_KEY)
+        for slot in self._slots(L.ORPHANED):
+            if len(slot.record) >= L.PROCESS_LENGTHS:
+                start, _, tgid = struct.unpack_from("<QQI", slot.record, _ORPHANED_KEY)
                 found[Key(tgid, start)] = slot
         return found
 
-    # Several indexes ask for the same rings; reading them is most of the work.
+    # Several indexes need the same rings; reading them is most of the work.
     def _slots(self, ring: L.Ring) -> list[Slot]:
         found = self._read.get(ring.name)
         if found is None:
@@ -133,75 +137,103 @@ class BpfSource:
             slots.sort(key=lambda s: s.time_ns)
         return found
 
-    def exits(self, wanted: Wanted) -> Iterator[ProcessExited]:
-        """Ends of processes, oldest first."""
-        if wanted.pid is not None:
-            slots = self._exits.get(wanted.pid, [])
-        else:
-            slots = sorted(
-                (s for many in self._exits.values() for s in many), key=lambda s: s.time_ns
-            )
-        slots = [s for s in slots if wanted.within(s.time_ns) and _asked_for(s, wanted)]
-        for event in self._decoded(slots[-wanted.most :] if wanted.most else slots, ProcessExited):
-            if wanted.relates(event):
+    def events(self, query: Query) -> Iterator[Event]:
+        """What the rings hold for this query, the newest first; only what is asked for is decoded."""
+        if query.sender is not None:
+            yield from self._sent_by(query.sender, query)
+            return
+        slots = [
+            slot
+            for kinds, chosen in self._readers
+            if query.wants(*kinds)
+            for slot in chosen(query)
+            if query.window.covers(slot.time_ns)
+        ]
+        slots.sort(key=lambda s: -s.time_ns)
+        for slot in slots:
+            event = self.event(slot)
+            if event is not None and query.wants(type(event)) and _meant(event, query):
                 yield event
 
-    def signals(self, pid: int | None) -> Iterator[SignalSent]:
-        """Signals sent to a process number, oldest first."""
-        if pid is not None:
-            slots = self._signals.get(pid, [])
-        else:
-            slots = sorted(
-                (s for many in self._signals.values() for s in many), key=lambda s: s.time_ns
-            )
-        yield from self._decoded(slots, SignalSent)
+    @property
+    def _readers(self) -> tuple[tuple[tuple[type[Event], ...], Callable[[Query], list[Slot]]], ...]:
+        return (
+            ((SignalSent,), self._signal_slots),
+            ((ProcessExited,), self._exit_slots),
+            ((OomVictimMarked,), self._oom_slots),
+            ((ThreadDied, ImageReplaced), self._thread_slots),
+            ((OrphanedBy,), self._orphan_slots),
+            ((KernelLine, ManagerAsked, LimitSet), self._note_slots),
+        )
 
-    def ooms(self, pid: int) -> Iterator[OomVictimMarked]:
-        """OOM marks on a process number."""
-        yield from self._decoded(self._ooms.get(pid, []), OomVictimMarked)
-
-    def sent_by(self, sender: Key, since_ns: int, until_ns: int) -> Iterator[SignalSent]:
-        """Signals for which this process was `current`, in that time."""
-        for slot in self._sends.get(sender.tgid, []):
-            if since_ns <= slot.time_ns <= until_ns:
+    def _sent_by(self, sender: Key, query: Query) -> Iterator[SignalSent]:
+        for slot in reversed(self._sends.get(sender.tgid, [])):
+            if query.window.covers(slot.time_ns):
                 with contextlib.suppress(ValueError):
                     event = self._decoder.outline(slot.record, slot.where)
                     if event.current.key.same_life(sender):
                         yield event
 
-    def notes(self, since_ns: int, until_ns: int) -> Iterator[Note]:
-        """Kernel lines and managers' clients of that time."""
-        for slot in self._slots(L.ASKS):
-            if (
-                slot.record[0] in (L.REC_LINE, L.REC_CLIENT)
-                and since_ns <= slot.time_ns <= until_ns
-            ):
-                event = self.event(slot)
-                if isinstance(event, KernelLine | ManagerAsked):
-                    yield event
+    def _signal_slots(self, query: Query) -> list[Slot]:
+        return self._chosen(self._signals, query)
 
-    def threads(self, pid: int) -> Iterator[ThreadDied | ImageReplaced]:
-        """Threads that ended while their process went on."""
-        slots = {slot.where: slot for slot in self._threads.get(pid, [])}
-        for slot in sorted(slots.values(), key=lambda s: s.time_ns):
-            event = self.event(slot)
-            if isinstance(event, ThreadDied | ImageReplaced):
-                yield event
+    def _exit_slots(self, query: Query) -> list[Slot]:
+        return [s for s in self._chosen(self._exits, query) if _asked_for(s, query)]
 
-    def will(self, key: Key) -> OrphanedBy | None:
-        """What a dead parent left."""
-        slot = self._wills.get(key)
-        event = self.event(slot) if slot else None
-        return event if isinstance(event, OrphanedBy) else None
+    def _oom_slots(self, query: Query) -> list[Slot]:
+        return self._chosen(self._ooms, query)
 
-    def loss(self) -> Loss:
+    def _thread_slots(self, query: Query) -> list[Slot]:
+        return list({slot.where: slot for slot in self._chosen(self._threads, query)}.values())
+
+    def _orphan_slots(self, query: Query) -> list[Slot]:
+        if query.key is None:
+            return [] if query.pid is not None else list(self._wills.values())
+        slot = self._wills.get(query.key)
+        return [slot] if slot else []
+
+    def _note_slots(self, query: Query) -> list[Slot]:
+        if query.pid is not None or query.target is not None:
+            return []
+        kinds = (L.REC_LINE, L.REC_CLIENT, L.REC_LIMIT_SET)
+        noted = (*self._slots(L.REQUESTS), *self._slots(L.LIMITS))
+        return [s for s in noted if s.record[0] in kinds]
+
+    def _chosen(self, index: dict[int, list[Slot]], query: Query) -> list[Slot]:
+        pid = query.key.tgid if query.key is not None else query.pid
+        if pid is not None:
+            return index.get(pid, [])
+        words = query.target.words() if query.target is not None else ()
+        numbers = self._naming(tuple(w.encode() for w in words)) if words else index.keys()
+        return [s for number in numbers for s in index.get(number, ())]
+
+    # A name may stand in the record of a signal only (exe, cgroup, argv), or in that of the exit only.
+    def _naming(self, words: tuple[bytes, ...]) -> set[int]:
+        found = self._named.get(words)
+        if found is None:
+            indexes = (self._signals, self._exits, self._threads)
+            found = self._named[words] = {
+                number
+                for index in indexes
+                for number, slots in index.items()
+                if any(word in slot.record for slot in slots for word in words)
+            }
+        return found
+
+    def coverage(self) -> Coverage:
         """Overwritten and failed records of the rings that matter for senders."""
-        return Loss(self._lost, self.complete_since(), tuple(self._problems))
+        return Coverage(
+            lost=self._lost,
+            complete_from_ns=self._complete_since,
+            requests_from_ns=self._requests_since,
+            creators_from_ns=self._creators_since,
+            problems=tuple(self._problems),
+        )
 
     @cached_property
     def _lost(self) -> int:
         states = {s.ring.name: s for s in self.box.states()}
-        overwritten = sum(states[ring.name].overwritten for ring in _COMPLETE)
+        overwritten = sum(states[ring.name].overwritten for ring in L.DECISIVE)
         stats = self.box.stats()
         missed = sum(misses for _, misses, _ in self._programs())
         return overwritten + stats["failed"] + missed
@@ -213,20 +245,13 @@ class BpfSource:
             # A reader in group adm may open maps, not programs.
             return []
 
-    def complete_since(self, sig: int | None = None) -> int:
-        """From the oldest record of each ring that has wrapped, else from arming.
-
-        What had been blocked when it was sent lies with the requests.
-        """
-        return self._requests_since if sig not in (None, 0, sg.SIGKILL) else self._complete_since
-
     @cached_property
     def _complete_since(self) -> int:
-        return self._oldest_of(_COMPLETE)
+        return self._oldest_of(L.DECISIVE_OF_SIGKILL)
 
     @cached_property
     def _requests_since(self) -> int:
-        return self._oldest_of((*_COMPLETE, L.ASKS))
+        return self._oldest_of(L.DECISIVE)
 
     def _oldest_of(self, rings: tuple[L.Ring, ...]) -> int:
         since = self.box.meta.armed_ns
@@ -238,8 +263,9 @@ class BpfSource:
         return since
 
     def forget(self) -> None:
-        """Drops what was read, so that the next question reads the box anew."""
+        """Drops the reading, so that the next question reads the ring buffers again."""
         self._read.clear()
+        self._named.clear()
         for name in (
             "_signals",
             "_sends",
@@ -259,7 +285,7 @@ class BpfSource:
         """Closes the pins."""
         self.box.close()
 
-    def event(self, slot: Slot) -> object:
+    def event(self, slot: Slot) -> Event | None:
         """The event in a slot; a problem is counted and gives None."""
         try:
             event = self._decoder.decode(slot.record, slot.where, truncated=slot.truncated)
@@ -276,23 +302,60 @@ class BpfSource:
         event = self.event(slot) if slot else None
         return event if isinstance(event, SignalSent) else None
 
-    def _decoded(self, slots: list[Slot], kind: type[_E]) -> Iterator[_E]:
-        for slot in slots:
-            event = self.event(slot)
-            if isinstance(event, kind):
-                yield event
 
-
-# On raw bytes: to decode thousands of ends for the one that is asked for takes too long.
-def _asked_for(slot: Slot, wanted: Wanted) -> bool:
+# On raw bytes: decoding thousands of exits to find one takes too long.
+def _asked_for(slot: Slot, query: Query) -> bool:
     record = slot.record
-    if wanted.parent is not None and wanted.parent != _tgid_at(record, _PARENT_TGID):
+    if query.parent is not None and query.parent != _tgid_at(record, _PARENT_TGID):
         return False
     pipes = struct.unpack_from("<QQ", record, L.EXIT_STDIN_PIPE)
-    if wanted.pipe is not None and wanted.pipe not in pipes:
+    if query.pipe is not None and query.pipe not in pipes:
         return False
-    return wanted.ordinary or slot.ring is not L.EXITS
+    return query.ordinary or slot.ring is not L.EXITS
 
 
 def _tgid_at(record: bytes, offset: int) -> int:
     return int.from_bytes(record[offset : offset + 4], "little") & ~L.ANCESTOR_REAPER
+
+
+def _meant(event: Event, query: Query) -> bool:
+    if isinstance(event, ProcessExited) and not query.relates(event):
+        return False
+    key = key_of(event)
+    return query.key is None or (key is not None and key.same_life(query.key))
+
+
+def probe() -> Usable:
+    """Whether it can be asked here, by this user."""
+    try:
+        if not Pins().exists():
+            return Usable(usable=False, says="the recorder is not armed", remedy=ARM)
+        Pins().read_meta()
+    except PermissionError:
+        return Usable(
+            usable=False,
+            says="the recorder's ring buffers may be read by root and group adm only",
+            remedy="sudo killtrail why ..., or join group adm",
+        )
+    except UnavailableError as error:
+        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
+    except OSError as error:
+        return Usable(
+            usable=False, says=f"the ring buffers can't be opened: {error.strerror}", remedy=ARM
+        )
+    return Usable(usable=True, says="armed")
+
+
+ARM: Final = "sudo killtrail arm"
+DESCRIPTOR: Final = Descriptor(
+    id="bpf",
+    what="the flight recorder: ring buffers in kernel memory, filled by BPF programs",
+    yields="fatal, stop and termination signals with senders; all exits; parents that exited before their"
+    " children",
+    silent_about="what happened before it was armed, and what its rings have overwritten",
+    needs="arming as root (CAP_BPF, CAP_PERFMON; BTF; 5.17); reading as root or group adm",
+    clock="boot",
+    completeness="complete since arming, up to its size; overwritten records are counted",
+    probe=probe,
+    open_here=lambda: [BpfSource()],
+)

@@ -1,116 +1,50 @@
-"""The built-in sources, in one explicit tuple."""
+"""Every kind of evidence, by the module that declares its `DESCRIPTOR`: a new one adds its line here."""
 
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Final
 
-from killtrail.errors import UnavailableError
-from killtrail.host import boot
-from killtrail.recorder.history import paths
-from killtrail.recorder.pins import Pins
-from killtrail.sources.base import Descriptor, Source, Usable
-from killtrail.sources.bpf import BpfSource
+from killtrail.sources.base import Descriptor
 
-_ARM: Final = "sudo killtrail arm"
-
-
-def _probe_box() -> Usable:
-    try:
-        if not Pins().exists():
-            return Usable(usable=False, says="the recorder is not armed", remedy=_ARM)
-        Pins().read_meta()
-    except PermissionError:
-        return Usable(
-            usable=False,
-            says="the recorder's box may be read by root and group adm only",
-            remedy="sudo killtrail why ..., or join group adm",
-        )
-    except UnavailableError as error:
-        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
-    except OSError as error:
-        return Usable(usable=False, says=f"the box can't be opened: {error.strerror}", remedy=_ARM)
-    return Usable(usable=True, says="armed")
-
-
-def _open_box() -> list[Source]:
-    return [BpfSource()]
-
-
-def _probe_tracefs() -> Usable:
-    from killtrail.recorder.tracefs import instance  # noqa: PLC0415 -- only where it is asked
-
-    try:
-        if instance.armed():
-            return Usable(usable=True, says="armed")
-    except PermissionError:
-        return Usable(
-            usable=False, says="tracefs may be read by root only", remedy="sudo killtrail why ..."
-        )
-    return Usable(
-        usable=False, says="no tracefs instance is armed", remedy=f"{_ARM} --backend tracefs"
-    )
-
-
-def _open_tracefs() -> list[Source]:
-    from killtrail.sources.tracefs import TracefsSource  # noqa: PLC0415
-
-    return [TracefsSource()]
-
-
-def _probe_history() -> Usable:
-    try:
-        path = paths.default_path()
-        if not paths.exists(path):
-            return Usable(usable=False, says="there is no history", remedy="sudo killtrail record")
-        from killtrail.recorder.history import store  # noqa: PLC0415 -- sqlite3 takes 6 ms
-
-        count = store.boots_on_record(path)
-    except PermissionError:
-        return Usable(
-            usable=False,
-            says="history may be read by root and group adm only",
-            remedy="sudo killtrail why ...",
-        )
-    except UnavailableError as error:
-        return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)
-    return Usable(usable=True, says=f"{count} boot{'s' if count > 1 else ''} on record")
-
-
-def _open_history() -> list[Source]:
-    from killtrail.sources.history import open_all  # noqa: PLC0415
-
-    return open_all(boot.this_host())
-
-
-CATALOGUE: Final = (
-    Descriptor(
-        id="bpf",
-        what="the flight recorder's box in kernel memory",
-        needs="arming as root (CAP_BPF, CAP_PERFMON; BTF; 5.17); reading as root or group adm",
-        yields="every fatal, stopping and asking signal with its sender, every end, dead parents",
-        clock="boot",
-        completeness="complete since arming, up to its size; overwritten records are counted",
-        probe=_probe_box,
-        open=_open_box,
-    ),
-    Descriptor(
-        id="tracefs",
-        what="a private tracefs instance, where BPF is not to be had",
-        needs="root; tracefs",
-        yields="signals with the running task and kernel stack, ends, forks, execs; no wait status,"
-        " no user, no cgroup, argv only with event probes",
-        clock="boot",
-        completeness="complete since arming, up to its size per CPU; overruns are counted",
-        probe=_probe_tracefs,
-        open=_open_tracefs,
-    ),
-    Descriptor(
-        id="history",
-        what="what `killtrail record` drained to disk, earlier boots too",
-        needs="a past `killtrail record` or shutdown save; reading as root or group adm",
-        yields="as bpf",
-        clock="boot",
-        completeness="complete while record ran, up to its size and age; losses are counted",
-        probe=_probe_history,
-        open=_open_history,
-    ),
+HERE: Final = (
+    "killtrail.sources.bpf",
+    "killtrail.sources.tracefs",
+    "killtrail.sources.history",
 )
-"""In the order in which they are trusted."""
+"""What can be asked on this host, in the order in which it is trusted."""
+FORMATS: Final = (
+    "killtrail.sources.logs.audit.log",
+    "killtrail.sources.logs.rawtrace",
+    "killtrail.sources.logs.lastlog",
+    "killtrail.sources.logs.ftrace",
+    "killtrail.sources.logs.ausearch",
+    "killtrail.sources.logs.wtmp",
+    "killtrail.sources.logs.journal",
+    "killtrail.sources.logs.sigmon",
+    "killtrail.sources.logs.killsnoop",
+    "killtrail.sources.logs.strace",
+    "killtrail.sources.logs.shell_messages",
+    "killtrail.sources.logs.kernlog",
+)
+"""What files are looked at for: the first that claims a file has it. A format is imported when asked."""
+
+
+def here() -> Iterator[Descriptor]:
+    """Sources of this host."""
+    return map(load, HERE)
+
+
+def formats() -> Iterator[Descriptor]:
+    """Formats of files, imported one by one as they are asked for."""
+    return map(load, FORMATS)
+
+
+def everything() -> Iterator[Descriptor]:
+    """All of them."""
+    return map(load, (*HERE, *FORMATS))
+
+
+def load(module: str) -> Descriptor:
+    """The descriptor that a module declares."""
+    found: Descriptor = import_module(module).DESCRIPTOR
+    return found

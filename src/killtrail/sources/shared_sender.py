@@ -7,11 +7,11 @@ from killtrail.model.events import SignalSent
 
 
 def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) -> SignalSent:
-    """One victim of very many, with what the first victim's record says of the sender.
+    """One of many victims of an act, with the sender from the first victim's record.
 
-    Where that record is overwritten the sender is still known by number, name and start.
+    If that record is overwritten the sender is still known by PID, name and start.
     """
-    first = first_of(victim.act) if victim.act else None
+    first = first_of(victim.call_id) if victim.call_id else None
     same = first is not None and first.current.key.same_life(victim.current.key)
     # An exec in between changes the command line, and the name with it.
     if first is None or not same or first.current.comm != victim.current.comm:
@@ -19,6 +19,5 @@ def completed(victim: SignalSent, first_of: Callable[[str], SignalSent | None]) 
     return replace(
         victim,
         current=victim.current.merged(first.current),
-        lineage=first.lineage,
-        creator=first.creator,
+        kernel=replace(victim.kernel, lineage=first.kernel.lineage, creator=first.kernel.creator),
     )

@@ -23,7 +23,7 @@ _PR_SET_DUMPABLE, _PR_SET_NAME = 4, 15
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is certain: a process that is alive, a number that no process can have."""
+    """What is certain: a process that is alive, a PID that no process can have."""
 
     live: int
     dead: int
@@ -31,7 +31,7 @@ class Known:
     """A port that something listens on in a tool's own network; None where it gets none."""
 
     def fill(self, text: str) -> str:
-        """A question's words with these in their places."""
+        """A question's words with these values filled in."""
         return text.format(
             live=self.live, dead=self.dead, port=self.port, name=_NAME, nobody=_NOBODY, missing=_MISSING
         )  # fmt: skip
@@ -39,9 +39,9 @@ class Known:
 
 @contextmanager
 def known() -> Iterator[Known | None]:
-    """Makes a process that is certainly alive, as tools in the sandbox may see it; ends it afterwards.
+    """Starts a process that tools in the sandbox can certainly see, and kills it afterwards.
 
-    None where that can't be done here, or where there is no /proc for tools to look into.
+    None if that is not possible here, or if there is no /proc for tools to read.
     """
     ready, tell = os.pipe()
     pid = os.fork()
@@ -50,7 +50,7 @@ def known() -> Iterator[Known | None]:
         _idle(tell)
     os.close(tell)
     try:
-        # Nobody is asked before it has its name and its user.
+        # No tool runs before it has its name and its user.
         with os.fdopen(ready, "rb") as file:
             alive = file.read(1) == b"1"
         seen = alive and procfs.read_stat(pid) is not None
@@ -64,7 +64,8 @@ def known() -> Iterator[Known | None]:
 def _idle(tell: int) -> None:
     try:
         sandbox.become_nobody()
-        # Whoever gave up root is shown to nobody under hidepid, not even to his own user (proc(5)).
+        # Under hidepid a process that gave up root is hidden from all, even from its own user
+        # (proc(5)).
         sandbox.prctl(_PR_SET_DUMPABLE, 1)
         sandbox.prctl(_PR_SET_NAME, _NAME.encode())
         os.write(tell, b"1")
@@ -75,7 +76,7 @@ def _idle(tell: int) -> None:
         os._exit(1)
 
 
-# The kernel hands out numbers below pid_max only (kernel/pid.c, alloc_pid()).
+# The kernel assigns PIDs below pid_max only (kernel/pid.c, alloc_pid()).
 def _no_process() -> int:
     raw = procfs.read_bytes(procfs.PROC / "sys/kernel/pid_max", 32)
     return int(raw) if raw and raw.strip().isdigit() else 1 << 22
@@ -104,7 +105,7 @@ def _tool(path: str, questions: tuple[Question, ...], facts: Known) -> Iterator[
     runs = [(q, _run(path, q, facts)) for q in asked]
     done = [(q, ran) for q, ran in runs if ran is not None]
     if not done:
-        why = "it could not be run as nobody, or ptrace is refused here"
+        why = "it could not be run as user nobody, or ptrace is refused here"
         yield _check(CheckId.TOOL_BEHAVIOUR, path, Result.NOT_CHECKABLE, "", why)
         return
     found = [check for q, ran in done if (check := _judged(path, q, ran, facts))]
@@ -126,7 +127,7 @@ def _judged(path: str, question: Question, ran: sandbox.Ran, facts: Known) -> Ch
     call = _call(path, question, facts)
     about = facts.fill(question.about)
     if ran.status is None:
-        says = f"it had not ended after {sandbox.LIMIT_S:.0f} s when asked about {about}"
+        says = f"it had not exited after {sandbox.LIMIT_S:.0f} s when asked about {about}"
         return _check(CheckId.TOOL_BEHAVIOUR, path, Result.NOT_CHECKABLE, call, says)
     if question.shows is None:
         if ran.status:
@@ -145,7 +146,7 @@ def _call(path: str, question: Question, facts: Known) -> str:
     return visible(" ".join((path, *(facts.fill(word) for word in question.words))))
 
 
-# A tool that says why it can't answer does not lie: another implementation has other options.
+# A tool that says why it can't answer is not false: other implementations have other options.
 def _shown(
     path: str, question: Question, ran: sandbox.Ran, call: str, facts: Known
 ) -> Check | None:
@@ -157,7 +158,7 @@ def _shown(
         return _check(CheckId.TOOL_BEHAVIOUR, path, Result.NOT_CHECKABLE, call, f"it says: {said}")
     says = f"it does not show {about}" if wanted else f"it exited with {ran.status} for {about}"
     check = _check(CheckId.TOOL_BEHAVIOUR, path, Result.CONTRADICTED, call, says)
-    return replace(check, consequence=f"what {path} does not show may be there all the same")
+    return replace(check, consequence=f"what {path} does not show may still exist")
 
 
 # The child's own status stands beside the tool's: 1 and 0 in 2016.

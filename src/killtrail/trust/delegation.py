@@ -23,15 +23,15 @@ def behind(tool: str, exe: str | None, argv: Sequence[str]) -> str | None:
 
 
 def follows(tool: str, words: Sequence[str], status: str, *, of_life: bool = True) -> str:
-    """What it means for scripts that a tool said that status where the truth was another.
+    """What it means for scripts that a tool returned a wrong status.
 
-    `of_life`: it was asked whether something lives.
+    `of_life`: it was asked whether a process is alive.
     """
     name = tool.rsplit("/", 1)[-1]
     if of_life and name in ASKS_FOR_LIFE and status == "0":
         asked = " -p" if name == "ps" and "-p" in words else ""
         return (
-            f"{tool} cannot say whether a process is dead: every script that waits for"
-            f" `{name}{asked}` to fail waits for ever"
+            f"{tool} cannot say whether a process is dead: every script that waits for "
+            f"`{name}{asked}` to fail waits for ever"
         )
     return f"no script can rely on the exit status of {tool}"

@@ -24,7 +24,7 @@ from killtrail.trust.root import Root
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to examine: whose files, how much of it, and whether its programs may be run."""
+    """What to examine: which tree, how much of it, and whether its programs may be run."""
 
     root: Root
     deep: bool = False
@@ -44,7 +44,7 @@ def examine(wish: Scope) -> TrustReport:
     elif running and not told:
         found.append(_not_run("there is no /proc here: mount -t proc proc /proc"))
     elif running:
-        found.append(_not_run("--no-exec: no tool was asked anything"))
+        found.append(_not_run("--no-exec: no tool was run"))
     else:
         found.append(_not_run("nothing is executed from a tree that is not the running system's"))
     found += _files(wish, {check.subject for check in found if check.off})
@@ -70,7 +70,7 @@ def _files(wish: Scope, suspects: set[str]) -> Iterator[Check]:
     named = set(suspects)
     if index is None:
         old = rpm.older(wish.root)
-        says = f"{visible(old)} is of a form that is not read" if old else "there is none"
+        says = f"{visible(old)} has a format that is not supported" if old else "there is none"
         yield Check(
             CheckId.PACKAGE_DIGEST, "packaged files", Result.NOT_CHECKABLE,
             "the package database", says, layer=Layer.TOOLS,

@@ -19,7 +19,7 @@ from killtrail.trust.root import Root
 _LIBRARIES: Final = ("ld-linux", "ld-musl", "ld64.so", "libc.so", "libc-2", "ld-2")
 _DEEPEST: Final = 3
 _TOGETHER: Final = 512
-"""Files whose digests are asked for at one time."""
+"""Files that are hashed at one time."""
 _ENTRIES_MOST: Final = 200_000
 _WIDTHS: Final = {
     "amd64": ("x86-64", 64), "x86_64": ("x86-64", 64), "i386": ("i386", 32), "i686": ("i386", 32),
@@ -39,7 +39,7 @@ class Files:
     compared: int = 0
     missing: int = 0
     others: int = 0
-    """Changed files that are no executables."""
+    """Changed files that are not executables."""
     _folders: list[str] = field(default_factory=list)
 
     def checks(self, suspects: set[str]) -> list[Check]:
@@ -75,7 +75,7 @@ class Files:
             )  # fmt: skip
         yield self._summary()
 
-    # hashlib lets go of the interpreter's lock; what is in flight is bounded.
+    # hashlib releases the interpreter's lock; the number of running tasks is bounded.
     def _hashed(self) -> Iterator[tuple[str, Owned, str | None]]:
         wanted = [(path, owned) for path, owned in self._wanted() if owned.digest is not None]
         if not self.deep:
@@ -100,15 +100,15 @@ class Files:
         what = "files" if self.deep else "programs in the search path, the loader and libc"
         parts = [f"{self.compared} {what} compared"]
         if self.missing:
-            parts.append(f"{self.missing} not there or not readable")
+            parts.append(f"{self.missing} missing or not readable")
         if self.others:
-            parts.append(f"{self.others} that are no executables have changed (not judged)")
+            parts.append(f"{self.others} changed files are not executables (not judged)")
         if self.index.problems:
             parts.append(f"{len(self.index.problems)} broken entries in the database")
         result = Result.CONSISTENT if self.compared else Result.NOT_CHECKABLE
         return Check(
             CheckId.PACKAGE_DIGEST, "other packaged files", result,
-            f"the {self.index.kind} database, which whoever is root could have changed, too",
+            f"the {self.index.kind} database, which root could have changed as well",
             "; ".join(parts), layer=Layer.TOOLS,
         )  # fmt: skip
 
@@ -117,7 +117,7 @@ class Files:
     def _runs(self, path: str) -> bool:
         return path.rpartition("/")[0] in self._folders or self._elf(path) is not None
 
-    # In folders below the system's own program folders distributions put nothing that is nobody's.
+    # Below the system's program folders distributions install no file without a package.
     def _displaced(self, suspects: set[str]) -> Iterator[Check]:
         names = {path.rpartition("/")[2]: path for path, _ in self.index.below(self._folders)}
         digests = {(o.algorithm, o.digest): path for path, o in self.off.items()}
@@ -195,7 +195,7 @@ class Files:
         if wanted and (own.machine, own.bits) not in wanted:
             return f"it is {own}; its package is for {wanted[0][1]}-bit {wanted[0][0]}"
         if original is not None and own.static and not original.static:
-            return f"it is {own}; the program that bears its name is {original}"
+            return f"it is {own}; the program of the same name is {original}"
         return None
 
     def _elf(self, path: str) -> elf.Elf | None:

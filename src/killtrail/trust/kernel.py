@@ -1,7 +1,7 @@
-"""Does the running kernel agree with itself: modules, taint, ftrace, kprobes, BPF, system calls.
+"""Consistency of the running kernel: modules, taint, ftrace, kprobes, BPF, system calls.
 
-Views of one kernel that was changed with care agree all the same: only disagreement is evidence, and
-the stronger word comes from outside, from a crash dump or another system.
+A carefully changed kernel can keep its own views consistent: only disagreement is evidence.
+Stronger evidence comes from outside, from a crash dump or another system.
 """
 
 import os
@@ -26,11 +26,11 @@ _NOT_MODULES: Final = ("bpf", "__builtin")
 _TABLE: Final = "sys_call_table"
 _TEXT: Final = ("_stext", "_etext")
 _CALLS: Final = {"x86_64": 335, "aarch64": 292}
-"""How many entries every kernel's table has at least; numbers beyond came later."""
+"""The entries that every kernel's table has at least; later calls have higher numbers."""
 
 
 def checks() -> Iterator[Check]:
-    """All of it; what can't be read says so."""
+    """All checks of the kernel; a view that can't be read is reported as such."""
     symbols = kcore.symbols((_TABLE, *_TEXT))
     yield from _modules(symbols)
     yield from _inventories()
@@ -87,7 +87,10 @@ def _taint() -> str:
     if not missing:
         return ""
     words = " and ".join(_TAINTS[m] for m in missing)
-    return f"; a module that was {words} has been loaded, and none such is listed now (a hint only)"
+    return (
+        f"; a module that was {words} has been loaded, and no such module is listed now (a hint "
+        "only)"
+    )
 
 
 def _inventories() -> Iterator[Check]:
@@ -105,7 +108,7 @@ def _inventories() -> Iterator[Check]:
     else:
         parts.append(f"{len(programs)} BPF programs")
     if parts:
-        says = f"{', '.join(parts)}; whose they are is not judged"
+        says = f"{', '.join(parts)}; their owners are not judged"
         yield _check(
             Result.CONSISTENT, "hooks that the kernel lists", "tracefs, debugfs, bpf", says
         )
@@ -147,8 +150,8 @@ def _calls(symbols: kcore.Symbols | None) -> Check:
     shown = ", ".join(f"entry {n} leads to {entry:#x}" for n, entry in strange[:5])
     return _check(
         Result.CONTRADICTED, subject, by,
-        f"{shown}: no system call of this kernel begins there",
-        "what programs are told by these system calls is not the kernel's own word",
+        f"{shown}: no system call of this kernel starts there",
+        "the results of these system calls do not come from the original kernel code",
     )  # fmt: skip
 
 
@@ -159,7 +162,7 @@ def _why_not(symbols: kcore.Symbols | None) -> str:
         return f"kernel lockdown is {state}"
     if symbols is None:
         return "/proc/kallsyms hides addresses"
-    return "there is no /proc/kcore, or no table of that name in it"
+    return "there is no /proc/kcore, or it holds no table of that name"
 
 
 def _check(result: Result, subject: str, by: str, says: str, follows: str | None = None) -> Check:

@@ -19,24 +19,24 @@ _SHOWN: Final = 3
 
 
 def checks() -> Iterator[Check]:
-    """Whoever bears a kernel thread's name without the kernel's own mark (PF_KTHREAD, sched.h)."""
+    """Processes with a kernel thread's name but without the kernel's flag (PF_KTHREAD, sched.h)."""
     living = [p for pid in procfs.pids() if (p := procfs.read_process(pid)) and p.alive]
     real = {p.comm for p in living if p.kthread}
     posing = [p for p in living if not p.kthread and p.pid != 1 and _poses(p, real)]
     for each in posing:
         yield Check(
             CheckId.KTHREAD_POSER, f"pid {each.pid}", Result.CONTRADICTED,
-            f"/proc/{each.pid}/stat, flags", f"{_name(each)} bears a kernel thread's name and is none",
-            "in ps and top it looks like a part of the kernel", layer=None,
+            f"/proc/{each.pid}/stat, flags", f"{_name(each)} has a kernel thread's name but is not a kernel thread",
+            "ps and top show it like a part of the kernel", layer=None,
         )  # fmt: skip
     if not posing:
-        says = f"{len(living)} processes, none poses as a kernel thread{_gone(living)}"
+        says = f"{len(living)} processes, none imitates a kernel thread{_gone(living)}"
         yield Check(
             CheckId.KTHREAD_POSER, "names of processes", Result.CONSISTENT, "/proc/N/stat", says
         )
 
 
-# Brackets alone are no pose: some daemons put their titles into them ("[celeryd: ...]").
+# Brackets alone prove nothing: some daemons put their titles into them ("[celeryd: ...]").
 def _poses(process: Process, real: set[str | None]) -> bool:
     first = process.argv.words[0] if process.argv and process.argv.words else ""
     inside = _BRACKETS.fullmatch(first)
@@ -51,7 +51,7 @@ def _gone(living: list[Process]) -> str:
         return ""
     shown = ", ".join(_name(p) for p in found[:_SHOWN])
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"; for context: {shown}{more} run from files that are gone, as after an upgrade"
+    return f"; for context: {shown}{more} run from deleted files, as after an upgrade"
 
 
 def _name(process: Process) -> str:

@@ -1,7 +1,7 @@
-"""What the last `trust` of this host found, so that every `why` can say it; and what is cheap to see anew.
+"""What the last `trust` run found on this host, for every `why`; and what is cheap to check again.
 
-Root's `killtrail trust` leaves its contradictions in a small file that only root can write. A finding
-holds until another run takes it back: who replaced ps has not left by himself.
+Root's `killtrail trust` saves its contradictions in a small file that only root can write. A
+finding holds until another run no longer finds it: a replaced ps does not repair itself.
 """
 
 import os
@@ -22,7 +22,7 @@ _TEXT_MOST: Final = 300
 
 
 def keep(report: TrustReport, folder: Path, now_ns: int) -> None:
-    """Leaves the findings where `why` looks; does nothing where the folder can't be written."""
+    """Saves the findings for `why`; does nothing if the folder can't be written."""
     import json  # noqa: PLC0415 -- every `why` imports this module, few find the file
 
     found: dict[str, dict[str, str]] = {}
@@ -43,7 +43,7 @@ def keep(report: TrustReport, folder: Path, now_ns: int) -> None:
 
 
 def doubts(folder: Path) -> tuple[tuple[Layer, str], ...]:
-    """Layers whose word is lowered, and by what: of the last `trust`, and seen just now."""
+    """Layers with lowered trust, and the findings: of the last `trust` run, and of now."""
     return (*_kept(folder / _FILE), *_now())
 
 
@@ -69,7 +69,7 @@ def _row(subject: str, row: Any, when: str) -> tuple[Layer, str]:  # noqa: ANN40
 
 def _now() -> list[tuple[Layer, str]]:
     found = [
-        (Layer.TOOLS, f"pid {m.over}: something is mounted over {visible(m.point)}")
+        (Layer.TOOLS, f"PID {m.over}: something is mounted over {visible(m.point)}")
         for m in mounts.read()
         if m.over is not None
     ]
@@ -78,8 +78,9 @@ def _now() -> list[tuple[Layer, str]]:
     if lines:
         named = visible(lines[0].decode("utf-8", "replace"))
         says = (
-            f"/etc/ld.so.preload: {named} is loaded into every program (killtrail trust says whose)"
+            f"/etc/ld.so.preload: {named} is loaded into every program (killtrail trust shows "
+            "its owner)"
         )
-        # Some packages do that, too: whose it is takes a look into their lists.
+        # Some packages do this as well: finding the owner needs their file lists.
         found.append((Layer.TOOLS, says))
     return found

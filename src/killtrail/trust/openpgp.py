@@ -1,7 +1,7 @@
 """Signatures (RFC 9580), as far as distributions' lists and package headers need: RSA with SHA-2.
 
-The host's own gpg is not asked: it is one of the programs in question. Whether a subkey belongs to its
-key is left to whoever chose the keyring: every key in it is taken for trusted.
+The host's own gpg is not used: it is one of the programs in question. Every key in the keyring is
+trusted: the user who chose the keyring answers for subkeys.
 """
 
 import base64
@@ -80,7 +80,7 @@ def verified(text: bytes, ring: list[Key]) -> tuple[bytes, str] | None:
 
 
 def issuer(packet: bytes) -> str | None:
-    """Whose key a signature says that it was made with."""
+    """The key that a signature claims."""
     found = (_signature(body) for tag, body in _packets(packet) if tag == _SIGNATURE_TAG)
     return next((signed.issuer for signed in found if signed is not None), None)
 
@@ -148,7 +148,7 @@ def _plain(raw: bytes) -> bytes:
         return b""
 
 
-# Both forms of RFC 9580, 4.2; lengths that lead beyond the end, and partial ones, end the walk.
+# Both forms of RFC 9580, 4.2; a length beyond the end, or a partial one, stops the parser.
 def _packets(raw: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at + 1 < len(raw) and raw[at] & 0x80:

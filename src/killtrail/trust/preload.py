@@ -1,7 +1,8 @@
-"""Libraries that were slipped in before all others: ld.so.preload, LD_PRELOAD, LD_AUDIT, our own maps.
+"""Libraries that are loaded before all others: ld.so.preload, LD_PRELOAD, LD_AUDIT, our own maps.
 
-A preloaded library sits in this process, too. Where root asks and /etc/ld.so.preload names one, the
-command runs itself again in a mount namespace of its own with an empty file there (ld.so(8)).
+A preloaded library is in this process as well. If root runs the command and /etc/ld.so.preload
+names one, the command runs itself again in its own mount namespace with an empty file there
+(ld.so(8)).
 """
 
 import ctypes
@@ -52,7 +53,7 @@ def checks(root: Root, index: Index | None) -> Iterator[Check]:
     """What is preloaded into every program, into this one, and into init."""
     second = os.environ.get(STAGE) if root.is_host else None
     named = second.split() if second else _named(root)
-    how = "; this answer comes from a second stage that ran without it" if second else ""
+    how = "; this answer comes from a second run without it" if second else ""
     yield from _file(root, index, named, how)
     if root.is_host:
         yield from _variables(root, index)
@@ -70,7 +71,7 @@ def _file(root: Root, index: Index | None, named: list[str], how: str) -> Iterat
         yield _check(
             Result.CONTRADICTED, visible(path), FILE,
             f"{FILE} loads {visible(path)}, which no package owns, into every program{how}",
-            "what programs of this host say passes through it first",
+            "what programs on this host print passes through it first",
         )  # fmt: skip
     if not named:
         yield _check(Result.CONSISTENT, FILE, FILE, "it names no library")
@@ -94,11 +95,11 @@ def _variable(
         yield _check(
             Result.CONTRADICTED, name, f"the environment of {whose}",
             f"{name} loads {visible(path[:200])}, which no package owns, into {whose}",
-            "what it says passes through that library first",
+            "what it prints passes through that library first",
         )  # fmt: skip
 
 
-# Python's own modules lie below its prefix, whoever installed it.
+# Python's own modules are below its prefix, however it was installed.
 def _mapped(root: Root, index: Index | None) -> Iterator[Check]:
     own = tuple(os.path.realpath(p) for p in (sys.prefix, sys.base_prefix, sys.exec_prefix))
     raw = procfs.read_bytes(procfs.PROC / "self/maps", 1 << 22) or b""
@@ -108,7 +109,7 @@ def _mapped(root: Root, index: Index | None) -> Iterator[Check]:
     paths = {f[5] for f in fields if len(f) > 5 and f[5].startswith("/") and ".so" in f[5]}  # noqa: PLR2004
     asked = {p for p in paths if not p.startswith(tuple(f"{o}/" for o in own if o != "/usr"))}
     if index is None:
-        says = f"{len(asked)} libraries; no package database says whose they are"
+        says = f"{len(asked)} libraries; no package database knows their owners"
         yield _check(Result.NOT_CHECKABLE, "libraries of this process", "/proc/self/maps", says)
         return
     owners = packages.owners(root, index, asked)
@@ -120,7 +121,7 @@ def _mapped(root: Root, index: Index | None) -> Iterator[Check]:
             "what this command reads passes through it first",
         )  # fmt: skip
     if not strange:
-        says = f"{len(asked)} libraries in this process, each of them a package's"
+        says = f"{len(asked)} libraries in this process, each owned by a package"
         yield _check(Result.CONSISTENT, "libraries of this process", "/proc/self/maps", says)
 
 

@@ -1,7 +1,8 @@
-"""Questions to tools to which the answer is known: what people and scripts rely on to learn who lives.
+"""Questions to tools with known answers: what people and scripts use to check for processes.
 
-`{dead}` is a number that no process can have, `{live}` a process of ours, `{name}` its name, `{nobody}`
-a name that nobody has, `{missing}` a path where nothing is, `{port}` a port that is listened on.
+`{dead}` is a PID that no process can have, `{live}` a process of ours, `{name}` its name,
+`{nobody}` a name that no process has, `{missing}` a path that does not exist, `{port}` a port with
+a listener.
 """
 
 import hashlib
@@ -14,25 +15,25 @@ GIVEN: Final = b"killtrail asks what it knows\n"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One run of a tool: it must fail, or what it prints must hold a word."""
+    """One run of a tool: it must fail, or its output must hold a word."""
 
     words: tuple[str, ...]
     about: str
     shows: str | None = None
-    """A word of its output, where it exits with 0; None = it must not exit with 0."""
+    """A word of its output if it exits with 0; None = it must not exit with 0."""
     given: bytes = b""
 
     @property
     def of_life(self) -> bool:
-        """Whether it asks for a process that is not there."""
+        """Whether it asks for a process that does not exist."""
         return self.about in (_NO_PROCESS, _NO_NAME)
 
 
 _BAD_OPTION: Final = Question(("--killtrail-no-such-option",), "an option that it does not have")
-_NO_PROCESS: Final = "pid {dead}, which does not exist"
-_NO_NAME: Final = "a process name that nobody has"
+_NO_PROCESS: Final = "PID {dead}, which does not exist"
+_NO_NAME: Final = "a name that no process has"
 _NO_FILE: Final = "a file that does not exist"
-_OUR_PROCESS: Final = "pid {live}, which is alive"
+_OUR_PROCESS: Final = "PID {live}, which is alive"
 _OUR_PORT: Final = "port {port}, on which something listens"
 _MISSING: Final = Question(("{missing}",), _NO_FILE)
 

@@ -1,7 +1,7 @@
-"""Which processes there are, by views that do not depend on each other.
+"""Which processes exist, by views that do not depend on each other.
 
-readdir and getdents64 go through the same code of the kernel, with and without libc. cgroup.procs and the
-children lists do not go through the listing of /proc at all. pidfd_open finds leaders by number.
+readdir and getdents64 use the same kernel code, with and without libc. cgroup.procs and the
+children lists do not use the listing of /proc. pidfd_open finds thread group leaders by PID.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ def listed() -> set[int]:
 
 
 def raw() -> set[int] | None:
-    """By getdents64(2) itself; None where its number is not known here."""
+    """By getdents64(2) itself; None if its call number is not known for this machine."""
     call = _GETDENTS64.get(platform.machine())
     if call is None:
         return None
@@ -80,7 +80,7 @@ def children_of(pids: Iterable[int]) -> set[int]:
 
 
 def by_number(limit: int) -> Iterator[int]:
-    """Every number below the limit that leads to a process: leaders only, no threads."""
+    """Every PID below the limit that has a process: leaders only, no threads."""
     for pid in range(1, limit):
         try:
             os.close(os.pidfd_open(pid))
@@ -90,7 +90,7 @@ def by_number(limit: int) -> Iterator[int]:
 
 
 class Pinned:
-    """A process held by a pidfd: its number can't pass to another unseen."""
+    """A process held by a pidfd: reuse of its PID is noticed."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -98,13 +98,13 @@ class Pinned:
 
     @property
     def alive(self) -> bool:
-        """Whether that very process has not ended."""
+        """Whether this process has not exited."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return not poll.poll(0)
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the descriptor."""
         os.close(self._fd)
 
 

@@ -1,4 +1,4 @@
-"""Hidden processes, and who hides them: a tool, libc, a mount, or the kernel.
+"""Hidden processes, and what hides them: a tool, libc, a mount, or the kernel.
 
 A process counts as hidden only if a pidfd held it from before a listing until after it, and the
 listing did not show it: comparing two listings alone gives false alarms on every busy machine.
@@ -25,7 +25,7 @@ _LISTERS: Final[dict[str, tuple[str, ...]]] = {
     "ps": ("-e", "-o", "pid=", "-o", "args="),
     "ls": ("-1", "/proc"),
 }
-"""Tools that list processes; the first word of a line is a number."""
+"""Tools that list processes; the first word of a line is a PID."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,7 +38,7 @@ class Scene:
 
     @property
     def hidepid(self) -> str | None:
-        """/proc's option, where it limits this user: `ptraceable` asks security layers of root, too."""
+        """The hidepid option of /proc if it limits this user; `ptraceable` can limit root."""
         found = mounts.hidepid(self.mounts)
         return None if os.geteuid() == 0 and found not in ("ptraceable", "4") else found
 
@@ -61,7 +61,7 @@ def checks(seen: Scene) -> Iterator[Check]:
     if seen.hidepid:
         yield _check(
             Result.NOT_CHECKABLE, Layer.KERNEL, "processes of others", "mountinfo",
-            f"the view is limited by hidepid={visible(seen.hidepid)}: ask again as root",
+            f"the view is limited by hidepid={visible(seen.hidepid)}: run again as root",
         )  # fmt: skip
         return
     hidden = unlisted(_candidates(seen), process_views.raw)
@@ -70,15 +70,15 @@ def checks(seen: Scene) -> Iterator[Check]:
     for pid in sorted(hidden - over):
         yield _check(
             Result.CONTRADICTED, Layer.KERNEL, f"pid {pid}", "pidfd, held before and after the listing",
-            f"{_who(pid)} lives and is not in the kernel's listing of /proc",
-            "what lists processes on this host does not show them all, whatever the tool",
+            f"{_who(pid)} is running but is not in the kernel's listing of /proc",
+            "no tool on this host lists all processes",
         )  # fmt: skip
     yield from _libc_view()
     if not hidden:
         yield _agreed(seen)
 
 
-# Whoever stands in a view of its own, or is its child, or answers to its number.
+# Processes found by a view of their own: a child, a cgroup member, or a pidfd of this PID.
 def _candidates(seen: Scene) -> set[int]:
     found = process_views.in_cgroups() | process_views.children_of((1, 2))
     found |= process_views.children_of(process_views.listed())
@@ -133,9 +133,9 @@ def _libc_view() -> Iterator[Check]:
 def _agreed(seen: Scene) -> Check:
     names = ["readdir", "getdents64", "cgroup.procs", "the children lists"]
     if not seen.contained and os.geteuid() == 0:
-        names.append("the BPF task iterator (where it can be asked)")
+        names.append("the BPF task iterator (where usable)")
     if seen.deep:
-        names.append(f"pidfd_open of every number below {_last_number()}")
+        names.append(f"pidfd_open of every PID below {_last_number()}")
     says = f"{len(process_views.listed())} processes; {', '.join(names)} agree"
     if seen.contained:
         says += "; of this pid namespace: what is outside it can't be seen from here"
@@ -149,7 +149,8 @@ def _covered(seen: Scene) -> Iterator[Check]:
         says = f"{mount.fstype} is mounted over {visible(mount.point)} and hides {_beneath(pid)}"
         yield Check(
             CheckId.PROC_MOUNT, f"pid {pid}", Result.CONTRADICTED, "mountinfo", says,
-            f"ps, top, lsof and everybody who reads /proc takes pid {pid} for gone, or for another",
+            f"ps, top, lsof and every other reader of /proc sees no process with PID {pid}, or "
+            "another one",
             layer=Layer.TOOLS,
         )  # fmt: skip
     if not found:
@@ -159,7 +160,7 @@ def _covered(seen: Scene) -> Iterator[Check]:
         )  # fmt: skip
 
 
-# In a mount namespace of its own a child takes the mount away and reads what lies below.
+# A child in its own mount namespace unmounts it and reads what is below.
 def _beneath(pid: int) -> str:
     read, write = os.pipe()
     child = os.fork()
@@ -192,7 +193,7 @@ def by_tools(root: Root) -> Iterator[Check]:
     """What the host's own tools list against what lived throughout their run."""
     limit = mounts.hidepid(mounts.read())
     if limit:
-        # They run as nobody, who is not shown what root is.
+        # They run as user nobody, which does not see what root sees.
         yield _check(
             Result.NOT_CHECKABLE, Layer.TOOLS, "what ps and ls list", "mountinfo",
             f"the view of other users is limited by hidepid={visible(limit)}",

@@ -1,8 +1,8 @@
-"""Programs against packages from elsewhere: .deb files that their user vouches for, or a signature does.
+"""Programs compared with packages from elsewhere: .deb files trusted by the user or by a signature.
 
-The digests on a host belong to whoever is root there. A package that a signed list names does not:
+Root can change the digests on a host, but not a package that a signed list names:
 InRelease (signed) holds the digest of Packages, that holds the digest of the .deb, and that holds the
-files (deb(5), apt-secure(8)). Which rung of that ladder was reached is said with every answer.
+files (deb(5), apt-secure(8)). Every answer says which step of this chain was reached.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def checks(root: Root, paths: tuple[str, ...], *, deep: bool) -> Iterator[Check]
     versions = dpkg.versions(root)
     for path in given.packages:
         signer = vouched.get(_digest(path))
-        rung = f"signed by {signer}" if signer else "your word alone: no signed list names it"
+        rung = f"signed by {signer}" if signer else "your own choice: no signed list names it"
         yield from _package(root, path, rung, versions, deep=deep)
     headers = list(rpm_headers.checks(root, ring, whose)) if rpm.there(root) else []
     yield from headers
@@ -62,7 +62,7 @@ def checks(root: Root, paths: tuple[str, ...], *, deep: bool) -> Iterator[Check]
             Result.NOT_CHECKABLE,
             "packages",
             ", ".join(map(visible, paths)),
-            "there is no .deb in it",
+            "it holds no .deb",
         )
 
 
@@ -95,7 +95,7 @@ def _ring(root: Root, given: _Given) -> tuple[list[openpgp.Key], str]:
     return ring, "the keyring of the examined system, which its root could have changed"
 
 
-# Digests of packages that signed lists name, and by whose key.
+# Digests of packages that signed lists name, and the signing key.
 def _vouched(given: _Given, ring: list[openpgp.Key], whose: str) -> dict[str, str]:
     listed: dict[str, str] = {}
     for release in given.releases:
@@ -199,7 +199,7 @@ def _of_stream(held: IO[bytes]) -> str:
 # ar(5): sixty bytes before each member, its size in decimal; members begin at even places.
 def _member(file: IO[bytes], start: str) -> tarfile.TarFile:
     if file.read(len(_AR)) != _AR:
-        raise ValueError("it is no Debian package")
+        raise ValueError("not a Debian package")
     while len(head := file.read(_AR_HEADER)) == _AR_HEADER:
         name, size = head[:16].decode("ascii", "replace").strip().rstrip("/"), int(head[48:58])
         if name.startswith(start):

@@ -1,7 +1,7 @@
 """A tree of files under examination: this host's own, a mounted image, a chroot.
 
-Its links are followed inside it, never out of it, as the kernel does it below a chroot. Files are
-opened without waiting (no FIFO, no device, no socket can hold us) and read in pieces.
+Links are followed inside it, never out of it, as the kernel does below a chroot. Files are opened
+without waiting (a FIFO, a device or a socket can't block us) and read in pieces.
 """
 
 import hashlib
@@ -91,7 +91,7 @@ class Root:
                 return None
 
     def lines(self, path: str, longest: int = 1 << 16) -> Iterator[bytes]:
-        """Lines of a file, none longer than that, without their ends."""
+        """Lines of a file up to this length, without newlines."""
         fd = self.open(path)
         if fd is None:
             return
@@ -103,7 +103,7 @@ class Root:
                 return
 
     def stat(self, path: str) -> os.stat_result | None:
-        """What lies there, a link at its end not followed; None where there is nothing."""
+        """What the path names, a final link not followed; None if it does not exist."""
         try:
             return os.lstat(self.outside(self.settle(path)))
         except (OSError, ValueError):

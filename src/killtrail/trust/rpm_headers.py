@@ -22,7 +22,7 @@ _SHOWN: Final = 5
 
 
 def checks(root: Root, ring: list[openpgp.Key], whose: str) -> Iterator[Check]:
-    """One check for all that are signed, one for each whose signature does not hold."""
+    """One check for all signed headers, one for each with a bad signature."""
     signed, unsigned, broken = 0, 0, 0
     by: set[str] = set()
     try:
@@ -48,7 +48,7 @@ def checks(root: Root, ring: list[openpgp.Key], whose: str) -> Iterator[Check]:
     elif not broken:
         yield _check(
             Result.NOT_CHECKABLE, "package headers", "rpm's database",
-            f"none is signed by a key of {whose}",
+            f"no header is signed by a key of {whose}",
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Running a tool that may not be what it says.
+"""Runs a tool that may have been replaced.
 
-As nobody, with no way to new privileges, in network and mount namespaces of its own, for a short
-time, and traced.
+It runs as user nobody, without a way to new privileges, in its own network and mount namespaces,
+for a short time, and traced.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ class Ran:
     """What a run of a tool showed."""
 
     status: int | None
-    """Its exit status; 128 + n for signal n; None where it was ended at the time limit."""
+    """Its exit status; 128 + n for signal n; None if it was killed at the time limit."""
     execs: tuple[Executed, ...]
     output: bytes
     errors: bytes
@@ -41,7 +41,7 @@ class Ran:
 
     @property
     def words(self) -> set[str]:
-        """What it printed, in words."""
+        """What it printed, as text."""
         return set(self.output.decode("utf-8", "replace").split())
 
 
@@ -53,10 +53,10 @@ def run(
     listener: int = 0,
     network: bool = False,
 ) -> Ran | None:
-    """Runs a tool and everything it starts under a tracer; None where it could not be traced at all.
+    """Runs a tool and everything it starts under a tracer; None if it could not be traced.
 
-    `given`: its standard input. `listener`: a port on which something listens in its own network
-    namespace. `network`: it stays in the host's, for what it says of the host's sockets.
+    `given`: its standard input. `listener`: a port with a listener in its own network namespace.
+    `network`: it stays in the host's network namespace, to list the host's sockets.
     """
     fds = [_file(given), _file(b""), _file(b"")]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
@@ -140,9 +140,9 @@ def prctl(option: int, value: int | bytes) -> None:
 
 
 def become_nobody() -> None:
-    """Gives up root, for good; nothing where there is none to give up.
+    """Drops root for good; does nothing without root.
 
-    In a user namespace that knows no such user root is nobody outside, and stays what it is.
+    A user namespace may not map this user: root in it is unprivileged outside, and stays.
     """
     if os.geteuid() != 0:
         return

@@ -27,7 +27,8 @@ def checks(root: Root, *, may_run: bool) -> Iterator[Check]:
 
 
 # A socket that is in one view before and after, and not in the other in between, is hidden from it.
-# Between two looks a socket can close and its place in a hash table shift: what stays is asked again.
+# Between two looks a socket can close and its place in a hash table shift: the rest is checked
+# again.
 def _kernel() -> Iterator[Check]:
     hidden: set[socket_views.Socket] = set()
     for attempt in range(_ATTEMPTS):
@@ -50,7 +51,7 @@ def _kernel() -> Iterator[Check]:
             Result.CONTRADICTED, Layer.KERNEL, f"{each.kind} port {each.port}", "/proc/net, sock_diag",
             f"sock_diag has a socket on {each.kind} port {each.port} (inode {each.inode}),"
             " /proc/net does not list it",
-            "netstat and everybody who reads /proc/net does not see it",
+            "netstat and every other reader of /proc/net does not see it",
         )  # fmt: skip
 
 

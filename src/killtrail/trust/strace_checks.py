@@ -1,8 +1,9 @@
-"""What a tool's strace shows of it: a clean tool executes one program, itself.
+"""What a tool's strace shows: a clean tool executes one program, itself.
 
 In 2016 a trojan took the place of ps: a 32-bit program that ran the moved original through a shell and
-always exited 0. `ps -p` of a dead process never failed any more, so a stop script waited for ever. Its
-strace shows all of it: the second exec, the child's status, its own, and the change of mode.
+always exited 0. `ps -p` of an exited process never failed any more, so a stop script waited
+forever. The strace shows the second exec, the child's status, its own status, and the change of
+mode.
 """
 
 import re
@@ -15,6 +16,7 @@ from killtrail.model.events import ProcessExited, ProcessSeen
 from killtrail.model.process import Process
 from killtrail.model.text import visible
 from killtrail.model.trust import Check, CheckId, Layer, Result
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs import strace
 from killtrail.trust import delegation
 
@@ -23,17 +25,17 @@ _MODE: Final = re.compile(rb"\[ Process PID=(\d+) runs in (32|64) bit mode")
 
 @dataclass(slots=True)
 class _Run:
-    """One process of the trace: the programs it executed, its end, the modes it ran in."""
+    """One process of the trace: the programs it executed, its exit, the modes it ran in."""
 
     pid: int
     execs: list[tuple[Process, str]] = field(default_factory=list)
-    status: int | None = None
+    status: WaitStatus | None = None
     ended_at: str = ""
     modes: set[int] = field(default_factory=set)
 
 
 def checks(piece: Piece) -> tuple[Check, ...]:
-    """What the strace of one tool says of it."""
+    """What the strace of one tool shows."""
     runs = _runs(piece)
     first = next((run for run in runs.values() if run.execs), None)
     if first is None:
@@ -111,8 +113,8 @@ def _status(tool: _Run, run: _Run, subject: str, real: str | None) -> Iterator[C
     )  # fmt: skip
 
 
-def _code(status: int) -> str:
-    return f"signal {status & 0x7F}" if status & 0x7F else str(status >> 8 & 0xFF)
+def _code(status: WaitStatus) -> str:
+    return f"signal {status.signal}" if status.signal else str(status.exit_code)
 
 
 def _follows(tool: _Run, subject: str, says: str) -> str:

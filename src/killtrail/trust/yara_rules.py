@@ -52,7 +52,7 @@ def _compiled(files: tuple[str, ...]) -> Any:  # noqa: ANN401 -- yara-x has no t
 
 
 def _content(root: Root, path: str) -> bytes | None:
-    # A link's target is looked at where it lies.
+    # A link's target is examined at its own path.
     if root.resolve(path) != root.settle(path):
         return None
     fd = root.open(path)

@@ -126,6 +126,26 @@ def act_pdeath(how):
     forever()
 
 
+def act_pdeath_adopted():
+    """Adopted by a subreaper, then asks for a signal when that one exits, which it does."""
+    reaper = os.getpid()
+    LIBC.prctl(36, 1)
+    reads, writes = os.pipe()
+    middle = os.fork()
+    if not middle:
+        if os.fork():
+            os._exit(0)
+        while os.getppid() != reaper:
+            time.sleep(0.02)
+        wish_to_die_with_parent()
+        os.write(writes, b"x")
+        forever()
+    os.waitpid(middle, 0)
+    os.read(reads, 1)
+    ready()
+    time.sleep(0.1)
+
+
 def act_pdeath_thread():
     """The same, but only the creating thread ends; we live on."""
     said = threading.Event()

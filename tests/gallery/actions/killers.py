@@ -72,9 +72,21 @@ def act_sysrq(key):
         file.write(key)
 
 
-def act_prlimit(pid, seconds):
-    """Gives another process a CPU limit."""
-    resource.prlimit(int(pid), resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
+def act_prlimit(pid, soft, hard, name="RLIMIT_CPU"):
+    """Gives another process a limit."""
+    say("setter", os.getpid())
+    resource.prlimit(int(pid), getattr(resource, name), (int(soft), int(hard)))
+
+
+def act_create_sibling(pid):
+    """Creates a process that is no child of ours but our sibling, leaves it to kill, and goes."""
+    CLONE, CLONE_PARENT = 56, 0x8000
+    if syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0):
+        os._exit(0)
+    say("sibling", os.getpid())
+    time.sleep(0.4)
+    os.kill(int(pid), signal.SIGKILL)
+    os._exit(0)
 
 
 def act_bpf_kill(pid):

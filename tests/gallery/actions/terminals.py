@@ -3,18 +3,20 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import termios
+import threading
 import time
 
 from base import forever, ready, say
 
 
 def act_terminal(how):
-    """A child on a pty of ours: it gets ^C, or we close the pty."""
+    """A child on a pty of ours: it gets ^C or a signal by ioctl, or we close the pty."""
     child, master = pty.fork()
     if not child:
-        if how in ("key", "helper"):
+        if how in ("key", "polled", "helper", "ioctl"):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.write(2, b"up")
         forever()
@@ -23,6 +25,15 @@ def act_terminal(how):
     ready()
     if how in ("key", "handled"):
         os.write(master, b"\x03")
+    elif how == "polled":
+        waiting = select.poll()
+        waiting.register(master, select.POLLIN)
+        threading.Thread(target=waiting.poll).start()
+        time.sleep(0.2)
+        os.write(master, b"\x03")
+    elif how == "ioctl":
+        TIOCSIG = 0x40045436
+        fcntl.ioctl(master, TIOCSIG, signal.SIGINT)
     elif how == "helper":
         helper = os.fork()
         if not helper:

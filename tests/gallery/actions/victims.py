@@ -43,6 +43,12 @@ def act_wait_blocked(sig):
     forever()
 
 
+def act_wait_default(sig):
+    signal.signal(int(sig), signal.SIG_DFL)
+    ready()
+    forever()
+
+
 def act_wait_ignoring(sig):
     signal.signal(int(sig), signal.SIG_IGN)
     ready()
@@ -193,6 +199,16 @@ def act_rlimit_rttime():
         pass
 
 
+def act_write_slowly(path):
+    """Writes on until a file size limit strikes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    ready()
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(200):
+            file.write(b"x" * 64)
+            time.sleep(0.05)
+
+
 def act_spin():
     """Uses CPU time under whatever limits it was given."""
     ready()
@@ -244,6 +260,19 @@ def act_hwpoison():
     area[0]
 
 
+def act_user_dispatch(selector):
+    """Has its system calls handed back to it as SIGSYS, which it does not handle."""
+    PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON = 59, 1
+    # SYSCALL_DISPATCH_FILTER_ALLOW is 0 and _BLOCK 1: any other value is an error.
+    where = ctypes.create_string_buffer(bytes([int(selector)]), 1)
+    signal.signal(signal.SIGSYS, signal.SIG_DFL)
+    ready()
+    if LIBC.prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, where):
+        say("skip", "no syscall user dispatch here")
+        os._exit(0)
+    LIBC.getppid()
+
+
 def filter_getppid(action):
     """A seccomp filter that answers getppid so."""
     program = struct.pack("<HBBI", 0x20, 0, 0, 0)
@@ -273,6 +302,18 @@ def act_seccomp_inherited():
     say("victim", child)
     ready()
     os.waitpid(child, 0)
+
+
+def act_seccomp_daemon():
+    """The filter is installed here, and handed down to a child that outlives us."""
+    filter_getppid(0x80000000)
+    child = os.fork()
+    if not child:
+        time.sleep(0.4)
+        syscall(110)
+    say("victim", child)
+    ready()
+    os._exit(0)
 
 
 def act_seccomp_both():

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.gallery.lab import Lab, NotHere, Truth
+from tests.gallery.lab import Lab, NotHere, Truth, exists, wait_for
 from tests.gallery.rows.recipes import alone, by_action, row
 
 
@@ -97,6 +97,27 @@ def seccomp_filters_of_both(lab: Lab) -> Truth:
     return Truth(
         victim, ("seccomp-killed",), None, {victim: ("policy-owner",)}, "filter", launchers
     )
+
+
+@row("86d")
+def seccomp_filter_of_a_parent_that_left(lab: Lab) -> Truth:
+    parent = lab.action("seccomp_daemon")
+    victim = lab.facts(parent, 2)["victim"]
+    parent.wait(10)
+    wait_for(lambda: not exists(victim))
+    actors = {parent.pid: ("policy-owner",)}
+    launchers = frozenset({parent.pid})
+    return Truth(victim, ("seccomp-killed",), None, actors, "filter", launchers)
+
+
+@row("88")
+def call_handed_back(lab: Lab) -> Truth:
+    return alone(lab, "crashed", "user_dispatch", 1, mechanism="user-dispatch")
+
+
+@row("88b")
+def call_handed_back_by_a_bad_selector(lab: Lab) -> Truth:
+    return alone(lab, "crashed", "user_dispatch", 2, mechanism="user-dispatch")
 
 
 @row("89", guest=True)

@@ -118,6 +118,14 @@ def parent_thread_exits(lab: Lab) -> Truth:
     return Truth(said["victim"], ("parent-died",), parent.pid, {parent.pid: ("trigger",)})
 
 
+@row("53r")
+def reaper_exits(lab: Lab) -> Truth:
+    reaper = lab.action("pdeath_adopted")
+    said = lab.facts(reaper, 2)
+    reaper.wait(10)
+    return Truth(said["victim"], ("parent-died",), reaper.pid, {reaper.pid: ("trigger",)})
+
+
 @row("55")
 def parent_killed(lab: Lab) -> Truth:
     parent = lab.action("pdeath", "wait")

@@ -50,9 +50,49 @@ def cpu_limit_handed_down(lab: Lab) -> Truth:
 def cpu_limit_from_outside(lab: Lab) -> Truth:
     victim = lab.action("spin")
     lab.facts(victim, 1)
-    setter = lab.run("prlimit", victim.pid, 1)
+    setter = lab.run("prlimit", victim.pid, 1, 6)
     victim.wait(10)
     return Truth(victim.pid, ("limit-exceeded",), None, {setter: ("policy-owner",)}, "limit")
+
+
+@row("69s", guest=True)
+def cpu_limit_from_outside_and_its_launcher(lab: Lab) -> Truth:
+    victim = lab.action("spin")
+    lab.facts(victim, 1)
+    return _limited_by(lab, victim, f"{victim.pid} 1 6", "rlimit-cpu")
+
+
+@row("71s", guest=True)
+def file_size_limit_from_outside(lab: Lab) -> Truth:
+    victim = lab.action("write_slowly", lab.folder / "big")
+    lab.facts(victim, 1)
+    return _limited_by(lab, victim, f"{victim.pid} 640 640 RLIMIT_FSIZE", "rlimit-fsize")
+
+
+@row("69q", guest=True)
+def cpu_limit_set_for_the_parent(lab: Lab) -> Truth:
+    shell = lab.start(
+        "sh", "-c", f"read go; {PYTHON} {lab.actions} spin; exit 0", stdin=subprocess.PIPE
+    )
+    setter = lab.run("prlimit", shell.pid, 1, 6)
+    shell.stdin.write("go\n")
+    shell.stdin.flush()
+    victim = lab.facts(shell, 1)["ready"]
+    shell.wait(10)
+    actors = {setter: ("policy-owner",)}
+    launchers = frozenset({shell.pid})
+    return Truth(victim, ("limit-exceeded",), setter, actors, "limit", launchers)
+
+
+def _limited_by(lab: Lab, victim: subprocess.Popen[str], words: str, mechanism: str) -> Truth:
+    shell = lab.start("sh", "-c", f"{PYTHON} -S {lab.actions} prlimit {words}; exit 0")
+    setter = lab.facts(shell, 1)["setter"]
+    victim.wait(20)
+    shell.wait(10)
+    return Truth(
+        victim.pid, ("limit-exceeded",), setter, {setter: ("policy-owner",)}, "limit",
+        frozenset({shell.pid}), (f"prlimit {words}",), mechanism,
+    )  # fmt: skip
 
 
 @row("72")

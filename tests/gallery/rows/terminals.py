@@ -1,12 +1,24 @@
 """Terminals: keys, hang-ups, orphaned jobs (rows 47 to 52)."""
 
-from tests.gallery.lab import Lab, Truth
-from tests.gallery.rows.recipes import range_between, row
+import shutil
+import subprocess
+
+from tests.gallery.lab import PYTHON, Lab, NotHere, Truth, exists, wait_for
+from tests.gallery.rows.recipes import children_now, range_between, row
 
 
 @row("47")
 def interrupt_key(lab: Lab) -> Truth:
     owner = lab.action("terminal", "key")
+    said = lab.facts(owner, 2)
+    owner.wait(10)
+    actors = {owner.pid: ("requester", "trigger")}
+    return Truth(said["victim"], ("terminal",), owner.pid, actors, subject="terminal")
+
+
+@row("47w")
+def interrupt_key_from_one_who_waits_in_poll(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "polled")
     said = lab.facts(owner, 2)
     owner.wait(10)
     actors = {owner.pid: ("requester", "trigger")}
@@ -41,6 +53,35 @@ def key_put_into_the_input(lab: Lab) -> Truth:
     actors = {typist: ("requester", "trigger", "sender")}
     launchers = frozenset({owner.pid, said["victim"]})
     return Truth(said["victim"], ("terminal",), typist, actors, "terminal", launchers)
+
+
+@row("47i")
+def signalled_by_the_other_end(lab: Lab) -> Truth:
+    owner = lab.action("terminal", "ioctl")
+    said = lab.facts(owner, 2)
+    owner.wait(10)
+    actors = {owner.pid: ("sender",)}
+    return Truth(
+        said["victim"], ("terminal",), owner.pid, actors, "terminal", mechanism="tty-signal"
+    )
+
+
+@row("47s")
+def key_to_a_holder_that_a_shell_started(lab: Lab) -> Truth:
+    if not shutil.which("script"):
+        raise NotHere("no script(1)")
+    inner = f"exec {PYTHON} -S {lab.actions} wait_default 2"
+    shell = lab.start("sh", "-c", f"script -qc '{inner}' /dev/null; exit 0", stdin=subprocess.PIPE)
+    victim = lab.facts(shell, 1)["ready"]
+    (holder,) = children_now(shell.pid)
+    shell.stdin.write("\x03")
+    shell.stdin.flush()
+    wait_for(lambda: not exists(victim))
+    shell.stdin.close()
+    shell.wait(10)
+    actors = {holder: ("requester", "trigger")}
+    launchers = frozenset({shell.pid})
+    return Truth(victim, ("terminal",), holder, actors, "terminal", launchers, ("script -qc",))
 
 
 @row("48")

@@ -1,4 +1,4 @@
-"""The words for how a signal came about."""
+"""Types for how a signal was generated."""
 
 from enum import StrEnum
 from typing import Final
@@ -18,16 +18,16 @@ SENDING_CALLS: Final = {
 
 
 class Actor(StrEnum):
-    """What `current` was in it."""
+    """The role of `current`."""
 
     SENDER = "sender"
-    """It asked the kernel for this signal."""
+    """It made the call that sent this signal."""
     SELF = "self"
-    """It is the target and brought it on itself."""
+    """It is the target and caused the signal itself."""
     TRIGGER = "trigger"
-    """Its own end or act set it off, without that being its aim."""
+    """Its exit or act caused the signal without intent."""
     BYSTANDER = "bystander"
-    """It only happened to run."""
+    """It was only running at that moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""How a signal came about: what the kernel stack, si_code and system call in flight prove.
+"""How a signal was generated: what the kernel stack, si_code and system call prove.
 
-`current` at signal time is a bystander until shown otherwise: timers run in whatever task the
-interrupt hit, a terminal's ^C in a kworker. Each recogniser below answers for one way, or stays
-silent. Innermost knowledge first: the stack decides; without one (timer interrupts under tracefs,
-a box armed without kallsyms) code and group decide, and only with less certainty.
+`current` at signal time is not the sender until proven: timers run in the task that the interrupt
+hit, ^C of a terminal in a kworker. Each recogniser below handles one way, or returns None. The
+stack decides; without one (timer interrupts under tracefs, a recorder armed without kallsyms) code
+and group decide, with lower certainty.
 
 Function names hold for 6.1, 6.12 and 6.18; inlining differs, so each way lists several.
 """
@@ -17,12 +17,15 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Mechanism
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
+from killtrail.model.signal_context import Basis
 
 _Recogniser = Callable[[SignalSent, frozenset[str]], Generation | None]
 _SURE: Final = Certainty.ESTABLISHED
+_TIOCSIG: Final = 0x40045436
+"""_IOW('T', 0x36, int), include/uapi/asm-generic/ioctls.h."""
 
 OOPS_STACK: Final = frozenset({"make_task_dead", "oops_end", "rewind_stack_and_make_dead"})
-"""What an end by a bug in the kernel has on its stack."""
+"""Functions on the stack of an exit by a kernel bug."""
 _CALL_SUFFIX: Final = {
     f"{prefix}{call}": mechanism
     for call, mechanism in SENDING_CALLS.items()
@@ -41,14 +44,14 @@ _SEND_PATH: Final = frozenset(
 
 
 def explain(signal: SignalSent) -> Generation:
-    """What made the kernel send this signal; an unrecognised way blames nobody."""
-    names = frozenset(name for name in signal.stack or () if name)
+    """How this signal was generated; an unrecognised way names no actor."""
+    names = frozenset(name for name in signal.kernel.stack or () if name)
     for recogniser in _RECOGNISERS if names else _WITHOUT_STACK:
         found = recogniser(signal, names)
         if found is not None:
             return found
     return Generation(
-        None, Actor.BYSTANDER, Certainty.NOT_ESTABLISHED, "the way it came is not known"
+        None, Actor.BYSTANDER, Certainty.NOT_ESTABLISHED, "how it was generated is unknown"
     )
 
 
@@ -86,15 +89,15 @@ def _oom(signal: SignalSent, names: frozenset[str]) -> Generation | None:
 
 def _pdeathsig(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # do_exit is on the stack of every exiting task; the relation and the target's own setting
-    # decide. A thread's exit is enough: the parent process may live on.
-    relation = signal.target_is_child and signal.pdeath_match is not False
+    # decide. A thread's exit is enough: the parent process may continue.
+    relation = signal.kernel.target_is_child and signal.kernel.pdeath_match is not False
     if not relation or not signal.current.exiting or names & _SEND_PATH:
         return None
     if signal.code != sg.SI_USER or not signal.group:
         return None
     return Generation(
-        Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE if signal.pdeath_match else Certainty.LIKELY,
-        "its parent exited and it had asked for this signal then (PR_SET_PDEATHSIG)",
+        Mechanism.PDEATHSIG, Actor.TRIGGER, _SURE if signal.kernel.pdeath_match else Certainty.LIKELY,
+        "its parent exited, and it had requested this signal (PR_SET_PDEATHSIG)",
     )  # fmt: skip
 
 
@@ -111,6 +114,20 @@ def _terminal_key(signal: SignalSent, names: frozenset[str]) -> Generation | Non
     return Generation(
         Mechanism.TTY_SIGNAL, Actor.TRIGGER, _SURE,
         "a key put into its terminal's input (kernel stack: isig)",
+    )  # fmt: skip
+
+
+def _terminal_ioctl(signal: SignalSent, names: frozenset[str]) -> Generation | None:
+    # drivers/tty/pty.c, pty_signal(): the one call by which a pty's master signals a job directly.
+    hit = names & {"pty_unix98_ioctl", "pty_bsd_ioctl", "pty_signal"}
+    call = signal.syscall
+    asked = bool(call and call.name == "ioctl" and call.args[1] & 0xFFFFFFFF == _TIOCSIG)
+    if signal.code != sg.SI_KERNEL or not signal.group or not (hit or (asked and not names)):
+        return None
+    shown = f"kernel stack: {min(hit)}" if hit else "the call in flight"
+    return Generation(
+        Mechanism.TTY_SIGNAL, Actor.SENDER, _SURE if hit else Certainty.LIKELY,
+        f"its ioctl(TIOCSIG) on the other end of a terminal ({shown})",
     )  # fmt: skip
 
 
@@ -133,7 +150,8 @@ def _sysrq(_: SignalSent, names: frozenset[str]) -> Generation | None:
 
 
 def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Generation | None:
-    # bprm_execve() past the point of no return: the old image is gone, the new one is not there.
+    # bprm_execve() past the point of no return: the old image is already freed, the new one is not
+    # complete.
     call = signal.syscall.name if signal.syscall else None
     inside = call in ("execve", "execveat") or names & {
         "bprm_execve", "load_elf_binary", "begin_new_exec",
@@ -143,7 +161,7 @@ def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Generation | None
     if signal.sig not in (sg.SIGSEGV, sg.SIGKILL):
         return None
     return Generation(
-        Mechanism.EXECVE, Actor.SELF, _SURE, "its execve() failed when there was no way back"
+        Mechanism.EXECVE, Actor.SELF, _SURE, "execve(2) failed past the point of no return"
     )
 
 
@@ -151,14 +169,16 @@ def _driver(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     # Nothing the kernel itself does to its caller is left here: a driver's send_sig().
     if not signal.same_task or signal.group or signal.code != sg.SI_KERNEL:
         return None
-    if signal.sig != sg.SIGKILL or not signal.stack:
+    if signal.sig != sg.SIGKILL or not signal.kernel.stack:
         return None
-    module = next((n for n in signal.stack if n and n.startswith("[")), None)
+    module = next((n for n in signal.kernel.stack if n and n.startswith("[")), None)
     if module:
         return Generation(
             Mechanism.DRIVER, Actor.SELF, _SURE, f"module {module} is on the kernel stack"
         )
-    certainty = Certainty.LIKELY if None in signal.stack[:3] and names else Certainty.POSSIBLE
+    certainty = (
+        Certainty.LIKELY if None in signal.kernel.stack[:3] and names else Certainty.POSSIBLE
+    )
     return Generation(
         Mechanism.DRIVER, Actor.SELF, certainty, "kernel code that it had called sent it"
     )
@@ -173,9 +193,9 @@ def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if signal.sig in (sg.SIGVTALRM, sg.SIGPROF):
         return Generation(
             Mechanism.ITIMER, Actor.SELF, _SURE,
-            "its own CPU timer ran out (kernel stack: posix_cpu_timers_work)",
+            "its CPU timer expired (kernel stack: posix_cpu_timers_work)",
         )  # fmt: skip
-    if signal.limit and signal.limit.resource == "RLIMIT_RTTIME":
+    if signal.kernel.limit and signal.kernel.limit.resource == "RLIMIT_RTTIME":
         return Generation(
             Mechanism.RLIMIT_RTTIME, Actor.SELF, _SURE,
             "it ran too long at a real-time priority (kernel stack: posix_cpu_timers_work)",
@@ -186,37 +206,53 @@ def _rlimit_cpu(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     )  # fmt: skip
 
 
+def _system_call_refused(signal: SignalSent, names: frozenset[str]) -> Generation | None:
+    # SIGSYS with neither code, and no stack to show it, stays open: x86's vsyscall page forces one too.
+    if not signal.same_group or signal.group or signal.code in (sg.SI_USER, sg.SI_TKILL):
+        return None
+    code = sg.code_name(signal.sig, signal.code)
+    dispatched = signal.sig == sg.SIGSYS and signal.code == sg.SYS_USER_DISPATCH
+    # With a bad selector it is a forced SIGSYS or SIGSEGV (kernel/entry/syscall_user_dispatch.c).
+    if dispatched or "syscall_user_dispatch" in names:
+        return Generation(
+            Mechanism.USER_DISPATCH, Actor.SELF, _SURE,
+            f"its system call was handed back to it, as it had asked with prctl(2) ({code})",
+        )  # fmt: skip
+    if signal.sig == sg.SIGSYS and signal.code == sg.SYS_SECCOMP:
+        return Generation(
+            Mechanism.SECCOMP, Actor.SELF, _SURE, f"its own system call was refused ({code})"
+        )
+    return None
+
+
 def _fault(signal: SignalSent, names: frozenset[str]) -> Generation | None:
     if not signal.same_group or signal.group or signal.code in (sg.SI_USER, sg.SI_TKILL):
         return None
     code = sg.code_name(signal.sig, signal.code)
-    if signal.sig == sg.SIGSYS:
-        mechanism = Mechanism.SECCOMP if signal.code == 1 else Mechanism.USER_DISPATCH
-        return Generation(mechanism, Actor.SELF, _SURE, f"its own system call was refused ({code})")
     if signal.sig not in sg.FAULTS:
         return None
     if signal.sig == sg.SIGBUS and signal.code in (4, 5):
         return Generation(
-            Mechanism.HWPOISON, Actor.SELF, _SURE, f"it touched broken memory ({code})"
+            Mechanism.HWPOISON, Actor.SELF, _SURE, f"it accessed broken memory ({code})"
         )
     if names & {"__x64_sys_rt_sigreturn", "signal_fault", "force_sigsegv"}:
         return Generation(
             Mechanism.SIGRETURN, Actor.SELF, _SURE, f"its signal frame was bad ({code})"
         )
-    # SIGSEGV from SI_KERNEL is no page's fault: general protection, a bad stack segment.
+    # SIGSEGV with SI_KERNEL is not a page fault: general protection, a bad stack segment.
     paged = signal.sig in (sg.SIGSEGV, sg.SIGBUS) and signal.code != sg.SI_KERNEL
     mechanism = Mechanism.PAGE_FAULT if paged else Mechanism.TRAP
     return Generation(mechanism, Actor.SELF, _SURE, f"its own instruction faulted ({code})")
 
 
 def _own_write(signal: SignalSent, _: frozenset[str]) -> Generation | None:
-    if not signal.same_task or signal.group or (signal.info == "user" and signal.code != 0):
+    if not signal.same_task or signal.group or (signal.basis is Basis.USER and signal.code != 0):
         return None
     if signal.code not in (0, sg.SI_KERNEL):
         return None
     if signal.sig == sg.SIGPIPE:
         return Generation(
-            Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote where nobody reads any more"
+            Mechanism.SIGPIPE, Actor.SELF, _SURE, "it wrote to a pipe or socket that has no reader"
         )
     if signal.sig == sg.SIGXFSZ:
         return Generation(
@@ -253,20 +289,22 @@ def _system_call(signal: SignalSent, names: frozenset[str]) -> Generation | None
         return None
     actor = Actor.SELF if signal.same_group else Actor.SENDER
     abi = f" ({call.abi})" if call and call.foreign else ""
-    return Generation(mechanism, actor, _SURE, f"its {mechanism.value}(){abi} was in flight")
+    return Generation(
+        mechanism, actor, _SURE, f"it was inside {mechanism.value}(2){abi} at that moment"
+    )
 
 
 def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Generation | None:
-    # Without a stack: only codes that the kernel sets for calls alone, from a task that lives on
+    # Without a stack: only codes that the kernel sets for calls alone, from a task that continues
     # and is neither the kernel nor idle. SI_USER is also what cgroup.kill, PTRACE_KILL and
-    # PDEATHSIG show, hence no more than likely; a negative code can be chosen freely.
+    # PDEATHSIG show, hence likely at most; a negative code can be chosen freely.
     current = signal.current
     # A call always has a stack: an empty one, where stacks are taken, is an interrupt's.
-    if signal.stack == () or current.kthread or current.exiting or current.pid == 0:
+    if signal.kernel.stack == () or current.kthread or current.exiting or current.pid == 0:
         return None
     mechanism: Mechanism | None
     if signal.syscall is not None:
-        # The call in flight is known: another one (a write to cgroup.kill, a fork into a cgroup
+        # The system call is known: another one (a write to cgroup.kill, a fork into a cgroup
         # being killed, PTRACE_KILL) shows the same code.
         mechanism = SENDING_CALLS.get(signal.syscall.name or "")
         if mechanism is None:
@@ -287,15 +325,15 @@ def _code_of_a_call(signal: SignalSent, _: frozenset[str]) -> Generation | None:
 
 
 def _timer_code(signal: SignalSent, _: frozenset[str]) -> Generation | None:
-    # An interrupt has no task's stack. Whoever may send with rt_sigqueueinfo can claim SI_TIMER,
-    # but not without a stack; where no stacks are taken it stays possible at best.
+    # An interrupt has no task's stack. A sender with rt_sigqueueinfo can forge SI_TIMER, but not
+    # without a stack; if no stacks are recorded it is possible at most.
     if not signal.group:
         return None
     posix = signal.code == sg.SI_TIMER
     alarm = signal.code == sg.SI_KERNEL and signal.sig == sg.SIGALRM
     if not posix and not alarm:
         return None
-    certainty = Certainty.LIKELY if alarm or signal.stack == () else Certainty.POSSIBLE
+    certainty = Certainty.LIKELY if alarm or signal.kernel.stack == () else Certainty.POSSIBLE
     mechanism = Mechanism.POSIX_TIMER if posix else Mechanism.ITIMER
     code = sg.code_name(signal.sig, signal.code)
     return Generation(mechanism, Actor.BYSTANDER, certainty, f"si_code {code} is that of a timer")
@@ -309,21 +347,22 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
     _stack("cgroup_kill_write __cgroup_kill", Mechanism.CGROUP_KILL, Actor.SENDER, "a write to cgroup.kill"),
     _stack("cgroup_post_fork", Mechanism.CGROUP_KILL, Actor.BYSTANDER, "it was forked into a cgroup being killed"),
     _oom,
-    _stack("reboot_pid_ns", Mechanism.REBOOT, Actor.SELF, "it called reboot(2) inside its pid namespace"),
-    _stack("zap_pid_ns_processes", Mechanism.PID_NAMESPACE_EXIT, Actor.TRIGGER, "its pid namespace's init exited"),
-    _stack("it_real_fn", Mechanism.ITIMER, Actor.BYSTANDER, "its own interval timer ran out"),
+    _stack("reboot_pid_ns", Mechanism.REBOOT, Actor.SELF, "it called reboot(2) inside its PID namespace"),
+    _stack("zap_pid_ns_processes", Mechanism.PID_NAMESPACE_EXIT, Actor.TRIGGER, "the init of its PID namespace exited"),
+    _stack("it_real_fn", Mechanism.ITIMER, Actor.BYSTANDER, "its interval timer expired"),
     _stack(
         "posix_timer_fn posix_timer_event posix_timer_queue_signal posixtimer_send_sigqueue send_sigqueue",
-        Mechanism.POSIX_TIMER, Actor.BYSTANDER, "its own POSIX timer ran out",
+        Mechanism.POSIX_TIMER, Actor.BYSTANDER, "its POSIX timer expired",
     ),
     _rlimit_cpu,
     _sysrq,
     _terminal_key,
+    _terminal_ioctl,
     _stack("kill_orphaned_pgrp", Mechanism.ORPHANED_GROUP, Actor.TRIGGER, "its stopped process group was orphaned"),
     _stack(
         "disassociate_ctty __tty_hangup tty_vhangup tty_release pty_close tty_signal_session_leader"
         " do_tty_hangup",
-        Mechanism.TTY_HANGUP, Actor.TRIGGER, "its terminal went away",
+        Mechanism.TTY_HANGUP, Actor.TRIGGER, "its terminal was closed",
     ),
     _stack("send_sigio send_sigio_to_task kill_fasync", Mechanism.SIGIO, Actor.TRIGGER, "a descriptor it watches became ready"),
     _stack("__do_notify do_mq_timedsend", Mechanism.MQ_NOTIFY, Actor.TRIGGER, "a message queue it watches got a message"),
@@ -331,6 +370,7 @@ _RECOGNISERS: Final[tuple[_Recogniser, ...]] = (
     _pdeathsig,
     _system_call,
     _exec_failed,
+    _system_call_refused,
     _fault,
     _own_write,
     _driver,
@@ -339,8 +379,10 @@ _WITHOUT_STACK: Final[tuple[_Recogniser, ...]] = (
     by_record.call_on_record,
     by_record.siginfo,
     by_record.traced_send,
+    _terminal_ioctl,
     _pdeathsig,
     _exec_failed,
+    _system_call_refused,
     _fault,
     _own_write,
     _timer_code,

@@ -1,8 +1,8 @@
 """One small pure function per way to die.
 
-Each takes the case, the effective signal explained, and the draft to write into; it gives a
-conclusion, or None where the case is not of its kind. The docstring states its claim, the evidence
-it needs, and what would refute it.
+Each takes the case, the effective signal explained, and the draft to write into; it returns a
+conclusion, or None if the case is of another kind. The docstring states its claim, the evidence it
+needs, and what would refute it.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from killtrail.attribution.rules import (
     parents,
     pipes,
     processes,
+    stale_pid,
     terminals,
     unknown,
     wakeups,
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     asked.asked_to_stop,
     launching.exec_failed,
     exits.exited,
+    stale_pid.keeps_signalling,
     unknown.not_established,
 )
-"""Asked in this order; the last always answers."""
+"""Tried in this order; the last one always returns a conclusion."""

@@ -1,4 +1,4 @@
-"""Asked to stop, and complying."""
+"""Requests to stop that a process complied with."""
 
 from typing import Final
 
@@ -13,42 +13,43 @@ from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Disposition
+from killtrail.model.verdict import Subject, SubjectKind
 
 _STOPPING: Final = frozenset({sg.SIGTERM, sg.SIGINT, sg.SIGQUIT})
 _PATIENCE_NS: Final = 900 * NS
 """How long an orderly stop may take: ten times systemd's default DefaultTimeoutStopSec."""
 _RELOAD_NS: Final = 10 * NS
-"""HUP mostly means reload: only an exit right behind it looks like compliance."""
+"""HUP mostly means reload: only an exit right after it looks like compliance."""
 
 
 def requests(a: RuleContext) -> list[SignalSent]:
-    """Signals of the asking kind that it handled, or had blocked, before it ended; latest last."""
+    """Termination signals that it handled, or had blocked, before it exited; latest last."""
     end = a.facts.exit.time_ns if a.facts.exit else None
     return [
         s
         for s in a.facts.signals
         if s.sig in sg.ASKS
         and fatal_signal.deliverable(s)
-        and (s.disposition == "handled" or s.blocked or _survived(a, s))
+        and (s.kernel.disposition is Disposition.HANDLED or s.kernel.blocked or _survived(a, s))
         and (end is None or s.time_ns <= end)
     ]
 
 
-# Where a log has no dispositions: whoever exits by itself after a TERM handled or ignored it.
+# If a log has no dispositions: a process that exits by itself after a TERM handled or ignored it.
 def _survived(a: RuleContext, signal: SignalSent) -> bool:
     end = a.facts.exit
     exited = end is not None and end.exit_code is not None
-    return a.case.kept and exited and signal.disposition is None
+    return a.case.kept and exited and signal.kernel.disposition is None
 
 
 def asked_to_stop(a: RuleContext) -> Conclusion | None:
-    """Claim: it was asked to go by a signal it handled, and went by exiting.
+    """Claim: it was asked to stop by a signal that it handled, and complied by exiting.
 
-    Needs: an exit, no fatal signal, and an asking signal that it handled before. Exit code
-    128 + signal says that it complied: established. Otherwise likely for TERM, INT and QUIT within
-    15 minutes and for HUP within 10 seconds; longer ago it counts as an exit of its own. Refuted
-    by: an exit status that is a signal's.
+    Needs: an exit, no fatal signal, and a termination signal that it handled before. Exit code 128
+    + signal shows that it complied: established. Otherwise likely for TERM, INT and QUIT within 15
+    minutes and for HUP within 10 seconds; an older one does not count. Refuted by: an exit status
+    that is a signal.
     """
     end = a.facts.exit
     if end is None or a.signal is not None or end.signal or (end.status is None and end.fatal):
@@ -59,16 +60,16 @@ def asked_to_stop(a: RuleContext) -> Conclusion | None:
         if certainty is not None:
             return _conclude(a, request, certainty, reraise=None)
     if end.asked and not asked:
-        a.draft.miss(f"who sent it the {sg.name(end.asked)} that it handled", Why.LOST)
+        a.draft.miss(f"who sent the {sg.name(end.asked)} that it handled", Why.LOST)
     return None
 
 
 def reraised(a: RuleContext) -> Conclusion | None:
-    """Claim: it handled a request to stop and then sent itself the same signal, to die of it.
+    """Claim: it handled a request to stop and then killed itself with the same signal.
 
-    Needs: an asking signal that it handled, then a signal call on itself of the same number that
-    ended it. That is how shells and many runtimes comply, so the first sender is who asked.
-    Refuted by: another number, or no handled request before.
+    Needs: a termination signal that it handled, then a signal call on itself with the same signal
+    that killed it. Shells and many runtimes comply like this, so the first sender made the request.
+    Refuted by: another signal, or no handled request before.
     """
     if a.signal is None or a.sending is None or a.sending.actor is not Actor.SELF:
         return None
@@ -86,8 +87,8 @@ def _complied(request: SignalSent, exit_code: int | None, end_ns: int) -> Certai
     if exit_code == 128 + request.sig:
         return Certainty.ESTABLISHED
     waited = end_ns - request.time_ns
-    # Who may have ignored it, for all that is known, may have gone for a reason of its own.
-    sure = Certainty.POSSIBLE if request.disposition is None else Certainty.LIKELY
+    # If it may have ignored the signal, it may have exited for another reason.
+    sure = Certainty.POSSIBLE if request.kernel.disposition is None else Certainty.LIKELY
     if request.sig in _STOPPING and waited <= _PATIENCE_NS:
         return sure
     if request.sig == sg.SIGHUP and waited <= _RELOAD_NS:
@@ -122,7 +123,7 @@ def _conclude(
         )
         a.draft.rule_out(Cause.KILLED_BY_SELF, "it only passed on a request that it had handled")
     else:
-        a.draft.rule_out(Cause.KILLED_BY_PROCESS, "no signal ended it: it handled one and exited")
+        a.draft.rule_out(Cause.KILLED_BY_PROCESS, "no signal killed it: it handled one and exited")
     if certainty is Certainty.NOT_ESTABLISHED:
         certainty = Certainty.POSSIBLE
     summary = f"{wording.name(a.victim)} was asked to stop with {name} {who}, and complied"
@@ -136,14 +137,14 @@ def _actor(
     certainty: Certainty,
     evidence: tuple[int, ...],
 ) -> tuple[str, Mechanism | None]:
-    if how.mechanism is Mechanism.TTY_SIGNAL:
+    if how.mechanism is Mechanism.TTY_SIGNAL and how.actor is not Actor.SENDER:
         return _by_key(a, request, certainty, evidence), how.mechanism
     if how.actor is Actor.BYSTANDER:
         what = how.mechanism.value if how.mechanism else "kernel"
-        a.draft.miss("who asked", Why.NOT_RECORDED)
+        a.draft.miss("who made the request", Why.NOT_RECORDED)
         a.draft.link(
             Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
-            subject=Subject("kernel", what), signal=request.sig, target=a.victim,
+            subject=Subject(SubjectKind.KERNEL, what), signal=request.sig, target=a.victim,
             time_ns=request.time_ns, evidence=evidence,
         )  # fmt: skip
         return f"by the kernel ({what})", how.mechanism
@@ -162,7 +163,7 @@ def _actor(
         evidence=evidence,
     )
     if trigger:
-        return f"when {wording.name(request.current)} ended ({how.mechanism})", how.mechanism
+        return f"when {wording.name(request.current)} exited ({how.mechanism})", how.mechanism
     says = f"by {wording.name(request.current)}{wording.ran(request.current)}"
     if prompt is None:
         return says, how.mechanism
@@ -173,18 +174,21 @@ def _by_key(
     a: RuleContext, request: SignalSent, certainty: Certainty, evidence: tuple[int, ...]
 ) -> str:
     who = policy_owners.of_key(request)
-    terminal = request.terminal.name if request.terminal else "its controlling terminal"
+    terminal = (
+        request.kernel.terminal.name if request.kernel.terminal else "its controlling terminal"
+    )
     typed: int | None = None
     if who is None:
         a.draft.miss("who typed or wrote the key", Why.NOT_RECORDED)
     else:
+        launcher = a.launch(who.process, request) if who.chained else None
         typed = a.draft.link(
             Role.TRIGGER, who.says, min(certainty, who.certainty), process=who.process,
-            time_ns=request.time_ns, evidence=evidence,
+            time_ns=request.time_ns, caused_by=launcher, evidence=evidence,
         )  # fmt: skip
     a.draft.link(
         Role.TRIGGER, "signalled it", min(certainty, Certainty.LIKELY),
-        subject=Subject("terminal", terminal), signal=request.sig, target=a.victim,
+        subject=Subject(SubjectKind.TERMINAL, terminal), signal=request.sig, target=a.victim,
         time_ns=request.time_ns, caused_by=typed, evidence=evidence,
     )  # fmt: skip
     return "by a key on its terminal" + (

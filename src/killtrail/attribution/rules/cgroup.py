@@ -8,13 +8,13 @@ from killtrail.attribution.generation.explain import explain
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def cgroup_killed(a: RuleContext) -> Conclusion | None:
-    """Claim: somebody wrote 1 to cgroup.kill of a cgroup the process was in.
+    """Claim: a process wrote 1 to cgroup.kill of a cgroup that this process was in.
 
-    Needs: cgroup_kill_write on the kernel stack of the send; then `current` is the writer, or its
+    Needs: cgroup_kill_write on the kernel stack of the signal; then `current` is the writer, or its
     io_uring worker. Refuted by: any other stack: siginfo looks like a plain kill.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.CGROUP_KILL:
@@ -31,14 +31,14 @@ def cgroup_killed(a: RuleContext) -> Conclusion | None:
         Role.POLICY_OWNER,
         "was killed as a whole",
         certainty,
-        subject=Subject("cgroup", a.signal.target.cgroup or "?"),
+        subject=Subject(SubjectKind.CGROUP, a.signal.target.cgroup or "?"),
     )
     a.rule_out_memory()
     summary = f"{wording.name(a.victim)} was killed with its cgroup {a.signal.target.cgroup} {who}"
     return Conclusion(Cause.CGROUP_KILLED, certainty, summary, Mechanism.CGROUP_KILL)
 
 
-# The parent that was forking then is killed by the same write.
+# The parent that was forking is killed by the same write.
 def _parents_killer(a: RuleContext, certainty: Certainty) -> str:
     parent = a.case.related.get(a.signal.current.key) if a.signal else None
     for signal in parent.signals if parent else ():

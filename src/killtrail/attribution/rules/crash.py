@@ -10,7 +10,8 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.signal_context import Basis
+from killtrail.model.verdict import Subject, SubjectKind
 
 if TYPE_CHECKING:
     from killtrail.model.certainty import Certainty
@@ -18,20 +19,26 @@ if TYPE_CHECKING:
 _WITH_ADDRESS = frozenset({sg.SIGSEGV, sg.SIGBUS, sg.SIGILL, sg.SIGFPE})
 _BUS_ADRERR = 2
 _STACK_STEP = 65536
-"""A fault so near to the stack pointer was the stack's growth; frames are rarely larger."""
-_FAULTS = frozenset({Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN})
+"""A fault this close to the stack pointer was stack growth; frames are rarely larger."""
+_FAULTS = frozenset(
+    {Mechanism.PAGE_FAULT, Mechanism.TRAP, Mechanism.SIGRETURN, Mechanism.USER_DISPATCH}
+)
 _MECHANISM_SAYS = {
-    Mechanism.PAGE_FAULT: "touched memory it may not",
-    Mechanism.TRAP: "ran into a trap",
+    Mechanism.PAGE_FAULT: "accessed invalid memory",
+    Mechanism.TRAP: "hit a trap",
     Mechanism.SIGRETURN: "returned from a signal handler through a bad frame",
+    Mechanism.USER_DISPATCH: "did not handle a system call of its own that it had the kernel hand"
+    " back to it (syscall user dispatch)",
 }
 
 
 def crashed(a: RuleContext) -> Conclusion | None:
-    """Claim: an instruction of its own faulted.
+    """Claim: an instruction of its own faulted, or a system call that it had handed back to itself.
 
-    Needs: a fault signal forced on its own thread with a fault code, and a matching exit status.
-    Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then somebody sent the number of a crash.
+    Needs: a fault signal forced on its own thread with a fault code, and a matching exit status;
+    for syscall user dispatch SYS_USER_DISPATCH, or its function on the kernel stack.
+    Refuted by: SI_USER, SI_TKILL or SI_QUEUE: then somebody sent the number of a crash; SYS_SECCOMP:
+    then a filter refused the call.
     """
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _FAULTS:
@@ -45,7 +52,9 @@ def crashed(a: RuleContext) -> Conclusion | None:
         process=a.signal.current,
         launched=a.victim,
     )
-    a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} is a fault's, no call sent it")
+    a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"si_code {code} means a fault, no call sent it")
+    if mechanism is Mechanism.USER_DISPATCH:
+        a.draft.rule_out(Cause.SECCOMP_KILLED, f"si_code {code} is not SYS_SECCOMP")
     a.draft.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
     thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
     summary = (
@@ -57,10 +66,10 @@ def crashed(a: RuleContext) -> Conclusion | None:
 
 def _what(signal: SignalSent, mechanism: Mechanism) -> str:
     if signal.sig == sg.SIGBUS and signal.code == _BUS_ADRERR:
-        return "touched a mapping with nothing behind it: a file cut short, or no space for it"
+        return "accessed a mapping without backing: a truncated file, or no space for it"
     address = _fault_address(signal)
-    if address is not None and signal.sp and abs(address - signal.sp) < _STACK_STEP:
-        return "ran out of stack"
+    if address is not None and signal.kernel.sp and abs(address - signal.kernel.sp) < _STACK_STEP:
+        return "overflowed its stack"
     return _MECHANISM_SAYS[mechanism]
 
 
@@ -70,7 +79,7 @@ def _other_thread(signal: SignalSent) -> bool:
 
 # siginfo_t is a union: for faults si_pid and si_uid are the two halves of si_addr.
 def _fault_address(signal: SignalSent) -> int | None:
-    if signal.info != "user" or signal.si_pid is None or signal.si_uid is None:
+    if signal.basis is not Basis.USER or signal.si_pid is None or signal.si_uid is None:
         return None
     if signal.sig not in _WITH_ADDRESS or signal.code == sg.SI_KERNEL:
         return None
@@ -83,10 +92,10 @@ def _address(signal: SignalSent) -> str:
 
 
 def aborted(a: RuleContext) -> Conclusion | None:
-    """Claim: it gave up by itself: abort(), a failed assertion, a detected corruption.
+    """Claim: it aborted itself: abort(), a failed assertion, a detected corruption.
 
     Needs: SIGABRT sent to its own thread by a call of its own. Refuted by: SIGABRT from another
-    process (a watchdog's): then that one killed it.
+    process (such as a watchdog): then that process killed it.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -101,15 +110,19 @@ def aborted(a: RuleContext) -> Conclusion | None:
 
 
 def hardware_error(a: RuleContext) -> Conclusion | None:
-    """Claim: it touched memory that the hardware reports as broken.
+    """Claim: it accessed memory that the hardware reports as broken.
 
-    Needs: SIGBUS with BUS_MCEERR_AR or _AO forced on it. Refuted by: the same sent by a call.
+    Needs: SIGBUS with BUS_MCEERR_AR or _AO forced on it. Refuted by: the same signal sent by a
+    call.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.HWPOISON:
         return None
     certainty: Certainty = a.certainty()
     a.blame(
-        Role.TRIGGER, "reported broken memory", certainty, subject=Subject("hardware", "memory")
+        Role.TRIGGER,
+        "reported broken memory",
+        certainty,
+        subject=Subject(SubjectKind.HARDWARE, "memory"),
     )
-    summary = f"{wording.name(a.victim)} touched memory that the hardware reports as broken"
+    summary = f"{wording.name(a.victim)} accessed memory that the hardware reports as broken"
     return Conclusion(Cause.HARDWARE_ERROR, certainty, summary, Mechanism.HWPOISON)

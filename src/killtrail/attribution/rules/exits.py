@@ -1,4 +1,4 @@
-"""It ended by itself."""
+"""Voluntary exits."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ from killtrail.attribution.draft import Conclusion
 from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import ProcessExited
+from killtrail.model.events import LimitSet, ProcessExited
 
 _SHELL_OFFSET: Final = 128
 _SHELL_MOST: Final = _SHELL_OFFSET + sg.LAST
 
 
 def exited(a: RuleContext) -> Conclusion | None:
-    """Claim: it called exit; no signal ended it.
+    """Claim: it called exit; no signal killed it.
 
-    Needs: an exit status without a signal, from the kernel. A code over 128 is a number that it
-    chose, not proof of a signal: 137 without one is somebody's convention. Refuted by: a signal in
-    the status; a handled request right before (then it was asked to stop).
+    Needs: an exit status without a signal, from the kernel. A code above 128 is its own choice, not
+    proof of a signal: 137 without one is a convention of the program. Refuted by: a signal in the
+    status; a handled request right before (then it was asked to stop).
     """
     end = a.facts.exit
     if end is None or (
@@ -44,7 +44,7 @@ def exited(a: RuleContext) -> Conclusion | None:
     look = ""
     if _SHELL_OFFSET < end.exit_code <= _SHELL_MOST:
         named = sg.name(end.exit_code - _SHELL_OFFSET)
-        look = f"; {end.exit_code} looks like {named}, but is the code it passed to exit"
+        look = f"; {end.exit_code} looks like {named}, but is the code that it passed to exit"
         a.draft.rule_out(
             Cause.KILLED_BY_PROCESS, f"its wait status holds no signal, {named} included"
         )
@@ -52,10 +52,7 @@ def exited(a: RuleContext) -> Conclusion | None:
     else:
         a.draft.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
     _note_memory_limit(a, end)
-    summary = (
-        f"{wording.name(a.victim)} ended by itself with exit code {end.exit_code}{_by_thread(end)}"
-        f"{look}"
-    )
+    summary = f"{wording.name(a.victim)} exited with code {end.exit_code}{_by_thread(end)}{look}"
     return Conclusion(Cause.EXITED, certainty, summary, Mechanism.EXIT_GROUP)
 
 
@@ -70,11 +67,28 @@ def _by_thread(end: ProcessExited) -> str:
 def _note_memory_limit(a: RuleContext, end: ProcessExited) -> None:
     if end.memory_limit is None or not end.exit_code:
         return
+    by = _memory_limit_set_by(a, end)
     a.draft.rule_out(
         Cause.OOM_KILLED,
-        f"no signal ended it; but it ran under RLIMIT_AS = {end.memory_limit} bytes, so an"
+        f"no signal ended it; but it ran under RLIMIT_AS = {end.memory_limit} bytes{by}, so an"
         " allocation of its own may have failed",
     )
+
+
+# That the limit was hit is not recorded: whoever set it may have had no part in the exit.
+def _memory_limit_set_by(a: RuleContext, end: ProcessExited) -> str:
+    set_by = [n for n in a.case.notes if isinstance(n, LimitSet) and n.resource == "RLIMIT_AS"]
+    if not set_by or set_by[-1].soft != end.memory_limit:
+        return ""
+    setter, what = set_by[-1], f"RLIMIT_AS = {end.memory_limit} bytes"
+    cited = a.draft.cite(
+        setter, f"{wording.name(setter.process)} set {what}{wording.ran(setter.process)}"
+    )
+    a.draft.link(
+        Role.POLICY_OWNER, f"set {what} with prlimit", Certainty.POSSIBLE,
+        process=setter.process, target=a.victim, time_ns=setter.time_ns, evidence=(cited,),
+    )  # fmt: skip
+    return f", set by {wording.name(setter.process)} with prlimit(2)"
 
 
 # A debugger can make a process call exit. Where its return address could be read and is in code,
@@ -90,7 +104,7 @@ def _own_wish(a: RuleContext, end: ProcessExited, certainty: Certainty) -> Certa
     return Certainty.POSSIBLE
 
 
-# tracefs tells no status, but the kernel stack of the exit: exit_group was in flight.
+# tracefs records no status, but the kernel stack of the exit: it was inside exit_group.
 def _without_code(a: RuleContext) -> Conclusion | None:
     end = a.facts.exit
     if end is None or not a.case.watched:
@@ -108,7 +122,7 @@ def _without_code(a: RuleContext) -> Conclusion | None:
         evidence=a.cite_end(),
     )
     a.draft.rule_out(
-        Cause.KILLED_BY_PROCESS, "exit_group was in flight at its end, no signal's action"
+        Cause.KILLED_BY_PROCESS, "it was inside exit_group(2) at its exit, no signal was acting"
     )
-    summary = f"{wording.name(a.victim)} ended by itself; its exit code was not recorded"
+    summary = f"{wording.name(a.victim)} exited by itself; its exit code was not recorded"
     return Conclusion(Cause.EXITED, certainty, summary, Mechanism.EXIT_GROUP)

@@ -12,7 +12,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
 
 _RECENT_NS: Final = 60 * NS
-"""A tracer that is gone may be taken for the one that left a signal behind for so long."""
+"""So long after a tracer has detached it may have left the signal."""
 
 
 def traced_to_death(a: RuleContext) -> Conclusion | None:
@@ -38,16 +38,16 @@ def traced_to_death(a: RuleContext) -> Conclusion | None:
     )
     a.launch(tracer, a.signal)
     a.rule_out_memory()
-    how = "exited and took it along (PTRACE_O_EXITKILL)" if left else "killed it (PTRACE_KILL)"
+    how = "exited, which killed it (PTRACE_O_EXITKILL)" if left else "killed it (PTRACE_KILL)"
     summary = f"{wording.name(a.victim)} was traced by {wording.name(tracer)}, which {how}"
     return Conclusion(Cause.TRACED, certainty, summary, mechanism)
 
 
 def bpf_killed(a: RuleContext) -> Conclusion | None:
-    """Claim: a BPF program sent the signal (bpf_send_signal); nobody's task is the sender.
+    """Claim: a BPF program sent the signal (bpf_send_signal); no task is the sender.
 
-    Needs: bpf_send_signal on the kernel stack. Who loaded the program is not in the record, so
-    the verdict stops at likely. Refuted by: any other stack.
+    Needs: bpf_send_signal on the kernel stack. The process that loaded the program is not recorded,
+    so the verdict is likely at most. Refuted by: any other stack.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -58,18 +58,18 @@ def bpf_killed(a: RuleContext) -> Conclusion | None:
     a.cite_signal()
     a.cite_end()
     a.draft.rule_out(
-        Cause.KILLED_BY_SELF, "the running task is where the program hit, not who sent"
+        Cause.KILLED_BY_SELF, "the running task is where the program ran, not the sender"
     )
     summary = f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by a BPF program"
     return Conclusion(Cause.BPF_KILLED, certainty, summary, Mechanism.BPF_SEND_SIGNAL)
 
 
 def injected(a: RuleContext) -> Conclusion | None:
-    """Claim: its tracer put the signal in at a stop; the kernel's signal path never saw it.
+    """Claim: its tracer injected the signal at a stop; it never passed the kernel's signal path.
 
-    Needs: death by a signal that no send on record explains, while recording was complete, and a
-    tracer attached at the end, or one that had attached on record and is gone. Never more than
-    likely: it is an inference from absence. Refuted by: any lost record, a send of that signal.
+    Needs: death by a signal without a recorded sender, while recording was complete, and a tracer
+    attached at the exit, or a recorded one that has detached. Likely at most: it is an inference
+    from absence. Refuted by: any lost record, a recorded sender of this signal.
     """
     end = a.facts.exit
     if a.signal is not None or end is None or not end.signal or not a.case.watched:
@@ -90,11 +90,11 @@ def injected(a: RuleContext) -> Conclusion | None:
         a.launch(attached.current, attached)
     a.draft.miss("the ptrace call that injected it", Why.NOT_RECORDED)
     a.draft.rule_out(
-        Cause.KILLED_BY_PROCESS, "no such signal was sent to it while all sends were recorded"
+        Cause.KILLED_BY_PROCESS, "no such signal was sent to it while recording was complete"
     )
     summary = (
-        f"{wording.name(a.victim)} died of {sg.name(end.signal)} that nobody sent;"
-        f" {wording.name(tracer)} {was}"
+        f"{wording.name(a.victim)} was killed by {sg.name(end.signal)} with no recorded sender; "
+        f"{wording.name(tracer)} {was} and probably injected it"
     )
     return Conclusion(Cause.TRACED, certainty, summary, Mechanism.PTRACE_INJECT)
 
@@ -103,7 +103,7 @@ def made_to_exit(a: RuleContext) -> Conclusion | None:
     """Claim: a debugger made it call exit.
 
     Needs: an exit under a tracer whose call would have returned to the stack, where debuggers put
-    the return address of what they call. Refuted by: a return address in code.
+    the return address of a call. Refuted by: a return address in code.
     """
     end = a.facts.exit
     if end is None or end.exit_code is None or end.tracer is None or not end.returns_to_stack:

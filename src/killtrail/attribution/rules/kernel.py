@@ -10,15 +10,15 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import KernelLine
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def operator(a: RuleContext) -> Conclusion | None:
-    """Claim: somebody wrote e, i or k to sysrq-trigger, and the kernel signalled many processes.
+    """Claim: a process wrote e, i or k to sysrq-trigger, and the kernel signalled many processes.
 
-    Needs: the sysrq functions on the kernel stack of the send; `current` is the writer, or for k,
-    which a kworker carries out, whoever the kernel's log line about it was printed by. Refuted by:
-    any other stack.
+    Needs: the sysrq functions on the kernel stack of the signal; `current` is the writer, or for k,
+    which a kworker carries out, the process that printed the kernel's log line about it. Refuted
+    by: any other stack.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SYSRQ:
         return None
@@ -26,7 +26,7 @@ def operator(a: RuleContext) -> Conclusion | None:
     if a.sending.actor is Actor.SENDER:
         writer = a.signal.current
         a.blame(Role.REQUESTER, "wrote sysrq-trigger", certainty, process=writer, launched=writer)
-        who = f", which {wording.name(writer)} set off"
+        who = f", triggered by {wording.name(writer)}"
     else:
         a.cite_signal()
         a.cite_end()
@@ -49,25 +49,26 @@ def requested(a: RuleContext) -> str:
         Role.REQUESTER, "wrote sysrq-trigger", certainty, process=line.process,
         time_ns=line.time_ns, caused_by=launcher, evidence=(cited, *a.cite_signal()),
     )  # fmt: skip
-    return f", which {wording.name(line.process)} set off{wording.ran(line.process)}"
+    return f", triggered by {wording.name(line.process)}{wording.ran(line.process)}"
 
 
 def driver(a: RuleContext) -> Conclusion | None:
-    """Claim: kernel code that it had called, mostly a driver's, killed it.
+    """Claim: kernel code that it had called, usually of a driver, killed it.
 
-    Needs: SIGKILL from the kernel to the very thread that runs, by none of the ways that the
-    kernel's core has. Established where a module stands on the kernel stack. Refuted by: any of
-    those ways.
+    Needs: SIGKILL from the kernel to the running thread itself, by none of the ways of the core
+    kernel. Established if a module is on the kernel stack. Refuted by: any of those ways.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.DRIVER:
         return None
     certainty = a.certainty()
-    module = next((n for n in a.signal.stack or () if n and n.startswith("[")), None)
-    subject = Subject("kernel", f"module {module[1:-1]}" if module else "code it had called")
+    module = next((n for n in a.signal.kernel.stack or () if n and n.startswith("[")), None)
+    subject = Subject(
+        SubjectKind.KERNEL, f"module {module[1:-1]}" if module else "code it had called"
+    )
     a.blame(Role.POLICY_OWNER, "killed its caller", certainty, subject=subject)
     a.launch(a.victim, a.signal)
     a.rule_out_memory()
-    a.draft.rule_out(Cause.KILLED_BY_SELF, "no signal call was in flight: the kernel sent it")
+    a.draft.rule_out(Cause.KILLED_BY_SELF, "it was inside no signal call: the kernel sent it")
     call = a.signal.syscall
     inside = f" in {call.name or f'system call {call.number}'}" if call else ""
     summary = f"{wording.name(a.victim)} was killed by the kernel{inside}: {subject.name}"
@@ -75,10 +76,10 @@ def driver(a: RuleContext) -> Conclusion | None:
 
 
 def bug(a: RuleContext) -> Conclusion | None:
-    """Claim: the kernel hit a bug (oops, BUG) on its behalf and ended it.
+    """Claim: the kernel hit a bug (oops, BUG) while working for it and killed it.
 
     Needs: a status of a signal that was never sent, and the oops functions on the kernel stack of
-    the end. Refuted by: a send of that signal.
+    the exit. Refuted by: a recorded sender of this signal.
     """
     end = a.facts.exit
     if a.signal is not None or end is None or not end.signal:
@@ -86,12 +87,14 @@ def bug(a: RuleContext) -> Conclusion | None:
     if not set(end.stack or ()) & OOPS_STACK:
         return None
     module = next((n for n in end.stack or () if n and n.startswith("[")), None)
-    subject = Subject("kernel", f"module {module[1:-1]}" if module else "the running kernel")
+    subject = Subject(
+        SubjectKind.KERNEL, f"module {module[1:-1]}" if module else "the running kernel"
+    )
     a.blame(Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject)
     a.launch_dead(end)
     a.draft.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
     number = sg.name(end.signal)
-    a.draft.rule_out(Cause.CRASHED, f"no {number} was sent to it: the kernel's own code failed")
+    a.draft.rule_out(Cause.CRASHED, f"no {number} was sent to it: kernel code failed")
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"no {number} was sent to it")
-    summary = f"{wording.name(a.victim)} was ended by a bug in the kernel ({subject.name})"
+    summary = f"{wording.name(a.victim)} was killed by a kernel bug ({subject.name})"
     return Conclusion(Cause.KERNEL_BUG, Certainty.ESTABLISHED, summary, Mechanism.OOPS)

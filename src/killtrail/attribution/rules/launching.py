@@ -1,4 +1,4 @@
-"""Programs that never came to be."""
+"""Programs that could not be executed."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.events import ProcessExited
 
 _CODES: Final = {126: "could not be executed", 127: "was not found"}
-"""POSIX.1-2017, Shell Command Language 2.8.2; env, nohup, nice and their kin do the same."""
+"""POSIX.1-2017, Shell Command Language 2.8.2; env, nohup, nice and similar programs do the same."""
 _LAUNCHERS: Final = frozenset(
     {"env", "nohup", "nice", "setsid", "stdbuf", "chroot", "ionice", "taskset"}
 )
@@ -21,10 +21,11 @@ _SAYS_EXIT: Final = re.compile(r"\b(?:exit|return)\b")
 
 
 def exec_struck(a: RuleContext) -> Conclusion | None:
-    """Claim: its execve failed past the point of no return, so the kernel ended it.
+    """Claim: its execve failed past the point of no return, so the kernel killed it.
 
-    Needs: SIGSEGV or SIGKILL from the kernel in its own execve. The old program is gone by then:
-    the new one's file is broken, or memory did not suffice. Refuted by: a send by a call.
+    Needs: SIGSEGV or SIGKILL from the kernel in its own execve. The old program is already
+    unloaded: the new one's file is broken, or memory did not suffice. Refuted by: a signal sent by
+    a call.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.EXECVE:
         return None
@@ -34,18 +35,18 @@ def exec_struck(a: RuleContext) -> Conclusion | None:
         Cause.CRASHED, "no instruction of a program had run: the kernel was loading it"
     )
     summary = (
-        f"{wording.name(a.victim)} could not become the program it was starting: execve() failed"
-        f" when there was no way back ({sg.name(a.signal.sig)})"
+        f"{wording.name(a.victim)} could not start its new program: execve(2) failed past the "
+        f"point of no return ({sg.name(a.signal.sig)})"
     )
     return Conclusion(Cause.EXEC_FAILED, certainty, summary, Mechanism.EXECVE)
 
 
 def exec_failed(a: RuleContext) -> Conclusion | None:
-    """Claim: it was to become another program, but that was not found or not executable.
+    """Claim: it tried to execute another program, which was not found or not executable.
 
     Needs: exit code 127 or 126, by convention those of a failed exec, from a process that never
     exec'd, or from a program that does little else: likely. From a shell only possible, as scripts
-    pass on such codes. Refuted by: any other code; a program of its own that chose the number.
+    pass on such codes. Refuted by: any other code; a program that chose this code itself.
     """
     end = a.facts.exit
     if end is None or end.exit_code not in _CODES:
@@ -61,8 +62,8 @@ def exec_failed(a: RuleContext) -> Conclusion | None:
     )  # fmt: skip
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
     summary = (
-        f"{wording.name(a.victim)} ended with exit code {end.exit_code}: by convention what it was"
-        f" to start {_CODES[end.exit_code]}: {wording.command(a.victim)}"
+        f"{wording.name(a.victim)} exited with code {end.exit_code}: by convention the program "
+        f"that it tried to start {_CODES[end.exit_code]}: {wording.command(a.victim)}"
     )
     return Conclusion(Cause.EXEC_FAILED, certainty, summary, Mechanism.EXECVE)
 

@@ -1,4 +1,4 @@
-"""The end of a pid namespace."""
+"""The exit of a PID namespace's init."""
 
 from killtrail.attribution import wording
 from killtrail.attribution.context import RuleContext
@@ -7,10 +7,10 @@ from killtrail.model.causes import Cause, Mechanism, Role
 
 
 def namespace_ended(a: RuleContext) -> Conclusion | None:
-    """Claim: the init of its pid namespace ended, so the kernel killed all the rest.
+    """Claim: the init of its PID namespace exited, so the kernel killed all other processes in it.
 
-    Needs: zap_pid_ns_processes on the kernel stack of the SIGKILL. The init is the trigger; what
-    ended the init is further up. Refuted by: any other stack.
+    Needs: zap_pid_ns_processes on the kernel stack of the SIGKILL. The init is the trigger; the
+    cause of its exit is further up. Refuted by: any other stack.
     """
     if a.signal is None or a.sending is None:
         return None
@@ -25,7 +25,7 @@ def namespace_ended(a: RuleContext) -> Conclusion | None:
     )
     a.launch(init, a.signal)
     summary = (
-        f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its pid"
-        f" namespace{a.because(above)}, ended"
+        f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its PID "
+        f"namespace{a.because(above)}, exited"
     )
     return Conclusion(Cause.NAMESPACE_ENDED, certainty, summary, Mechanism.PID_NAMESPACE_EXIT)

@@ -1,4 +1,4 @@
-"""The end of a parent, by the child's own wish."""
+"""The exit of a parent, as requested by the child."""
 
 from killtrail.attribution import wording
 from killtrail.attribution.context import RuleContext
@@ -8,11 +8,11 @@ from killtrail.model.causes import Cause, Mechanism, Role
 
 
 def parent_died(a: RuleContext) -> Conclusion | None:
-    """Claim: it had asked to get this signal when its parent ends (PR_SET_PDEATHSIG), and it did.
+    """Claim: its parent exited, and it had requested this signal for that (PR_SET_PDEATHSIG).
 
-    Needs: the sending task exiting, being the very thread that created it, no signal call, and
-    the target's pdeath_signal equal to the signal. The parent is a trigger: it killed nobody; who
-    ended the parent is the sender further up. Refuted by: a signal call on the kernel stack.
+    Needs: the running task is exiting, is the thread that created it, made no signal call, and the
+    target's pdeath_signal is this signal. The parent is a trigger, it did not kill; the process
+    that killed the parent is the sender further up. Refuted by: a signal call on the kernel stack.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.PDEATHSIG:
         return None
@@ -22,9 +22,9 @@ def parent_died(a: RuleContext) -> Conclusion | None:
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
     a.launch(parent, a.signal)
     thread_only = parent.tid not in (None, parent.pid)
-    whose = "the thread that made it, of" if thread_only else "its parent"
+    whose = "the thread that created it, of" if thread_only else "its parent"
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}, as it had asked for, because {whose}"
-        f" {wording.name(parent)}{a.because(above)} ended"
+        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} because {whose} "
+        f"{wording.name(parent)}{a.because(above)} exited (requested with PR_SET_PDEATHSIG)"
     )
     return Conclusion(Cause.PARENT_DIED, certainty, summary, Mechanism.PDEATHSIG)

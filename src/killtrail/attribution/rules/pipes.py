@@ -1,4 +1,4 @@
-"""Writes that nobody reads any more."""
+"""Writes to pipes and sockets without a reader."""
 
 from killtrail.attribution import wording
 from killtrail.attribution.context import RuleContext
@@ -7,38 +7,37 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
-from killtrail.model.verdict import Subject
+from killtrail.model.verdict import Subject, SubjectKind
 
 
 def broken_pipe(a: RuleContext) -> Conclusion | None:
-    """Claim: it wrote to a pipe or socket that nobody reads any more.
+    """Claim: it wrote to a pipe or socket that has no reader any more.
 
-    Needs: SIGPIPE from the kernel on its own thread. The reader is named where it ended as the
-    last one that had that very pipe as its standard input; one that closed it and lived on is not
-    on record, and neither are sockets' peers: then likely at most. Refuted by: SIGPIPE sent by a
-    call.
+    Needs: SIGPIPE from the kernel on its own thread. The reader is named if it exited as the last
+    one with this pipe as its standard input; a reader that closed the pipe and kept running is not
+    recorded, nor are peers of sockets: then likely at most. Refuted by: SIGPIPE sent by a call.
     """
     if a.signal is None or a.sending is None or a.sending.mechanism is not Mechanism.SIGPIPE:
         return None
     certainty = a.certainty()
     name = "the pipe or socket it wrote to"
-    if a.signal.pipe:
-        name = f"pipe:[{a.signal.pipe}]"
+    if a.signal.kernel.pipe:
+        name = f"pipe:[{a.signal.kernel.pipe}]"
     reader, certainty = _reader(a, a.signal, certainty)
     a.blame(
         Role.TRIGGER,
         "has no reader",
         certainty if reader else min(certainty, Certainty.LIKELY),
-        subject=Subject("pipe", name),
+        subject=Subject(SubjectKind.PIPE, name),
         caused_by=len(a.draft.links) if reader else None,
     )
     a.launch(a.victim, a.signal)
     if not reader:
         certainty = min(certainty, Certainty.LIKELY)
-        a.draft.miss("who closed the other end", Why.NOT_RECORDED)
+        a.draft.miss("who closed the read end", Why.NOT_RECORDED)
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the kernel sent it for its own write")
     summary = (
-        f"{wording.name(a.victim)} wrote to a pipe or socket that nobody reads (SIGPIPE){reader}"
+        f"{wording.name(a.victim)} wrote to a pipe or socket that has no reader (SIGPIPE){reader}"
     )
     return Conclusion(Cause.BROKEN_PIPE, certainty, summary, Mechanism.SIGPIPE)
 
@@ -47,18 +46,18 @@ def _reader(a: RuleContext, signal: SignalSent, certainty: Certainty) -> tuple[s
     end = a.case.reader
     if end is None:
         return "", certainty
-    held = end.stdin_pipe == signal.pipe
-    says = "its standard input was the pipe's last open end"
+    held = end.stdin_pipe == signal.kernel.pipe
+    says = "its standard input was the pipe's last open read end"
     if not held:
         certainty = min(certainty, Certainty.LIKELY)
-        says = "the only one on record that had been started with the pipe as its standard input"
-    cited = a.draft.cite(end, f"{wording.name(end.process)} ended: {says}")
+        says = "the only recorded process that was started with the pipe as its standard input"
+    cited = a.draft.cite(end, f"{wording.name(end.process)} exited: {says}")
     a.draft.link(
         Role.TRIGGER,
-        "ended as its last reader" if held else "was its reader and ended",
+        "exited as its last reader" if held else "was its reader and exited",
         certainty,
         process=end.process,
         time_ns=end.time_ns,
         evidence=(cited,),
     )
-    return f": its reader {wording.name(end.process)} had gone", certainty
+    return f": its reader {wording.name(end.process)} had exited", certainty

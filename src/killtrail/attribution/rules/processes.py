@@ -1,4 +1,4 @@
-"""A process did it with a signal call."""
+"""Signals that a process sent with a signal call."""
 
 from killtrail.attribution import requesters, siginfo, wording
 from killtrail.attribution.context import RuleContext
@@ -13,9 +13,9 @@ _CALLS = frozenset(SENDING_CALLS.values())
 
 
 def killed_by_process(a: RuleContext) -> Conclusion | None:
-    """Claim: another process sent the signal that ended it, with one of the six signal calls.
+    """Claim: another process sent the signal that killed it, with one of the six signal calls.
 
-    Needs: exit status = that signal; the kernel's record of the send with result 0; the sender
+    Needs: exit status = this signal; the kernel's record of the signal with result 0; the sender
     inside the call at that moment (kernel stack, system call). Refuted by: a stack of a timer, a
     terminal, the OOM killer or an exiting parent; an earlier fatal signal; a sender of the same
     thread group.
@@ -46,7 +46,7 @@ def killed_by_process(a: RuleContext) -> Conclusion | None:
 
 
 def killed_by_self(a: RuleContext) -> Conclusion | None:
-    """Claim: the process sent itself the signal that ended it.
+    """Claim: the process sent itself the signal that killed it.
 
     Needs: as `killed_by_process`, with sender and target in one thread group. Refuted by: another
     thread group at the call; a handled request just before (then it only complied).
@@ -74,7 +74,8 @@ def killed_by_self(a: RuleContext) -> Conclusion | None:
     return Conclusion(Cause.KILLED_BY_SELF, certainty, summary, mechanism)
 
 
-# Wrappers (unshare, su, strace) die of what their child died of, so that their parent sees it.
+# Wrappers (unshare, su, strace) kill themselves with the signal that killed their child, so that
+# their parent sees it.
 def _repeats_its_child(a: RuleContext) -> tuple[int | None, str]:
     children = [c for c in a.facts.children if a.signal and c.signal == a.signal.sig]
     children = [c for c in children if not _killed_it_itself(a, c)]
@@ -82,17 +83,19 @@ def _repeats_its_child(a: RuleContext) -> tuple[int | None, str]:
         return None, ""
     child = children[-1]
     above = a.why_it_ended(child.process)
-    cited = a.draft.cite(child, f"its child {wording.name(child.process)} had ended of the same")
+    cited = a.draft.cite(
+        child, f"its child {wording.name(child.process)} was killed by the same signal"
+    )
     link = a.draft.link(
         Role.TRIGGER,
-        "died of the same signal",
+        "was killed by the same signal",
         Certainty.LIKELY,
         process=child.process,
         time_ns=child.time_ns,
         caused_by=above,
         evidence=(cited,),
     )
-    return link, f", as its child {wording.name(child.process)}{a.because(above)} had died of it"
+    return link, f", as it had killed its child {wording.name(child.process)}{a.because(above)}"
 
 
 def _killed_it_itself(a: RuleContext, child: ProcessExited) -> bool:

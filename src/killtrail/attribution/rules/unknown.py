@@ -1,4 +1,4 @@
-"""Honest ends: what is missing, and what would have proved it."""
+"""Deaths that can't be explained: what is missing, and what would have recorded it."""
 
 from killtrail.attribution import wording
 from killtrail.attribution.context import RuleContext
@@ -10,7 +10,7 @@ from killtrail.model.certainty import Certainty
 
 
 def not_established(a: RuleContext) -> Conclusion:
-    """Claim: none. Says what is known, what is missing and what would have told."""
+    """Claim: none. States what is known, what is missing and what would have recorded it."""
     a.cite_end()
     if a.signal is not None:
         return _unexplained_signal(a)
@@ -20,30 +20,29 @@ def not_established(a: RuleContext) -> Conclusion:
         return _nothing_kept(a, end.signal)
     if end is not None and end.signal:
         why = Why.NOT_RECORDED if a.case.watched else Why.LOST
-        a.draft.miss(f"the send of its {sg.name(end.signal)}", why, "sudo killtrail arm")
+        a.draft.miss(f"who sent {sg.name(end.signal)}", why, "sudo killtrail arm")
         reason = (
-            "no such signal was sent by a call or by the kernel's usual ways"
+            "no call and no known kernel mechanism sent it"
             if a.case.watched
-            else "the record of the send is lost or from before recording"
+            else "the record of the signal is lost or is from before recording"
         )
-        return _conclude(
-            f"{name} died of {sg.name(end.signal)}, by whom is not established: {reason}"
-        )
+        return _conclude(f"{name} was killed by {sg.name(end.signal)}; sender unknown: {reason}")
     if end is not None:
         a.draft.miss("its exit code", Why.NOT_RECORDED, "sudo killtrail arm")
-        return _conclude(f"{name} ended; how is not established: this source tells no wait status")
-    return _conclude(f"how {name} ended is not established")
+        return _conclude(f"{name} exited; cause unknown: this source does not record exit statuses")
+    return _conclude(f"how {name} died is unknown")
 
 
-# The kernel queues no siginfo for SIGKILL, so nothing on the victim's side ever names its sender.
+# The kernel queues no siginfo for SIGKILL, so nothing on the receiving side names its sender.
 def _nothing_kept(a: RuleContext, sig: int) -> Conclusion:
     name, what = wording.name(a.victim), sg.name(sig)
-    a.draft.miss(f"who sent the {what}", Why.NOT_RECORDED, "sudo killtrail rules --install")
-    a.draft.miss("a recorder that was armed then", Why.NOT_RECORDED, "sudo killtrail arm")
-    silent = " (of a SIGKILL the victim's side never shows a sender)" if sig == sg.SIGKILL else ""
+    a.draft.miss(f"who sent {what}", Why.NOT_RECORDED, "sudo killtrail rules --install")
+    a.draft.miss("an armed recorder at that time", Why.NOT_RECORDED, "sudo killtrail arm")
+    silent = (
+        " (a SIGKILL's sender is never visible on the receiving side)" if sig == sg.SIGKILL else ""
+    )
     return _conclude(
-        f"{name} died of {what}, by whom is not established: nothing in these files shows the"
-        f" send{silent}"
+        f"{name} was killed by {what}; sender unknown: these files do not record it{silent}"
     )
 
 
@@ -51,18 +50,16 @@ def _unexplained_signal(a: RuleContext) -> Conclusion:
     signal = a.signal
     assert signal is not None  # noqa: S101 -- the caller looked
     a.cite_signal()
-    a.draft.miss("what made the kernel send it", Why.NOT_RECORDED)
-    if not signal.stack:
-        a.draft.miss("the kernel stack of the send", Why.NOT_RECORDED, "sudo killtrail arm")
+    a.draft.miss("why the kernel sent it", Why.NOT_RECORDED)
+    if not signal.kernel.stack:
+        a.draft.miss("the kernel stack of the signal", Why.NOT_RECORDED, "sudo killtrail arm")
     a.draft.rule_out(
         Cause.KILLED_BY_PROCESS,
-        f"nothing shows that {wording.name(signal.current)}, which ran at that moment, sent it",
+        f"nothing proves that {wording.name(signal.current)}, which was running at that moment, "
+        "sent it",
     )
     code = sg.code_name(signal.sig, signal.code)
-    return _conclude(
-        f"{wording.name(a.victim)} got {sg.name(signal.sig)} ({code}); who or what sent it is not"
-        " established"
-    )
+    return _conclude(f"{wording.name(a.victim)} got {sg.name(signal.sig)} ({code}); sender unknown")
 
 
 def _conclude(summary: str) -> Conclusion:

@@ -1,1 +1,1 @@
-"""Audit rules: those that answer who killed, and what is wrong with others."""
+"""Audit rules: those that record the sender, and what is wrong with others."""

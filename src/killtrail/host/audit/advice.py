@@ -1,7 +1,7 @@
-"""Audit rules with which the log can answer who killed and who started the killer.
+"""Audit rules that make the log record who killed and who started the killer.
 
-audit.rules(7), auditctl(8); kernel/auditfilter.c, kernel/auditsc.c. Each line has its reason, because
-a rule that nobody understands is a rule that somebody deletes.
+audit.rules(7), auditctl(8); kernel/auditfilter.c, kernel/auditsc.c. Each line has its reason,
+because a rule without one gets deleted.
 """
 
 from typing import Final
@@ -28,12 +28,12 @@ def lines(*, forks: bool, immutable: bool) -> tuple[Line, ...]:
     found = [
         Line(
             "-b 8192",
-            "room for a burst; what does not fit is lost, and only a counter tells",
+            "room for a burst; records that do not fit are lost, and only a counter shows it",
         ),
         *(line for arch in ("b64", "b32") for line in _arch(arch)),
         Line(
             f"-a always,exit -F arch=b64 -S reboot -k {KEY}-host",
-            "who called reboot(2), also by `reboot -ff`; systemd calls it for whoever asked logind",
+            "the caller of reboot(2), also by `reboot -ff`; systemd calls it for clients of logind",
         ),
     ]
     if forks:
@@ -45,7 +45,7 @@ def lines(*, forks: bool, immutable: bool) -> tuple[Line, ...]:
             for arch in ("b64", "b32")
         ]
     if immutable:
-        found.append(Line("-e 2", "nobody changes the rules any more until the next boot"))
+        found.append(Line("-e 2", "locks the rules until the next boot"))
     return tuple(found)
 
 
@@ -55,9 +55,10 @@ def _arch(arch: str) -> tuple[Line, ...]:
         Line(
             f"-a always,exit -F arch={arch} -S kill,tkill,rt_sigqueueinfo,pidfd_send_signal"
             f" {_QUIET_A1} -k {KEY}",
-            f"{wide}: the calls whose signal is the second argument. kill stands here also because"
-            " pidfd_send_signal alone gets no OBJ_PID record. Left out: signal 0, which only asks"
-            " whether a process is there, and URG, which ends nobody and of which Go sends thousands",
+            f"{wide}: the calls whose signal is the second argument. kill is also needed here "
+            "because pidfd_send_signal alone gets no OBJ_PID record. Left out: signal 0, which "
+            "only checks whether a process exists, and URG, which kills no process and which Go "
+            "sends by the thousand",
         ),
         Line(
             f"-a always,exit -F arch={arch} -S tgkill,rt_tgsigqueueinfo {_QUIET_A2} -k {KEY}",
@@ -65,19 +66,19 @@ def _arch(arch: str) -> tuple[Line, ...]:
         ),
         Line(
             f"-a always,exit -F arch={arch} -S execve,execveat -F success=1 -k {KEY}-exec",
-            "who started the killer. Failed tries, a quarter of all, tell nothing. No filter by auid:"
-            " daemons have none, and they kill, too",
+            "what started the killer. Failed execs, a quarter of all, are useless. No filter by "
+            "auid: daemons have none, and they kill as well",
         ),
         Line(
             f"-a always,exit -F arch={arch} -S exit_group -k {KEY}-exit",
-            "who ended by itself, and with what code: without it a kill that comes too late looks like"
-            " one that killed",
+            "voluntary exits and their exit codes: without them a kill that came too late looks "
+            "like the one that killed",
         ),
     )
 
 
 def text(found: tuple[Line, ...]) -> str:
     """The rules file, each rule under its reason."""
-    parts = ["# Written by `killtrail rules`. `killtrail rules --check` tells what is missing.\n"]
+    parts = ["# Written by `killtrail rules`. `killtrail rules --check` shows what is missing.\n"]
     parts.extend(f"\n# {line.why}\n{line.rule}\n" for line in found)
     return "".join(parts)

@@ -37,7 +37,7 @@ def _holes(rules: RuleSet) -> Iterator[Hole]:
     if rules.enabled == 0:
         yield Hole("everything", "auditing is switched off (auditctl -e 1)")
     if not rules.rules:
-        yield Hole("every kill", "there is no rule about calls at all")
+        yield Hole("every kill", "there is no rule about system calls")
         return
     for arch, wide in (
         ("b64", "64-bit programs"),
@@ -50,7 +50,7 @@ def _holes(rules: RuleSet) -> Iterator[Hole]:
         yield from _programs(rules, arch, wide)
         yield from _exits(rules, arch, wide)
     for line in rules.unread:
-        yield Hole(f"perhaps more: `{line}`", "this line was not understood, so it was left out")
+        yield Hole(f"possibly more: `{line}`", "this line was not understood, so it was left out")
 
 
 def _call(arch: str, name: str, sig: int, who: str = "a daemon") -> Call:
@@ -96,7 +96,7 @@ def _signals(rules: RuleSet, arch: str, wide: str) -> Iterator[Hole]:
             lost = ", ".join(str(s) for s in (_KILL, _TERM, _SEGV) if s not in kept)
             yield Hole(
                 f"{name}() of {wide} with other signals (e.g. {lost})",
-                "the rule asks for certain signals, but any fatal one ends a process",
+                "the rule records certain signals only, but any fatal signal kills",
             )
 
 
@@ -119,8 +119,8 @@ def _descriptors(rules: RuleSet, arch: str) -> Iterator[Hole]:
     others = [n for n in SIX if n != "pidfd_send_signal"]
     if _any(rules, arch, "pidfd_send_signal") and not any(_any(rules, arch, n) for n in others):
         yield Hole(
-            f"whom pidfd_send_signal hit (arch={arch})",
-            "without any rule for kill or its like the kernel writes no OBJ_PID record",
+            f"the target of pidfd_send_signal (arch={arch})",
+            "without a rule for kill or a similar call the kernel writes no OBJ_PID record",
         )
 
 
@@ -145,7 +145,8 @@ def _exits(rules: RuleSet, arch: str, wide: str) -> Iterator[Hole]:
         for fields in _WHO.values()
     ):
         yield Hole(
-            f"who ended by itself before a kill came ({wide})", "no rule records exit_group()"
+            f"processes that exited before a kill reached them ({wide})",
+            "no rule records exit_group()",
         )
 
 

@@ -1,7 +1,7 @@
 """Calls of x32 programs, which no audit rule matches.
 
-Their numbers carry a bit that lies beyond the mask of calls in a rule, so even `-S all` leaves them out
-(audit_in_mask, kernel/auditsc.c); only a task that a rule of the task list records whole is seen.
+Their call numbers have a bit beyond the mask of calls in a rule, so even `-S all` does not match
+them (audit_in_mask, kernel/auditsc.c); only a rule of the task list records such a task.
 """
 
 import ctypes
@@ -10,17 +10,17 @@ import platform
 from typing import Final
 
 _GETPID: Final = 0x40000000 | 39
-"""__X32_SYSCALL_BIT and the number that x32 shares with x86-64."""
+"""__X32_SYSCALL_BIT and the call number that x32 shares with x86-64."""
 
 
 def usable() -> bool:
     """Whether this kernel takes such calls: Debian's does after a boot with syscall.x32=y."""
     if platform.machine() != "x86_64":
         return False
-    # In a child: a seccomp filter may end whoever makes a call of another ABI.
+    # In a child: a seccomp filter may kill the caller of another ABI.
     child = os.fork()
     if not child:
-        # Whatever happens, the child must not go on as a second killtrail.
+        # In every case the child must not continue as a second killtrail.
         try:
             call = ctypes.CDLL(None).syscall
             call.restype = ctypes.c_long

@@ -1,1 +1,1 @@
-"""History on disk: the box, drained before it is overwritten."""
+"""History on disk: the ring buffers, drained before they are overwritten."""

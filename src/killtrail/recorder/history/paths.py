@@ -1,4 +1,4 @@
-"""Where history lives; apart from the store, so that nobody imports sqlite3 to find nothing."""
+"""Paths of the history; separate from the store, so that a host without history needs no sqlite3."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ def default_path() -> Path:
 
 
 def folder() -> Path:
-    """The folder of both: what `trust` found lies beside the history."""
+    """The folder of the history and of the findings of `trust`."""
     return default_path().parent
 
 

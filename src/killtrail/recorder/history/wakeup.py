@@ -1,7 +1,7 @@
-"""Sleeping until the box has something: a ring buffer that the programs touch once per 256 records.
+"""Sleeps until records arrive: a BPF ring buffer that the programs write once per 256 records.
 
 An overwriting array can't wake its reader. Waking per record would cost the sender more than the
-recording does (fork+SIGKILL+reap x1.3 instead of x1.1), so the bell rings rarely, early enough to
+recording does (fork+SIGKILL+reap x1.3 instead of x1.1), so wake-ups are rare, but early enough to
 drain before the ring wraps, and a slow poll does the rest.
 """
 
@@ -45,7 +45,7 @@ class Bell:
         os.close(self._fd)
 
     def also(self, fd: int) -> None:
-        """Lets another descriptor end the sleep too."""
+        """Lets another descriptor wake the sleeper as well."""
         self._poll.register(fd, select.POLLIN)
 
     def sleep(self, seconds: float) -> None:

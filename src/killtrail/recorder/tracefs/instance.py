@@ -1,7 +1,7 @@
 """Arming and draining the private instance.
 
-Reading raw pages takes them out of the ring, so whoever asks first moves them to a spool file
-below /run; all later questions read the spool. One lock serves both.
+Reading raw pages removes them from the ring, so the first reader moves them to a spool file below
+/run; all later questions read the spool. One lock serves both.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class TraceMeta:
     stacks: bool
     argv: str
     processes: tuple[tuple[Process, tuple[int, ...]], ...]
-    """Everybody who lived when it was armed, with the ids of their threads."""
+    """All processes that were running at arming, with the ids of their threads."""
 
 
 def armed() -> bool:
@@ -127,10 +127,10 @@ def disarm() -> bool:
 
 def _limits() -> tuple[str, ...]:
     remedy = "(sudo killtrail disarm && sudo killtrail arm)"
-    lines = [f"no wait statuses, users or cgroups: only BPF gives those {remedy}"]
+    lines = [f"no wait statuses, users or cgroups: only BPF records those {remedy}"]
     if not (INSTANCE / "events" / probe.GROUP / probe.NAME).is_dir():
         lines.append(
-            "no command lines of the dead: this kernel takes no event probes, or argv is off"
+            "no command lines of exited processes: this kernel has no event probes, or argv is off"
         )
     return tuple(lines)
 
@@ -246,17 +246,15 @@ def read_meta() -> TraceMeta:
             ),
         )
     except PermissionError as error:
-        raise UnavailableError(
-            "tracefs may be read by root only", "sudo killtrail why ..."
-        ) from error
+        raise UnavailableError("only root may read tracefs", "sudo killtrail why ...") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnavailableError(
-            f"the tracefs instance's description is damaged: {error}", remedy
+            f"the tracefs instance's metadata is damaged: {error}", remedy
         ) from error
 
 
 def drain() -> None:
-    """Moves what the ring holds into the spool; the spool's older half goes when it is too big."""
+    """Moves the ring's content into the spool; drops the spool's older half when it is too big."""
     with lock():
         if SPOOL.exists() and SPOOL.stat().st_size > SPOOL_MOST // 2:
             SPOOL.rename(OLD)

@@ -20,7 +20,7 @@ _MOST_DELTA: Final = 27
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's records, and how many were lost before it (None = some, number unknown)."""
+    """A page's records, and how many were lost before it (None = some, count unknown)."""
 
     records: tuple[tuple[int, bytes], ...]
     missed: int | None
@@ -28,7 +28,7 @@ class Page:
 
 
 def parse(raw: bytes) -> Page:
-    """Any bytes in, no exception; a damaged page gives what stands before the damage."""
+    """Any bytes in, no exception; a damaged page gives the records before the damage."""
     if len(raw) < _HEAD.size:
         return Page((), 0, damaged=True)
     base, commit = _HEAD.unpack_from(raw)
@@ -77,6 +77,6 @@ def _entries(raw: bytes, now: int) -> Iterator[tuple[int, bytes]]:
                 start, size = at + 4, max(size - 4, 0)
             now += delta
             if start + size > len(raw):
-                raise struct.error("an entry ends behind its page")
+                raise struct.error("an entry extends beyond its page")
             yield now, raw[start : start + size]
             at = start + (size + 3 & ~3)

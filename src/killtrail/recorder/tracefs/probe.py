@@ -1,8 +1,9 @@
-"""An event probe on execve that copies the command line, where the kernel allows one (5.15+).
+"""An event probe on execve that copies the command line, if the kernel has them (5.15+).
 
-Behind argv's NULL lies the environment: what the kernel could not read has length 0 (an empty word
-has 1, its NUL), and words count only up to there. The probe belongs to all of tracefs, so it must go after the instance
-that uses it. A system call tracepoint slows every system call a little: this is the fallback.
+The environment follows argv's NULL: what the kernel could not read has length 0 (an empty word
+has 1, its NUL), and words count only up to there. The probe belongs to all of tracefs, so it must
+be removed after the instance that uses it. A system call tracepoint slows every system call a
+little: this is the fallback.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
-"""Trace records in time order -> lives of processes, signals, ends.
+"""Trace records in time order -> processes, signals, exits.
 
-tracefs knows thread ids and names only. Who is a thread of whom, who created whom and what ran
-comes from task_newtask and exec events, and from the sweep of /proc when arming. Wait statuses are
-not to be had; whether a signal was fatal shows in signal_deliver (default action under way).
+tracefs knows thread ids and names only. Threads, creators and programs come from task_newtask and
+exec events, and from the scan of /proc when arming. There are no wait statuses; signal_deliver
+shows whether a signal was fatal (default action under way).
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Disposition, KernelContext
 from killtrail.recorder.symbols import Symbols
 from killtrail.recorder.tracefs import probe
 from killtrail.recorder.tracefs.formats import Format
@@ -50,7 +51,7 @@ class Record:
 
 @dataclass(slots=True)
 class Life:
-    """One process while it is being told."""
+    """One process while it is reconstructed."""
 
     process: Process
     parent: Key | None = None
@@ -62,10 +63,10 @@ class Life:
     exit_index: int | None = None
 
     def fatal(self) -> bool | None:
-        """Whether a signal ended it.
+        """Whether a signal killed it.
 
-        Siblings of a thread that called exit_group are told SIGKILL just like those of a group that
-        a signal doomed: without the caller's stack a mixture is no proof of either.
+        Siblings of a thread that called exit_group get SIGKILL just like those of a group killed by
+        a signal: without the caller's stack a mixture proves neither.
         """
         if self.called_exit:
             return False
@@ -93,7 +94,7 @@ class Story:
     _awaiting_exit: dict[int, Life] = field(default_factory=dict)
 
     def before(self, living: Iterable[tuple[Process, tuple[int, ...]]]) -> None:
-        """Takes in who lived when recording began."""
+        """Adds the processes that ran when recording began."""
         for process, tids in living:
             self._born(replace(process, alive=None), None, {process.pid, *tids})
         for life in self.lives.values():
@@ -167,7 +168,7 @@ class Story:
         origin = Provenance(_SOURCE, r.where)
         self.lines.append(KernelLine(r.time_ns, origin, life.process, text, self._lineage(life)))
 
-    # At the call's entry; whether it succeeds shows in sched_process_exec behind it.
+    # At the call's entry; sched_process_exec after it shows whether it succeeded.
     def _command_line(self, r: Record) -> None:
         words, cut = probe.words(r.format, r.raw)
         if words:
@@ -185,7 +186,7 @@ class Story:
         last = r.format.value(r.raw, "group_dead")
         dead = bool(last) if isinstance(last, int) else not life.threads
         # by_tid keeps the entry: the kernel signals orphans on behalf of a task that has passed
-        # here; a reused number comes with a task_newtask of its own.
+        # here; a reused PID comes with its own task_newtask.
         self._awaiting_stack.pop(r.tid, None)
         self._awaiting_exit[tid] = life
         if dead:
@@ -228,12 +229,14 @@ class Story:
                 group=bool(r.format.number_of(r.raw, "group")),
                 target=target.process,
                 current=replace(by, tid=r.tid),
-                disposition="default" if sig == sg.SIGKILL else None,
-                stack=() if self.takes_stacks else None,
                 same_task=target is current and r.format.number_of(r.raw, "pid") == r.tid,
                 same_group=target is current,
-                target_is_child=bool(current and target.parent == by.key),
-                lineage=self._lineage(current),
+                kernel=KernelContext(
+                    disposition=Disposition.DEFAULT if sig == sg.SIGKILL else None,
+                    target_is_child=bool(current and target.parent == by.key),
+                    stack=() if self.takes_stacks else None,
+                    lineage=self._lineage(current),
+                ),
             )
         )
 
@@ -260,7 +263,9 @@ class Story:
         names = self._frames(r)
         signal = self.signals[index]
         self.signals[index] = replace(
-            signal, stack=names, current=replace(signal.current, exiting="do_exit" in names)
+            signal,
+            current=replace(signal.current, exiting="do_exit" in names),
+            kernel=replace(signal.kernel, stack=names),
         )
 
     def _left(self, life: Life, names: frozenset[str]) -> None:
@@ -290,8 +295,10 @@ class Story:
     def _handled(self, key: Key, sig: int) -> None:
         for i in range(len(self.signals) - 1, max(-1, len(self.signals) - 4096), -1):
             signal = self.signals[i]
-            if signal.sig == sig and signal.target.key == key and signal.disposition is None:
-                self.signals[i] = replace(signal, disposition="handled")
+            if signal.sig == sig and signal.target.key == key and signal.kernel.disposition is None:
+                self.signals[i] = replace(
+                    signal, kernel=replace(signal.kernel, disposition=Disposition.HANDLED)
+                )
                 return
 
     def _oom(self, r: Record) -> None:

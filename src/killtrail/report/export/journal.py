@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from killtrail.model.causes import Role
+from killtrail.model.document import to_document
 from killtrail.model.text import visible
 from killtrail.model.verdict import Verdict
-from killtrail.report.export.verdict_json import document
 
 JOURNAL: Final = Path("/run/systemd/journal/socket")
 SYSLOG: Final = Path("/dev/log")
@@ -47,7 +47,7 @@ def _native(verdict: Verdict) -> bytes:
         ("KILLTRAIL_VICTIM_PID", str(verdict.death.process.pid)),
         ("KILLTRAIL_VICTIM_COMM", visible(verdict.death.process.comm or "")),
         *_sender(verdict),
-        ("KILLTRAIL_VERDICT", json.dumps(document(verdict), ensure_ascii=True)),
+        ("KILLTRAIL_VERDICT", json.dumps(to_document(verdict), ensure_ascii=True)),
     ]
     return "".join(f"{name}={value}\n" for name, value in rows).encode()
 

@@ -1,107 +1,71 @@
-"""An autopsy as one screen, or as `killtrail.autopsy/1`."""
+"""The page of an autopsy: the verdict on the kernel first, then what shows it, then the panic."""
 
-import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from killtrail.model.autopsy import Autopsy, Frame
-from killtrail.model.clock import Boot
-from killtrail.model.text import visible
-from killtrail.report.export.verdict_json import process as process_of
-from killtrail.report.pages.verdict import who
+from killtrail.model.autopsy import Autopsy, Finding, Frame, Tier
+from killtrail.report.page import Block, Field, Page, Paragraph, Section, Step, page
+from killtrail.report.pages.people import who
 
-_UNDATED: Final = Boot("", None)
-"""A dump's clocks tell when a process started since boot, not the date of that."""
-SCHEMA: Final = "killtrail.autopsy/1"
 _LOG_SHOWN: Final = 6
 _FRAMES_SHOWN: Final = 16
+_NO_OWNER: Final = "nobody"
+"""The contract's word for an address in no known module."""
+_READ_BY: Final = {
+    Tier.SYMBOLS: "symbols alone",
+    Tier.BTF: "its own symbols and types (BTF)",
+    Tier.DWARF: "debug symbols",
+}
 
 
-def line(found: Autopsy) -> str:
-    """The contract's object on one line."""
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "tier": found.tier.value,
-            "kernel": _plain(found.kernel, "release", "build_id", "taint", "uptime_s", "modules", "dispatch"),
-            "panic": None if found.panic is None else {
-                "text": found.panic.text, "kind": found.panic.kind, "address": _hex(found.panic.address),
-                "owner": found.panic.owner,
-            },
-            "task": process_of(found.task, _UNDATED) if found.task else None,
-            "ancestry": [process_of(each, _UNDATED) for each in found.ancestry],
-            "syscall": None if found.call is None else {
-                "nr": found.call.nr, "name": found.call.name, "args": [_hex(a) for a in found.call.args],
-            },
-            "stack": [
-                {"address": _hex(f.address), "symbol": f.symbol, "owner": f.owner, "how": f.how}
-                for f in found.stack
-            ],
-            "findings": [
-                {
-                    "id": f.id, "kind": f.kind.value, "where": f.where, "value": f.value,
-                    "expected": f.expected, "says": f.says, "effective": f.effective,
-                }
-                for f in found.findings
-            ],
-            "verdict": {
-                "class": found.verdict.kind.value, "certainty": found.verdict.certainty.label,
-                "says": found.verdict.says, "facts": list(found.verdict.facts),
-            },
-            "unknown": [{"what": u.what, "why": u.why} for u in found.unknown],
-            "log": list(found.log),
-            "compared": found.compared,
-            "looked_at": list(found.looked_at),
-        }
-    )  # fmt: skip
+def autopsy_page(found: Autopsy) -> Page:
+    """What it was, what shows it, who ran, what could not be read."""
+    verdict = found.verdict
+    title = f"{verdict.kind.replace('-', ' ')}, {verdict.certainty.label.replace('-', ' ')}: {verdict.says}"
+    sections = (
+        Section("panic", tuple(_panic(found))),
+        Section("found", tuple(_findings(found))),
+        Section("task", tuple(_task(found))),
+        Section("kernel", (Paragraph(_kernel(found)),)),
+        Section("stack", tuple(_stack(found))),
+        Section("looked at", (Paragraph(", ".join(found.looked_at)),) if found.looked_at else ()),
+        Section("compared", (Paragraph(found.compared),) if found.compared else ()),
+        Section("not known", tuple(Field(u.what, u.why) for u in found.unknown)),
+        Section("log tail", tuple(Paragraph(text) for text in found.log[-_LOG_SHOWN:])),
+    )
+    return page(title, verdict.certainty, sections)
 
 
-def _plain(value: object, *names: str) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names}
+def _panic(found: Autopsy) -> Iterator[Block]:
+    if found.panic is None:
+        yield Paragraph("no panic in this dump")
+        return
+    yield Paragraph(found.panic.text)
+    if found.panic.address is not None:
+        yield Paragraph(f"address {found.panic.address:#x}: {_owner(found.panic.owner)}")
 
 
-def _hex(address: int | None) -> str | None:
-    return None if address is None else f"{address:#x}"
+def _owner(owner: str | None) -> str:
+    if owner is None:
+        return "owner unknown"
+    return "in no known module" if owner == _NO_OWNER else f"belongs to {owner}"
 
 
-def title(found: Autopsy) -> str:
-    """The panic's own words."""
-    return visible(found.panic.text) if found.panic else "no panic in this dump"
-
-
-def paragraphs(found: Autopsy) -> Iterator[tuple[str, str]]:
-    """(label, text): what it was, how, by whom, why we say so, how sure, what is not known."""
-    yield "verdict", f"{found.verdict.kind}, {found.verdict.certainty.label}: {found.verdict.says}"
-    if found.panic and found.panic.address is not None:
-        yield (
-            "address",
-            f"{_hex(found.panic.address)} belongs to {visible(found.panic.owner or '?')}",
-        )
-    yield from _kernel(found)
-    yield from _task(found)
-    for number, frame in enumerate(found.stack[:_FRAMES_SHOWN]):
-        yield "stack" if not number else "", _frame(frame)
-    if len(found.stack) > _FRAMES_SHOWN:
-        yield "", f"and {len(found.stack) - _FRAMES_SHOWN} more"
-    for number, each in enumerate(found.findings):
-        wanted = f"; expected {each.expected}" if each.expected else ""
-        fact = "*" if each.id in found.verdict.facts else " "
-        yield "found" if not number else "", f"{fact} {each.kind} {visible(each.where)}: {visible(each.says)}{wanted}"  # fmt: skip
+def _findings(found: Autopsy) -> Iterator[Block]:
+    for each in found.findings:
+        yield Paragraph(_finding(each), None if each.id in found.verdict.facts else "context")
     if not found.findings:
-        yield "found", "nothing changed, hidden or unowned, in what could be looked at"
-    if found.looked_at:
-        yield "looked at", ", ".join(found.looked_at)
-    if found.compared:
-        yield "compared", found.compared
-    for number, unknown in enumerate(found.unknown):
-        yield "not known" if not number else "", f"{visible(unknown.what)}: {visible(unknown.why)}"
-    for number, text in enumerate(found.log[-_LOG_SHOWN:]):
-        yield "last words" if not number else "", visible(text)
+        yield Paragraph("nothing changed, hidden or in no known module, as far as it could be read")
 
 
-def _kernel(found: Autopsy) -> Iterator[tuple[str, str]]:
+def _finding(each: Finding) -> str:
+    expected = f"; expected {each.expected}" if each.expected else ""
+    return f"{each.kind} {each.where}: {each.says}{expected}"
+
+
+def _kernel(found: Autopsy) -> str:
     kernel = found.kernel
-    parts = [kernel.release or "an unknown kernel"]
+    parts = [kernel.release or "release unknown"]
     if kernel.uptime_s is not None:
         parts.append(f"up {kernel.uptime_s:.0f} s")
     if kernel.taint:
@@ -109,22 +73,29 @@ def _kernel(found: Autopsy) -> Iterator[tuple[str, str]]:
     if kernel.modules is not None:
         parts.append(f"{kernel.modules} modules")
     if kernel.dispatch:
-        parts.append(f"system calls by {kernel.dispatch}")
-    how = {"A": "symbols alone", "B": "its own symbols and types (BTF)", "C": "debug symbols"}
-    yield "kernel", f"{', '.join(parts)}; read by {how[found.tier.value]}"
+        parts.append(f"system calls dispatched by {kernel.dispatch}")
+    return f"{', '.join(parts)}; read by {_READ_BY[found.tier]}"
 
 
-def _task(found: Autopsy) -> Iterator[tuple[str, str]]:
+def _task(found: Autopsy) -> Iterator[Block]:
     if found.task is None:
         return
-    above = "".join(f" <- {who(each, command=False)}" for each in found.ancestry)
-    yield "task", f"{who(found.task)}{above}"
+    yield Paragraph(who(found.task))
+    for each in found.ancestry:
+        yield Step(who(each, command=False))
     if found.call is not None:
         arguments = ", ".join(f"{a:#x}" for a in found.call.args)
-        yield "in", f"system call {found.call.nr}, {found.call.name or '?'}({arguments})"
+        yield Paragraph(f"in system call {found.call.nr}, {found.call.name or '?'}({arguments})")
 
 
-def _frame(frame: Frame) -> str:
-    name = frame.symbol or ("owned by nobody" if frame.owner == "nobody" else frame.owner)
-    note = "" if frame.how == "unwound" else f"  [{frame.how}]"
-    return f"{frame.address:#x} {visible(name)}{note}"
+def _stack(found: Autopsy) -> Iterator[Block]:
+    for frame in found.stack[:_FRAMES_SHOWN]:
+        yield _frame(frame)
+    if len(found.stack) > _FRAMES_SHOWN:
+        yield Paragraph(f"and {len(found.stack) - _FRAMES_SHOWN} more: --json lists all")
+
+
+def _frame(frame: Frame) -> Paragraph:
+    owner = "in no known module" if frame.owner == _NO_OWNER else frame.owner
+    note = None if frame.how == "unwound" else frame.how
+    return Paragraph(f"{frame.address:#x} {frame.symbol or owner}", note)

@@ -1,130 +1,90 @@
-"""The one screen: what, how, by whom, who started that, why, how sure, ruled out, next.
+"""The page of one death: what, how, by whom, who started that, why, how sure, ruled out, next."""
 
-Built once as rows of (label, paragraphs); `plain` and `colour` only lay it out.
-"""
-
+from collections.abc import Iterator
 from typing import Final
 
-from killtrail._slotted import dataclass
-from killtrail.host.users import name_of
 from killtrail.model import signals as sg
 from killtrail.model.causes import WAITED_FOR, Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_of
 from killtrail.model.clock import NS, Boot
-from killtrail.model.process import NO_ID, Process
-from killtrail.model.text import visible
-from killtrail.model.verdict import Ancestor, Evidence, Link, Verdict
+from killtrail.model.process import Process
+from killtrail.model.verdict import (
+    Ancestor,
+    DeathKind,
+    Evidence,
+    Link,
+    OriginKind,
+    Subject,
+    Verdict,
+)
 from killtrail.report import when
-from killtrail.report.escape import shell_words
+from killtrail.report.page import Block, Cited, Field, Page, Paragraph, Section, Step, page
+from killtrail.report.pages import limits, next_steps
+from killtrail.report.pages.people import account, who
 
 _WHY_MOST: Final = 5
-_LOWERED_MOST: Final = 3
-_ARGV_MOST: Final = 240
-_SURE: Final = {
-    Certainty.ESTABLISHED: "established",
-    Certainty.LIKELY: "likely",
-    Certainty.POSSIBLE: "possible, no more",
-    Certainty.NOT_ESTABLISHED: "not established",
-}
+_ATTEMPTS_MOST: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One part of the screen; each paragraph wraps by itself."""
+def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = False) -> Page:
+    """Everything a person reads of a verdict, in the fixed order.
 
-    label: str
-    paragraphs: tuple[str, ...]
-
-
-def rows(v: Verdict) -> list[Row]:
-    """Everything a person is told, in the fixed order; all of it safe to print."""
-    parts = [
-        Row("what", _what(v)),
-        Row("how", (_how(v),)),
-        Row("by whom", _by_whom(v)),
-        Row("started by", _started_by(v)),
-        Row("incident", _incident(v)),
-        Row("pattern", tuple(pattern.says for pattern in v.patterns)),
-        Row("why", tuple(_evidence(e, v.host.boot) for e in v.evidence[:_WHY_MOST])),
-        Row("how sure", _how_sure(v)),
-        Row("but", tuple(c.says for c in v.contradictions)),
-        Row("ruled out", tuple(f"{r.cause}: {r.because}" for r in v.ruled_out)),
-        Row("also seen", tuple(_attempt(a, v.host.boot) for a in v.attempts[-3:])),
-        Row("next", (_next(v),)),
+    `files` are those that were asked instead of this host. `records` adds the cited records, field
+    by field, as they were recorded.
+    """
+    boot = v.host.boot
+    sections = [
+        Section("what", tuple(_what(v))),
+        Section("how", (Paragraph(_how(v)),)),
+        Section("by whom", _by_whom(v)),
+        Section("started by", tuple(_started_by(v))),
+        Section("incident", _incident(v)),
+        Section("pattern", tuple(Paragraph(pattern.says) for pattern in v.patterns)),
+        Section("why", tuple(_cited(e, boot) for e in v.evidence[:_WHY_MOST])),
+        Section("how sure", limits.how_sure(v)),
+        Section("conflicts", tuple(Paragraph(c.says) for c in v.contradictions)),
+        Section("ruled out", tuple(Paragraph(f"{r.cause}: {r.because}") for r in v.ruled_out)),
+        Section("also seen", tuple(_attempts(v))),
+        Section("next", next_steps.commands(v, files)),
     ]
-    return [Row(p.label, tuple(visible(t) for t in p.paragraphs)) for p in parts if p.paragraphs]
+    if records:
+        sections.extend(_record(each, boot) for each in v.evidence)
+    return page(v.summary, v.certainty, tuple(sections))
 
 
-def headline(v: Verdict) -> str:
-    """The sentence for a ticket."""
-    return visible(v.summary)
-
-
-def who(p: Process, *, command: bool = True) -> str:
-    """`sh (pid 7, root): sh -c 'kill 9'`, with the human behind it where that is another."""
-    if p.pid == 0 and p.comm:
-        return f"the main process of {p.comm}"
-    notes = [f"pid {p.pid}"]
-    if p.uid is not None:
-        notes.append(account(p.uid, p.user))
-    elif p.user:
-        notes.append(p.user)
-    if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
-        notes.append(f"logged in as {account(p.loginuid, p.login_user)}")
-    if p.ns_pid not in (None, p.pid):
-        notes.append(f"pid {p.ns_pid} in its namespace")
-    text = f"{p.comm or 'a process'} ({', '.join(notes)})"
-    if command and p.argv:
-        text += f": {argv(p)}"
-    elif command and p.exe:
-        text += f": {p.exe}"
-    return text
-
-
-def account(uid: int, told: str | None = None) -> str:
-    """`root (0)`: a name beside its number; `told` as in `Process.user`."""
-    name = name_of(uid, told)
-    return f"{name} ({uid})" if name else f"uid {uid}"
-
-
-def argv(p: Process) -> str:
-    """The command line, and what is not quite true about it."""
-    if p.argv is None:
-        return "?"
-    text = shell_words(p.argv.words) + ("…" if p.argv.cut else "")
-    if len(text) > _ARGV_MOST:
-        text = text[: _ARGV_MOST - 1] + "…"
-    return text + ("  [its parent's: it never exec'd]" if p.argv.inherited else "")
-
-
-def _what(v: Verdict) -> tuple[str, ...]:
-    if v.death.kind == "host":
-        name = f"machine {v.host.name}" if v.host.name else "a machine"
-        return (name, when.moment(v.death.time_ns, v.host.boot))
+def _what(v: Verdict) -> Iterator[Block]:
+    if v.death.kind is DeathKind.HOST:
+        yield Paragraph(f"machine {v.host.name}" if v.host.name else "a machine")
+        yield Paragraph(when.moment(v.death.time_ns, v.host.boot))
+        return
     p = v.death.process
-    lines = [who(p)]
+    yield Paragraph(who(p))
     if p.exe and p.argv:
-        lines.append(f"program {p.exe}")
+        yield Paragraph(f"program {p.exe}")
     place = _place(p)
     if place:
-        lines.append(place)
+        yield Paragraph(place)
+    at = _when(v, p)
+    if at:
+        yield Paragraph(at)
+
+
+def _when(v: Verdict, p: Process) -> str | None:
+    start, boot = p.key.start_ns, v.host.boot
     if v.death.time_ns is not None:
-        start = p.key.start_ns
         lived = f", {_span(v.death.time_ns - start)} after its start" if start is not None else ""
-        lines.append(f"{when.moment(v.death.time_ns, v.host.boot)}{lived}")
-    elif v.death.ended is Ended.RUNNING and p.key.start_ns is not None:
-        lines.append(f"running since {when.moment(p.key.start_ns, v.host.boot)}")
-    return tuple(lines)
+        return f"{when.moment(v.death.time_ns, boot)}{lived}"
+    if v.death.ended is Ended.RUNNING and start is not None:
+        return f"running since {when.moment(start, boot)}"
+    return None
 
 
 def _place(p: Process) -> str | None:
     unit, container = unit_of(p.cgroup), container_of(p.cgroup)
     if container:
         return f"in container {container}"
-    if unit:
-        return f"in unit {unit}"
-    return None
+    return f"in unit {unit}" if unit else None
 
 
 def _span(ns: int) -> str:
@@ -139,94 +99,120 @@ def _span(ns: int) -> str:
 
 def _how(v: Verdict) -> str:
     status = v.death.status
-    by = f", by {v.mechanism}" if v.mechanism else ""
+    via = f" via {v.mechanism}" if v.mechanism else ""
     if v.death.ended is Ended.RUNNING:
         return "it is alive"
-    if v.death.kind == "host":
-        return f"{v.cause}{by}"
+    if v.death.kind is DeathKind.HOST:
+        return f"{v.cause}{via}"
     if status is None:
-        return _unended(v) + by
-    sig = status & 0x7F
-    if sig:
-        core = ", core dumped" if status & 0x80 else ""
-        return f"{v.cause}: {sg.name(sig)} ({sig}; a shell shows {128 + sig}){by}{core}"
-    return f"{v.cause}: exit code {(status >> 8) & 0xFF}{by}"
+        return _without_status(v, via)
+    signal = status.signal
+    if signal:
+        core = ", core dumped" if status.core_dumped else ""
+        shown = f"{sg.name(signal)} (signal {signal}, shell status {status.shell_status})"
+        return f"{v.cause}: {shown}{via}{core}"
+    code = f"exit status {status.exit_code}"
+    if v.cause is Cause.ASKED_TO_STOP:
+        # The mechanism is the request's: the exit followed from it.
+        return f"{v.cause}{via}: {code}"
+    return f"{v.cause}: {code}{via}"
 
 
-def _unended(v: Verdict) -> str:
+def _without_status(v: Verdict, via: str) -> str:
     sent = next((x.signal for x in v.links if x.signal), None)
     if v.death.ended is Ended.UNKNOWN and sent:
-        return f"{v.cause}: {sg.name(sent)} ({sent}) was sent; its end is not on record"
-    return "its end is on record, its status is not"
+        return f"{v.cause}: {sg.name(sent)} (signal {sent}) was sent{via}; no exit recorded"
+    return f"{v.cause}{via}: exited; status not recorded"
 
 
 _ROLE_WORDS: Final = {
     Role.SENDER: "sender",
     Role.REQUESTER: "requester",
-    Role.TRIGGER: "set off by",
-    Role.POLICY_OWNER: "decided by",
+    Role.TRIGGER: "triggered by",
+    Role.POLICY_OWNER: "policy",
+    Role.UNKNOWN: "involved",
 }
+_LIMITS: Final = frozenset({"cgroup", "limit", "memory"})
+_NAMED_ALONE: Final = frozenset({"kernel", "hardware"})
+"""Kinds of subjects whose names say the kind."""
 
 
-def _by_whom(v: Verdict) -> tuple[str, ...]:
-    lines = [_actor(link, v.death.process) for link in v.links if link.role in _ROLE_WORDS]
-    if lines:
-        return tuple(lines)
+def _by_whom(v: Verdict) -> tuple[Block, ...]:
+    actors = tuple(
+        _machine(link)
+        if v.death.kind is DeathKind.HOST and not link.process
+        else _actor(link, v.death.process)
+        for link in v.links
+        if link.role in _ROLE_WORDS
+    )
+    if actors:
+        return actors
     if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
         return ()
-    return ("not established",)
+    return (Paragraph("not established"),)
 
 
-def _actor(link: Link, dead: Process) -> str:
+def _actor(link: Link, dead: Process) -> Paragraph:
+    doubt = None if link.certainty is Certainty.ESTABLISHED else link.certainty.label
     if link.process and link.action == WAITED_FOR:
-        return f"waits for {who(link.process)}"
+        return Paragraph(f"waits for {who(link.process)}")
     if link.process and link.process.key == dead.key and not link.subject:
-        doubt = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
-        return f"itself ({link.action}){doubt}"
-    name = who(link.process) if link.process else ""
-    if link.subject:
-        subject = f"{link.subject.kind} {link.subject.name}"
-        name = f"{subject}, its own" if name else subject
-    sure = "" if link.certainty is Certainty.ESTABLISHED else f"  [{link.certainty.label}]"
-    return f"{_ROLE_WORDS[link.role]} ({link.action}): {name}{sure}"
+        return Paragraph(f"itself ({link.action})", doubt)
+    if link.process:
+        return Paragraph(f"{_role(link)} ({link.action}): {_owner(link, link.process)}", doubt)
+    return Paragraph(f"{_role(link)}: {_subject(link.subject)}, {link.action}", doubt)
 
 
-def _started_by(v: Verdict) -> tuple[str, ...]:
-    lines = [_ancestor(a) for a in v.ancestry]
+# What a machine went down by is no process: the words of the kernel, or what was not logged.
+def _machine(link: Link) -> Paragraph:
+    doubt = None if link.certainty is Certainty.ESTABLISHED else link.certainty.label
+    if link.subject is None:
+        return Paragraph("machine: not established", doubt)
+    return Paragraph(f"{link.subject.kind}: {link.subject.name}", doubt)
+
+
+def _role(link: Link) -> str:
+    if link.role is Role.POLICY_OWNER and link.subject and link.subject.kind in _LIMITS:
+        return "limit"
+    return _ROLE_WORDS[link.role]
+
+
+def _owner(link: Link, process: Process) -> str:
+    return who(process) if link.subject is None else f"{_subject(link.subject)} of {who(process)}"
+
+
+def _subject(subject: Subject | None) -> str:
+    if subject is None:
+        return "not established"
+    return subject.name if subject.kind in _NAMED_ALONE else f"{subject.kind} {subject.name}"
+
+
+def _started_by(v: Verdict) -> Iterator[Block]:
+    for ancestor in v.ancestry:
+        yield _ancestor(ancestor)
     if v.origin:
-        lines.append(_origin(v))
-    return tuple(lines)
-
-
-def _incident(v: Verdict) -> tuple[str, ...]:
-    act = v.incident
-    if act is None:
-        return ()
-    names = ", ".join(f"{p.comm or '?'} (pid {p.pid})" for p in act.sample)
-    more = ", ..." if act.victims > len(act.sample) + 1 else ""
-    return (f"one act, {act.victims} victims on record; others: {names}{more}",)
+        yield Paragraph(_origin(v))
 
 
 _EDGE: Final = {
-    "creator": "dead by then",
-    "reaper": "took it over, did not start it",
-    "seen": "its parent by then; may have adopted it",
+    "creator": "already exited",
+    "reaper": "reaper: adopted it",
+    "seen": "parent at the time; may be a reaper",
 }
 
 
-def _ancestor(a: Ancestor) -> str:
-    note = f"  [{_EDGE[a.edge]}]" if a.edge in _EDGE else ""
-    return f"<- {who(a.process)}{note}"
+def _ancestor(a: Ancestor) -> Step:
+    return Step(who(a.process), _EDGE.get(a.edge))
 
 
 _ORIGIN: Final = {
-    "cron": "cron job",
-    "at": "at job",
-    "login-session": "login session",
-    "systemd-unit": "systemd unit",
-    "container": "container",
-    "kernel": "the kernel",
-    "init": "init",
+    OriginKind.CRON: "cron job",
+    OriginKind.AT: "at job",
+    OriginKind.LOGIN_SESSION: "login session",
+    OriginKind.SYSTEMD_UNIT: "systemd unit",
+    OriginKind.CONTAINER: "container",
+    OriginKind.KERNEL: "the kernel",
+    OriginKind.INIT: "init",
 }
 
 
@@ -234,40 +220,37 @@ def _origin(v: Verdict) -> str:
     o = v.origin
     if o is None:
         return ""
-    name = f" {o.name}" if o.name else ""
+    kind = _ORIGIN.get(o.kind, o.kind)
+    name = "" if not o.name or o.name == o.kind else f" {o.name}"
     user = f" of {account(o.uid, o.user)}" if o.uid is not None else ""
     away = f" from {o.came_from}" if o.came_from else ""
     colon = ":" if o.kind in ("cron", "at") and name else ""
-    return f"origin: {_ORIGIN.get(o.kind, o.kind)}{user}{away}{colon}{name}"
+    return f"origin: {kind}{user}{away}{colon}{name}"
 
 
-def _evidence(e: Evidence, boot: Boot) -> str:
-    at = when.of_day(e.time_ns, boot)
-    return f"{e.says}  [{e.source} {e.where}{f' at {at}' if at else ''}]"
+def _incident(v: Verdict) -> tuple[Block, ...]:
+    act = v.incident
+    if act is None:
+        return ()
+    names = ", ".join(f"{p.comm or '?'} (pid {p.pid})" for p in act.sample)
+    more = ", ..." if act.victims > len(act.sample) + 1 else ""
+    return (Paragraph(f"one act, {act.victims:,} victims recorded; others: {names}{more}"),)
 
 
-def _how_sure(v: Verdict) -> tuple[str, ...]:
-    lines = [_SURE[v.certainty]]
-    lines.extend(f"missing: {a.what} ({a.why})" for a in v.absent)
-    lines.extend(f"lowered by {visible(text)}" for text in v.lowered_by[:_LOWERED_MOST])
-    if len(v.lowered_by) > _LOWERED_MOST:
-        lines.append(f"and {len(v.lowered_by) - _LOWERED_MOST} more: sudo killtrail trust")
-    if v.events_lost:
-        lines.append(f"{v.events_lost} records were lost or overwritten")
-    if v.problems:
-        lines.append(f"{v.problems} records could not be read")
-    return tuple(lines)
+def _cited(e: Evidence, boot: Boot) -> Cited:
+    return Cited(e.says, e.source, e.where, when.of_day(e.time_ns, boot) or None)
 
 
-def _attempt(link: Link, boot: Boot) -> str:
-    by = f" from {who(link.process, command=False)}" if link.process else ""
-    return f"{link.action}{by}, {when.moment(link.time_ns, boot)}"
+def _attempts(v: Verdict) -> Iterator[Block]:
+    for link in v.attempts[-_ATTEMPTS_MOST:]:
+        by = f" from {who(link.process, command=False)}" if link.process else ""
+        yield Paragraph(f"{link.action}{by}, {when.moment(link.time_ns, v.host.boot)}")
+    if len(v.attempts) > _ATTEMPTS_MOST:
+        yield Paragraph(f"and {len(v.attempts) - _ATTEMPTS_MOST} before: --json lists all")
 
 
-def _next(v: Verdict) -> str:
-    remedy = next((a.remedy for a in v.absent if a.remedy), None)
-    if v.certainty < Certainty.LIKELY and remedy:
-        return remedy
-    if v.cause in (Cause.ALIVE, Cause.PID_REUSED):
-        return f"killtrail watch {v.death.process.pid}"
-    return f"killtrail explain {v.cause}"
+def _record(e: Evidence, boot: Boot) -> Section:
+    at = when.full(e.time_ns, boot) or when.short(e.time_ns, boot)
+    rows = tuple(Field(name, value) for name, value in e.record)
+    empty = Paragraph("no record of its own: see the sentence above")
+    return Section(f"record {e.id}: {e.source} {e.where} at {at}", rows or (empty,), heading=True)

@@ -1,7 +1,7 @@
-"""`ausearch -i` text: audit events with numbers turned into words, records of an event in any order.
+"""`ausearch -i` text: audit events with ids turned into names, records of an event in any order.
 
-ausearch(8). Names are printed as they are, without quotes: one that holds ` exe=` makes a record that
-can be read in two ways, and is counted instead of believed.
+ausearch(8). Names are printed as they are, without quotes: a name with ` exe=` makes the record
+ambiguous; it is counted, not used.
 """
 
 import re
@@ -16,6 +16,8 @@ from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, Provenance, SignalRefused, SignalSent
 from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.model.redact import redact
+from killtrail.model.signal_context import Basis
+from killtrail.sources.logs.stream import WALL, text_format
 
 ID: Final = "ausearch"
 _HEAD: Final = re.compile(
@@ -49,7 +51,7 @@ def looks(sample: bytes) -> bool:
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
-    """Its signals, on the wall clock of whoever printed it (local time)."""
+    """Its signals, in the local time of the user who printed it."""
     block: list[tuple[int, re.Match[bytes]]] = []
     for offset, line in piece.lines():
         match = _HEAD.match(line)
@@ -70,10 +72,10 @@ def _event(
     offset, head = calls[-1]
     call = _CALL.match(head["rest"])
     if call is None or head["rest"].count(b" exe=") != 1 or head["rest"].count(b" comm=") != 1:
-        yield ParseProblem(ID, piece.place(offset), "a call whose names can't be told apart")
+        yield ParseProblem(ID, piece.place(offset), "a call with ambiguous names")
         return
     if call[3] is None:
-        yield ParseProblem(ID, piece.place(offset), "a call that does not say whether it succeeded")
+        yield ParseProblem(ID, piece.place(offset), "a call without a success field")
         return
     name = call[2].decode("ascii", "replace")
     time_ns = _time(head)
@@ -113,10 +115,10 @@ def _sent(
         group=name not in {"tkill", "tgkill", "rt_tgsigqueueinfo"},
         target=Process(Key(pid, None), comm=_text(target[3]), user=_text(target[2]) or ""),
         current=sender,
-        info="call",
+        basis=Basis.CALL,
         same_group=sender.pid == pid,
         syscall=SystemCall(-1, call[1].decode("ascii", "replace"), name, ()),
-        act=head["serial"].decode("ascii"),
+        call_id=head["serial"].decode("ascii"),
     )
 
 
@@ -125,7 +127,7 @@ def _sender(call: re.Match[bytes], block: list[tuple[int, re.Match[bytes]]]) -> 
     titles = [m["rest"] for _, m in block if m["type"] == b"PROCTITLE"]
     argv = None
     if titles and titles[0].startswith(b"proctitle="):
-        # Blanks part words here, and stand in them: the words are only what they look like.
+        # Blanks separate words here and also occur in them: the words are approximate.
         words, redacted = redact(tuple((_text(titles[0][10:]) or "").split()))
         program = words[0].rsplit("/", 1)[-1] if words else ""
         if (
@@ -168,3 +170,15 @@ def _time(head: re.Match[bytes]) -> int | None:
         passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
         return (passed.days * 86_400 + passed.seconds) * NS + int(head["ms"]) * 1_000_000
     return None
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    WALL,
+    what="`ausearch -i` text",
+    yields="signal calls and their targets",
+    silent_about="launch chains; names that hold ` exe=` make a record unreadable",
+    says_of_clock="wall clock, local time of the host that printed it",
+)

@@ -1,8 +1,8 @@
 """ftrace's text (`trace`, `trace_pipe`): signal_generate, process exits, forks and execs.
 
-Documentation/trace/ftrace.rst. A line is `COMM-PID [(TGID)] [CPU] FLAGS TIME: EVENT: FIELDS`. COMM may
-hold anything, a line end included, so a name can look like a whole line of its own. What begins a
-line is believed only if it can be parsed from both ends.
+Documentation/trace/ftrace.rst. A line is `COMM-PID [(TGID)] [CPU] FLAGS TIME: EVENT: FIELDS`. COMM
+may hold anything, even a newline, so a name can look like a whole line. A line counts only if it
+can be parsed from both ends.
 """
 
 import re
@@ -13,6 +13,7 @@ from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance, SignalSent
 from killtrail.model.process import Key, Process
+from killtrail.sources.logs.stream import SINCE_BOOT, text_format
 
 ID: Final = "ftrace"
 _LINE: Final = re.compile(
@@ -23,7 +24,7 @@ _GENERATE: Final = re.compile(
     rb"sig=(\d{1,18}) errno=(-?\d{1,18}) code=(-?\d{1,18}) comm=(.{0,16}) pid=(\d{1,18}) grp=(\d{1,18}) res=(\d{1,18})$"
 )
 _EXIT: Final = re.compile(rb"comm=(.{0,16}) pid=(\d{1,18}) prio=\d+(?: group_dead=(\w+))?$")
-# perf script(1): names are padded, not joined to the number, and events carry their subsystem.
+# perf script(1): names are padded, not joined to the thread id, and events carry their subsystem.
 _PERF: Final = re.compile(
     rb"\s*(?P<comm>\S.{0,15}?)\s+(?P<tgid>\d{1,18})(?:/(?P<pid>\d{1,18}))?\s+\[(?P<cpu>\d{3,})\]\s+"
     rb"(?P<sec>\d{1,18})\.(?P<frac>\d{6,9}):\s+(?:signal|sched):(?P<event>\w+): (?P<rest>.*)$"
@@ -60,7 +61,7 @@ def _other(piece: Piece, offset: int, line: bytes) -> Iterator[ParseProblem]:
     if comment and comment[1]:
         yield ParseProblem(ID, piece.place(offset), f"{int(comment[1])} events were lost here")
     elif comment is None:
-        yield ParseProblem(ID, piece.place(offset), "not a line of ftrace's")
+        yield ParseProblem(ID, piece.place(offset), "not an ftrace line")
 
 
 def _time(match: re.Match[bytes]) -> int:
@@ -84,7 +85,7 @@ def _generated(piece: Piece, offset: int, match: re.Match[bytes]) -> SignalSent 
     fields = _GENERATE.match(match["rest"].strip())
     place = piece.place(offset)
     if fields is None:
-        return ParseProblem(ID, place, "a signal_generate whose fields can't be told apart")
+        return ParseProblem(ID, place, "a signal_generate with ambiguous fields")
     pid = int(fields[5])
     current = _current(match)
     return SignalSent(
@@ -105,7 +106,7 @@ def _exited(piece: Piece, offset: int, match: re.Match[bytes]) -> ProcessExited 
     fields = _EXIT.match(match["rest"].strip())
     place = piece.place(offset)
     if fields is None:
-        return ParseProblem(ID, place, "a sched_process_exit whose fields can't be told apart")
+        return ParseProblem(ID, place, "a sched_process_exit with ambiguous fields")
     return ProcessExited(
         time_ns=_time(match),
         origin=Provenance(ID, place),
@@ -115,3 +116,15 @@ def _exited(piece: Piece, offset: int, match: re.Match[bytes]) -> ProcessExited 
 
 
 _EVENTS: Final = {b"signal_generate": _generated, b"sched_process_exit": _exited}
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    SINCE_BOOT,
+    what="text of ftrace, `trace-cmd report` and `perf script`",
+    yields="signal_generate: signal, target, and the task that was running",
+    silent_about="whether that task sent it, where no signal call did (timers, terminals)",
+    says_of_clock="seconds since boot; the date is not in it",
+)

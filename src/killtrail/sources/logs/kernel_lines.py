@@ -1,4 +1,4 @@
-"""Lines of the kernel's log in the forms in which they are kept, with what time each form tells.
+"""Lines of the kernel log in all forms in which it is stored, and the clock of each form.
 
 dmesg, `dmesg -T`, a serial console, kern.log and messages (RFC 3164 and RFC 3339), `journalctl -k`.
 """
@@ -35,7 +35,7 @@ class Line:
     boot_ns: int | None
     host: str | None
     tag: str | None
-    """Who wrote it; None where the form has no such field."""
+    """The program that wrote it; None if the form has no such field."""
     pid: int | None = None
 
     @property
@@ -44,12 +44,25 @@ class Line:
         return self.tag in (None, "kernel")
 
 
-def lines(piece: Piece, newest: datetime) -> Iterator[Line]:
-    """The lines of a file; `newest` decides the year where the form has none."""
-    for offset, raw in piece.lines():
-        match = _LINE.match(raw.replace(b"\0", b""))
-        if match is not None and match["text"].strip():
-            yield _line(offset, match, newest)
+def lines(piece: Piece, newest: datetime, low: int = 0, high: int | None = None) -> Iterator[Line]:
+    """The lines that begin in [low, high); `newest` decides the year where the form has none."""
+    for offset, raw in piece.lines(low=low, high=high):
+        line = read(offset, raw, newest)
+        if line is not None:
+            yield line
+
+
+def read(offset: int, raw: bytes, newest: datetime) -> Line | None:
+    """One line; None for an empty one."""
+    # What a crash left unwritten reads as zeros: the next line follows them at once.
+    match = _LINE.match(raw.strip(b"\0").rpartition(b"\0")[2])
+    return _line(offset, match, newest) if match is not None and match["text"].strip() else None
+
+
+def wall_time(raw: bytes, newest: datetime) -> int | None:
+    """When a line was written, if it says so by a date."""
+    match = _LINE.match(raw.strip(b"\0").rpartition(b"\0")[2])
+    return None if match is None else _wall(match, newest)
 
 
 def _line(offset: int, match: re.Match[bytes], newest: datetime) -> Line:

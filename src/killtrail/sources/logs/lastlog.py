@@ -1,6 +1,6 @@
 """lastlog: when each user last logged in, by uid; struct lastlog of bits/utmp.h, lastlog(8).
 
-The file is sparse: a record stands at uid times its size, so only its data are read, not its holes.
+The file is sparse: a record is at uid times its size, so only its data are read, not its holes.
 """
 
 import os
@@ -10,9 +10,11 @@ from typing import Final
 
 from killtrail.files.opened import CHUNK, Piece
 from killtrail.model.clock import NS
-from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
+from killtrail.model.events import Event, HostEvent, HostEventKind, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
 from killtrail.model.text import visible
+from killtrail.sources.base import Descriptor, Match, Opened
+from killtrail.sources.logs.stream import WALL, Stream
 
 ID: Final = "lastlog"
 _RECORD: Final = struct.Struct("<I32s256s")
@@ -62,8 +64,26 @@ def _event(
     away = f" from {visible(host)}" if host else ""
     text = f"uid {uid} logged in on {visible(line) or '?'}{away}"
     process = Process(Key(0, None), uid=uid, user="")
-    return HostEvent(seconds * NS, Provenance(ID, where), "ran", text, process)
+    return HostEvent(seconds * NS, Provenance(ID, where), HostEventKind.RAN, text, process)
 
 
 def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _opened(pieces: list[Piece]) -> Opened:
+    return Opened(tuple(Stream(ID, piece, parse, WALL) for piece in pieces))
+
+
+DESCRIPTOR: Final = Descriptor(
+    id=ID,
+    what="when each user last logged in, by uid",
+    yields="that the machine was up then, and who had logged in",
+    silent_about="logins before the last",
+    needs="the file; no root, nothing installed",
+    clock="wall clock",
+    completeness="one record a user",
+    places=("/var/log/lastlog",),
+    looks=lambda piece, _sample: Match.WHOLE if looks(piece) else Match.NO,
+    open_files=_opened,
+)

@@ -1,8 +1,8 @@
 """Raw pages of ftrace (per_cpu/cpuN/trace_pipe_raw) and trace-cmd's .dat files.
 
-Raw pages need the kernel's own description of its events, events/signal/signal_generate/format, copied
-beside them: numbers and offsets differ from kernel to kernel. No name can pose as a record in them. A
-.dat file is turned into text by trace-cmd(1), as its container changes with that program.
+Raw pages need the kernel's own format of the event, events/signal/signal_generate/format, copied
+next to them: ids and offsets differ between kernels. A name can't imitate a record in them. A .dat
+file is turned into text by trace-cmd(1), as its container changes with that program.
 """
 
 import os
@@ -19,6 +19,9 @@ from killtrail.model.process import Key, Process
 from killtrail.recorder.tracefs import pages
 from killtrail.recorder.tracefs.formats import Format
 from killtrail.recorder.tracefs.formats import parse as parse_format
+from killtrail.sources.base import Descriptor, Match, Opened, Source
+from killtrail.sources.logs import ftrace
+from killtrail.sources.logs.stream import SINCE_BOOT, Stream
 
 ID: Final = "ftrace-raw"
 DAT: Final = b"\x17\x08\x44tracing"
@@ -61,7 +64,7 @@ class Pages:
             page = pages.parse(os.pread(piece.fd, PAGE, offset))
             where = f"{piece.name}@{offset}"
             if page.damaged:
-                yield ParseProblem(ID, where, "a page that breaks off")
+                yield ParseProblem(ID, where, "a truncated page")
             if page.missed != 0:
                 lost = "an unknown number of" if page.missed is None else str(page.missed)
                 yield ParseProblem(ID, where, f"{lost} events were lost before this page")
@@ -101,3 +104,53 @@ def as_text(path: str) -> Piece | None:
         if done.returncode or not size:
             return None
         return Piece(path, os.dup(text.fileno()), size)
+
+
+def _opened(pieces: list[Piece]) -> Opened:
+    forms = [form for piece in pieces if (form := description(piece.head())) is not None]
+    sources: list[Source] = []
+    problems: list[tuple[str, str]] = []
+    for piece in pieces:
+        head = piece.head()
+        if head.startswith(DAT):
+            piece.close()
+            text = as_text(piece.path)
+            if text is None:
+                what = "trace-cmd could not read it, or is missing (apt-get install trace-cmd)"
+                problems.append((piece.path, what))
+            else:
+                sources.append(Stream(ftrace.ID, text, ftrace.parse, SINCE_BOOT))
+        elif not looks(head, piece.size):
+            piece.close()
+        elif forms:
+            sources.append(Stream(ID, piece, Pages(forms[0]), SINCE_BOOT))
+        else:
+            problems.append((piece.path, _NO_FORM))
+            piece.close()
+    return Opened(tuple(sources), tuple(problems))
+
+
+_NO_FORM: Final = (
+    "raw pages need their kernel's description of events: copy"
+    " /sys/kernel/tracing/events/signal/signal_generate/format beside them"
+)
+
+
+def _looks(piece: Piece, sample: bytes) -> Match:
+    mine = sample.startswith((DAT, b"name: " + _EVENT.encode("ascii"))) or (
+        not sample.isascii() and looks(sample, piece.size)
+    )
+    return Match.WHOLE if mine else Match.NO
+
+
+DESCRIPTOR: Final = Descriptor(
+    id=ID,
+    what="raw pages (per_cpu/cpuN/trace_pipe_raw) with their description beside them; trace-cmd's .dat",
+    yields="as ftrace; no name can pose as a record",
+    silent_about="names of senders: the event has their PID only",
+    needs="the kernel's description of its events beside the pages; trace-cmd for .dat files",
+    clock="seconds since boot",
+    completeness="pages say how many events were lost before them",
+    looks=_looks,
+    open_files=_opened,
+)

@@ -1,7 +1,7 @@
-"""What programs said of the ends of their children: testimony, never proof.
+"""What programs logged about exits of their children: testimony, never proof.
 
-A shell's own words about a child that a signal ended (bash's and dash's job messages), in cron's mail or
-any log, and lines of supervisors that print a wait status.
+A shell's message about a child that a signal killed (job messages of bash and dash), in cron's mail
+or any log, and lines of supervisors that print a wait status.
 """
 
 import re
@@ -14,6 +14,8 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import Event, ParseProblem, ProcessExited, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.model.wait_status import WaitStatus
+from killtrail.sources.logs.stream import UNTIMED, WALL, text_format
 
 ID: Final = "testimony"
 # strsignal(3) of glibc, as shells print it.
@@ -47,7 +49,7 @@ def dated(sample: bytes) -> bool:
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
-    """Its ends of processes; a mail's date counts for all that stands below it."""
+    """Its exits; a mail's date counts for all lines below it."""
     with_dates = dated(piece.head())
     mailed: int | None = None
     for number, (offset, line) in enumerate(piece.lines(), 1):
@@ -56,7 +58,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             mailed = _mailed(match[1])
         elif match := _SHELL.match(line):
             time_ns = mailed if with_dates else number
-            status = _WORDS[match["word"]] | (0x80 if match["core"] else 0)
+            status = WaitStatus.of_signal(_WORDS[match["word"]], core_dumped=bool(match["core"]))
             name = match["what"].split()[0].rsplit(b"/", 1)[-1].decode("utf-8", "surrogateescape")
             if time_ns is not None:
                 yield _end(match, time_ns, status, origin, name[:15])
@@ -64,7 +66,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             time_ns = number
             if with_dates:
                 time_ns = int(match["sec"] or 0) * NS + int((match["frac"] or b"0").ljust(9, b"0"))
-            yield _end(match, time_ns, int(match["status"], 16), origin)
+            yield _end(match, time_ns, WaitStatus(int(match["status"], 16)), origin)
 
 
 def _mailed(text: bytes) -> int | None:
@@ -76,7 +78,23 @@ def _mailed(text: bytes) -> int | None:
 
 
 def _end(
-    match: re.Match[bytes], time_ns: int, status: int, origin: Provenance, name: str | None = None
+    match: re.Match[bytes],
+    time_ns: int,
+    status: WaitStatus,
+    origin: Provenance,
+    name: str | None = None,
 ) -> ProcessExited:
     process = Process(Key(int(match["pid"]), None), comm=name, user="")
-    return ProcessExited(time_ns, origin, process, status & 0xFFFF, told=True)
+    return ProcessExited(time_ns, origin, process, status, second_hand=True)
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    lambda sample: WALL if dated(sample) else UNTIMED,
+    what="messages of shells and supervisors about their children",
+    yields="that a process exited, and by which signal",
+    silent_about="who sent it",
+    says_of_clock="a mail's date, an epoch, or only the order",
+)

@@ -1,8 +1,7 @@
-"""strace's text: what a process was sent, what it called, how it ended, as its tracer saw it.
+"""strace text: signals to a process, its calls and its exit, as its tracer saw them.
 
 strace(1). With -f lines begin with `[pid N]` (on a terminal) or `N ` (in a file); -t, -tt, -ttt put a
-time before the call. Only catchable signals show their siginfo; of SIGKILL nothing is ever seen but
-the end.
+time before the call. Only catchable signals show their siginfo; SIGKILL shows only the exit.
 """
 
 import re
@@ -19,9 +18,13 @@ from killtrail.model.events import (
     ProcessExited,
     ProcessSeen,
     Provenance,
+    Sighting,
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
+from killtrail.sources.logs.stream import UNTIMED, WALL, text_format
 
 ID: Final = "strace"
 _PID: Final = re.compile(
@@ -44,13 +47,14 @@ _CODES: Final = {
     b"SI_USER": sg.SI_USER, b"SI_KERNEL": sg.SI_KERNEL, b"SI_QUEUE": sg.SI_QUEUE,
     b"SI_TIMER": sg.SI_TIMER, b"SI_MESGQ": sg.SI_MESGQ, b"SI_TKILL": sg.SI_TKILL,
     b"SEGV_MAPERR": 1, b"SEGV_ACCERR": 2, b"BUS_ADRALN": 1, b"BUS_ADRERR": 2, b"FPE_INTDIV": 1,
-    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": 1,
+    b"ILL_ILLOPN": 2, b"ILL_ILLOPC": 1, b"SYS_SECCOMP": sg.SYS_SECCOMP,
+    b"SYS_USER_DISPATCH": sg.SYS_USER_DISPATCH,
 }  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Family:
-    """Whose lines are those without a number, who created whom, and what each was last seen as."""
+    """The process of lines without a PID, the creators, and each process as last seen."""
 
     first: int = 0
     parents: dict[int, int] = field(default_factory=dict)
@@ -92,7 +96,7 @@ def dated(sample: bytes) -> bool:
 
 
 def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
-    """Its events; without dates the number of the line stands for the time."""
+    """Its events; without dates the line number replaces the time."""
     family = _family(piece)
     for number, (offset, line) in enumerate(piece.lines(), 1):
         if _ATTACHED.match(line):
@@ -108,7 +112,7 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
             yield found
 
 
-# With one process traced no line has a number; whose they are is said somewhere at the latest when a
+# With one traced process no line has a PID; it appears at the latest when a
 # second one is attached.
 def _family(piece: Piece) -> _Family:
     family = _Family()
@@ -138,18 +142,22 @@ def _event(
         return _delivered(match, process, time_ns, origin)
     status = _status(rest)
     if status is not None:
-        return ProcessExited(time_ns, origin, process, status, parent=family.parent(pid), told=True)
+        return ProcessExited(
+            time_ns, origin, process, status, parent=family.parent(pid), second_hand=True
+        )
     if match := _EXEC.match(rest):
         family.known[pid] = replace(_started(match, pid), ppid=family.parents.get(pid))
-        return ProcessSeen(time_ns, origin, family.known[pid], "exec")
+        return ProcessSeen(time_ns, origin, family.known[pid], Sighting.EXEC)
     return None
 
 
-def _status(rest: bytes) -> int | None:
+def _status(rest: bytes) -> WaitStatus | None:
     if match := _KILLED.match(rest):
-        return (sg.number(match[1].decode("ascii")) or 0) | (0x80 if match[2] else 0)
+        return WaitStatus.of_signal(
+            sg.number(match[1].decode("ascii")) or 0, core_dumped=bool(match[2])
+        )
     match = _EXITED.match(rest) or _EXIT_CALL.match(rest)
-    return (int(match[1]) & 0xFF) << 8 if match else None
+    return WaitStatus.of_exit(int(match[1])) if match else None
 
 
 def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Provenance) -> Event:
@@ -157,7 +165,7 @@ def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Pr
     sender = _number(fields.get(b"si_pid"))
     uid = _number(fields.get(b"si_uid"))
     code = _CODES.get(fields.get(b"si_code", b""), _number(fields.get(b"si_code")))
-    own = b"si_addr" in fields or sender == target.pid
+    own = b"si_addr" in fields or b"si_call_addr" in fields or sender == target.pid
     current = target if own else Process(Key(sender or 0, None), uid=uid, user="")
     return SignalSent(
         time_ns=time_ns,
@@ -168,7 +176,7 @@ def _delivered(match: re.Match[bytes], target: Process, time_ns: int, origin: Pr
         group=not own,
         target=target,
         current=current,
-        info="siginfo",
+        basis=Basis.SIGINFO,
         si_pid=sender,
         si_uid=uid,
         same_task=own,
@@ -199,3 +207,15 @@ def _unescaped(raw: bytes) -> str:
         .encode("latin-1", "backslashreplace")
         .decode("unicode_escape", "replace")
     )
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    lambda sample: WALL if dated(sample) else UNTIMED,
+    what="strace's text, with and without -f, -t and -o",
+    yields="siginfo of signals that can be caught, execs, how the traced process exited",
+    silent_about="who sent a SIGKILL: the receiving side never sees its sender",
+    says_of_clock="seconds of the epoch with -ttt, else only the order",
+)

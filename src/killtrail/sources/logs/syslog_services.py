@@ -9,20 +9,25 @@ from killtrail.model import signals as sg
 from killtrail.model.events import (
     Event,
     HostEvent,
+    HostEventKind,
     LoginSeen,
     OomKilled,
+    OomScope,
     ProcessExited,
     Provenance,
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.kernel_lines import Line
 
 # systemd src/core/unit.c, log_kill(); the wording is that of 234 and later.
 _KILLING: Final = re.compile(
     r"(?P<unit>[\w@.:\\-]+\.\w+): Killing process (?P<pid>\d{1,18}) \((?P<comm>.*)\) with signal (?P<sig>SIG\w+)"
 )
-# src/core/service.c, service_sigchld_event(); job.c, unit.c. The main process is not named by number.
+# src/core/service.c, service_sigchld_event(); job.c, unit.c. The message has no PID of the main
+# process.
 _MAIN: Final = re.compile(
     r"(?P<unit>[\w@.:\\-]+\.service): Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d{1,18})"
 )
@@ -51,7 +56,7 @@ _SHUTDOWN: Final = re.compile(
 
 
 def events(line: Line, time_ns: int, origin: Provenance) -> list[Event]:
-    """What a program's line tells; mostly nothing."""
+    """Events of a program's line; usually none."""
     reader = _READERS.get((line.tag or "").lower())
     if reader is None:
         return []
@@ -77,29 +82,33 @@ def _systemd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
                 Key(pid, None), comm=match["comm"], user="", cgroup=f"/system.slice/{match['unit']}"
             ),
             current=Process(Key(1, None), comm="systemd", user=""),
-            info="tracer",
+            basis=Basis.TRACER,
         )
     if line.pid not in (None, 1):
         return None
     if match := _SYSTEMD.match(line.text):
         off = (match["target"] or "").lower().startswith(("power", "halt"))
-        return HostEvent(time_ns, origin, "power-off" if off else "shutdown", line.text)
+        return HostEvent(
+            time_ns, origin, HostEventKind.POWER_OFF if off else HostEventKind.SHUTDOWN, line.text
+        )
     return _unit(line.text, time_ns, origin)
 
 
 def _unit(text: str, time_ns: int, origin: Provenance) -> Event | None:
     if match := _MAIN.match(text):
         number = int(match["status"])
-        status = (number & 0xFF) << 8 if match["how"] == "exited" else number & 0x7F
-        status |= 0x80 if match["how"] == "dumped" else 0
-        return ProcessExited(time_ns, origin, _main(match["unit"]), status, told=True)
+        if match["how"] == "exited":
+            status = WaitStatus.of_exit(number)
+        else:
+            status = WaitStatus.of_signal(number, core_dumped=match["how"] == "dumped")
+        return ProcessExited(time_ns, origin, _main(match["unit"]), status, second_hand=True)
     if match := _UNIT_OOM.match(text):
         return OomKilled(time_ns, origin, _main(match["unit"]))
     if match := _STOPPING.match(text):
         return SignalSent(
             time_ns=time_ns, origin=origin, sig=sg.SIGTERM, code=sg.SI_USER, result=0, group=True,
             target=_main(match["unit"]), current=Process(Key(1, None), comm="systemd", user=""),
-            info="tracer",
+            basis=Basis.TRACER,
         )  # fmt: skip
     return None
 
@@ -111,7 +120,9 @@ def _main(unit: str) -> Process:
 def _logind(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if not _LOGIND.match(line.text):
         return None
-    return HostEvent(time_ns, origin, "asked", line.text, _process(line, "systemd-logind"))
+    return HostEvent(
+        time_ns, origin, HostEventKind.ASKED, line.text, _process(line, "systemd-logind")
+    )
 
 
 def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
@@ -120,10 +131,12 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
         return None
     name = match["what"].split()[0].rsplit("/", 1)[-1]
     text = f"{match['user']} ran {match['what']} by sudo"
-    return HostEvent(time_ns, origin, "asked", text, _process(line, name, match["user"]))
+    return HostEvent(
+        time_ns, origin, HostEventKind.ASKED, text, _process(line, name, match["user"])
+    )
 
 
-# cron's child of that number becomes the parent of the job's shell; sshd's is the session's own.
+# cron's child with this PID becomes the parent of the job's shell; sshd's belongs to the session.
 _CRON: Final = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<what>.*)\)$")
 # atd logs no start of a job; its PAM session is opened by the child that becomes the job's shell.
 _AT: Final = re.compile(r"pam_unix\(atd:session\): session opened for user (?P<user>[^\s(]+)")
@@ -164,20 +177,22 @@ def _oomd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     unit = match["cgroup"].rsplit("/", 1)[-1]
     victim = Process(Key(0, None), comm=unit, user="", cgroup=match["cgroup"])
     return OomKilled(
-        time_ns, origin, victim, scope="oomd", cgroup=match["cgroup"], details=match["why"]
+        time_ns, origin, victim, scope=OomScope.OOMD, cgroup=match["cgroup"], details=match["why"]
     )
 
 
 def _shutdown(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if not _SHUTDOWN.search(line.text):
         return None
-    return HostEvent(time_ns, origin, "shutdown", line.text, _process(line, line.tag or "shutdown"))
+    return HostEvent(
+        time_ns, origin, HostEventKind.SHUTDOWN, line.text, _process(line, line.tag or "shutdown")
+    )
 
 
 def _init(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if not _INIT.search(line.text):
         return None
-    return HostEvent(time_ns, origin, "shutdown", line.text)
+    return HostEvent(time_ns, origin, HostEventKind.SHUTDOWN, line.text)
 
 
 _READERS: Final[dict[str, Callable[[Line, int, Provenance], Event | None]]] = {
@@ -199,4 +214,4 @@ WRITTEN: Final = re.compile(
     % "|".join(_READERS).encode("ascii"),
     re.MULTILINE | re.IGNORECASE,
 )
-"""A line of one of them in syslog's form: auth.log has no word of the kernel's."""
+"""A line of one of them in syslog's form: auth.log has no kernel lines."""

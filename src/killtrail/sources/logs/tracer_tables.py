@@ -1,7 +1,7 @@
-"""Columns of people's tracing tools: SystemTap's sigmon, bcc's and bpftrace's killsnoop.
+"""Tables of tracing tools: sigmon of SystemTap, killsnoop of bcc and bpftrace.
 
-Their text does not tell where a name ends: a comm with blanks may stand for any columns. A line is
-believed where its columns fit in exactly one way, else it is a counted problem.
+Their text does not show where a name ends: a comm with blanks may look like several columns. A line
+counts if its columns fit in exactly one way, else it is a counted problem.
 """
 
 import re
@@ -18,6 +18,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.model.signal_context import Basis
 
 SIGMON: Final = "sigmon"
 KILLSNOOP: Final = "killsnoop"
@@ -52,7 +53,7 @@ def sigmon(piece: Piece) -> Iterator[Event | ParseProblem]:
             continue
         found = _only(_SIGMON, line)
         if found is None:
-            yield ParseProblem(SIGMON, piece.place(offset), "its columns can't be told apart")
+            yield ParseProblem(SIGMON, piece.place(offset), "its columns are ambiguous")
             continue
         sender, receiver = int(found[1]), int(found[3])
         yield SignalSent(
@@ -64,7 +65,7 @@ def sigmon(piece: Piece) -> Iterator[Event | ParseProblem]:
             group=True,
             target=_process(receiver, found[4]),
             current=_process(sender, found[2]),
-            info="tracer",
+            basis=Basis.TRACER,
             same_group=sender == receiver,
         )
 
@@ -76,7 +77,7 @@ def killsnoop(piece: Piece) -> Iterator[Event | ParseProblem]:
             continue
         found = _only(_KILLSNOOP, line)
         if found is None:
-            yield ParseProblem(KILLSNOOP, piece.place(offset), "its columns can't be told apart")
+            yield ParseProblem(KILLSNOOP, piece.place(offset), "its columns are ambiguous")
             continue
         sender, sig, receiver = int(found[2]), int(found[4]), int(found[5])
         origin = Provenance(KILLSNOOP, piece.place(offset))
@@ -94,7 +95,7 @@ def killsnoop(piece: Piece) -> Iterator[Event | ParseProblem]:
                 group=True,
                 target=_process(receiver),
                 current=_process(sender, found[3]),
-                info="number",
+                basis=Basis.CALLER_PID,
                 same_group=sender == receiver,
             )
 

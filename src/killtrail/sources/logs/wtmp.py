@@ -6,8 +6,9 @@ from typing import Final
 
 from killtrail.files.opened import Piece
 from killtrail.model.clock import NS
-from killtrail.model.events import Event, HostEvent, ParseProblem, Provenance
+from killtrail.model.events import Event, HostEvent, HostEventKind, ParseProblem, Provenance
 from killtrail.model.process import Key, Process
+from killtrail.sources.logs.stream import WALL, text_format
 
 ID: Final = "wtmp"
 _RECORD: Final = struct.Struct("<h2xi32s4s32s256shhiii4i20x")
@@ -58,15 +59,28 @@ def _event(record: tuple[object, ...], origin: Provenance) -> HostEvent | None:
         return None
     time_ns = seconds * NS + micros * 1000
     if kind == _BOOT:
-        return HostEvent(time_ns, origin, "boot", f"boot of kernel {host}")
+        return HostEvent(time_ns, origin, HostEventKind.BOOT, f"boot of kernel {host}")
     if kind == _RUN_LEVEL and user == "shutdown":
-        return HostEvent(time_ns, origin, "shutdown", "wtmp has an orderly shutdown")
+        return HostEvent(time_ns, origin, HostEventKind.SHUTDOWN, "wtmp has an orderly shutdown")
     if kind == _USER:
         process = Process(Key(max(pid, 0), None), comm=None, user=user)
         away = f" from {host}" if host else ""
-        return HostEvent(time_ns, origin, "ran", f"{user} logged in{away}", process)
+        return HostEvent(time_ns, origin, HostEventKind.RAN, f"{user} logged in{away}", process)
     return None
 
 
 def _text(raw: object) -> str:
     return raw.rstrip(b"\0").decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else ""
+
+
+DESCRIPTOR: Final = text_format(
+    ID,
+    looks,
+    parse,
+    WALL,
+    what="boots, orderly shutdowns and logins",
+    yields="whether a machine went down in order",
+    silent_about="who asked for it",
+    says_of_clock="wall clock",
+    places=("/var/log/wtmp*",),
+)

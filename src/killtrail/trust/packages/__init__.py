@@ -14,7 +14,7 @@ def index(root: Root, *, everything: bool = False) -> Index | None:
 
 
 def owners(root: Root, found: Index | None, paths: set[str]) -> dict[str, str]:
-    """Whose these files are; programs by the index, others by a look at all lists."""
+    """Which packages own these files; programs by the index, others by all lists."""
     if found is None or not paths:
         return {}
     known = {p: o.package for p in paths if (o := found.files.get(root.settle(p)))}

@@ -1,8 +1,8 @@
 """dpkg's database: var/lib/dpkg/info/*.list and *.md5sums, status, diversions (deb(5), dpkg(1)).
 
 Paths are recorded as the package has them: `/bin/ps` on a system where /bin is /usr/bin. So the links
-of each path's folder are followed before anything is compared. A diverted file lies under another
-name, unless it is the diverting package's own. Alternatives are links, and owned by nobody.
+of each path's folder are followed before anything is compared. A diverted file has another name,
+unless it belongs to the diverting package. Alternatives are links without an owner.
 """
 
 import re
@@ -89,10 +89,10 @@ def _summed(reader: _Reader, names: list[str]) -> None:
             reader.put(match[2], Owned(package, match[1].decode("ascii").lower()))
         broken = sum(1 for line in text.splitlines() if line and line[32:34] != b"  ")
         if broken:
-            reader.problem(name, f"{broken} lines that are no digest and path")
+            reader.problem(name, f"{broken} lines that are not a digest and a path")
 
 
-# A path in several packages' lists is shared on purpose: whoever has a digest of it decides.
+# A path in several packages' lists is shared on purpose: the package with a digest decides.
 def _owned(reader: _Reader, names: list[str]) -> None:
     pattern = _PATH if reader.everything else _PROGRAM
     for name in names:

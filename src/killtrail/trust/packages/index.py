@@ -45,7 +45,7 @@ class Index:
         return self.packages.get(package, set())
 
     def below(self, folders: list[str]) -> Iterator[tuple[str, Owned]]:
-        """Files that lie directly in these folders."""
+        """Files directly in these folders."""
         wanted = set(folders)
         for path, owned in self.files.items():
             if path.rpartition("/")[0] in wanted:

@@ -56,7 +56,7 @@ class Header:
         return found
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """Numbers; struct.error where the header is broken."""
+        """Integers; struct.error if the header is broken."""
         kind, at, count = self.entries.get(tag, (0, 0, 0))
         form = {_INT16: "H", _INT32: "I"}.get(kind)
         if form is None or count > len(self.data):
@@ -105,12 +105,12 @@ def blobs(root: Root) -> Iterator[tuple[str, bytes]]:
 
 
 def older(root: Root) -> str | None:
-    """A database of a form that is not read."""
+    """A database in a format that is not supported."""
     paths = (f"{place}/{name}" for place in _PLACES for name in _OLD)
     return next((path for path in paths if root.stat(path) is not None), None)
 
 
-# What was not written back yet stands in the -wal file, which immutable leaves out: a copy is read then.
+# What was not written back yet is in the -wal file, which immutable ignores: a copy is read then.
 @contextmanager
 def _opened(root: Root, path: str) -> Iterator[sqlite3.Connection]:
     outside = root.outside(root.resolve(path))
@@ -139,7 +139,7 @@ def _package(root: Root, index: Index, where: str, blob: bytes) -> list[tuple[st
 
 
 def owner(root: Root, paths: set[str]) -> dict[str, str]:
-    """The packages of a few files, whatever kind they are; none where the database can't be read."""
+    """The packages of a few files of any kind; none if the database can't be read."""
     wanted = {root.settle(path): path for path in paths}
     found: dict[str, str] = {}
     try:
@@ -157,7 +157,7 @@ def header(blob: bytes) -> Header:
     count, size = struct.unpack_from(">II", blob)
     start = 8 + count * _ENTRY.size
     if count > 1 << 16 or start + size > len(blob):
-        raise ValueError("its counts lead beyond its end")
+        raise ValueError("its counts exceed its size")
     entries = {
         tag: (kind, at, number)
         for tag, kind, at, number in _ENTRY.iter_unpack(blob[8:start])

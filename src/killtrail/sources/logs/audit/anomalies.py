@@ -34,6 +34,14 @@ class Mark:
     offset: int
     fields: dict[str, bytes]
 
+    @property
+    def gap(self) -> str | None:
+        """What a daemon's last word says of the time after it; None for other marks."""
+        if self.head.kind not in (b"DAEMON_END", b"DAEMON_ABORT"):
+            return None
+        place = self.piece.place(self.offset)
+        return f"auditd was not running (it ended at {place}, {self.head.id})"
+
 
 def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
     """Those in a window, in order."""
@@ -45,7 +53,7 @@ def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
             yield Mark(of, window.piece, offset, fields(line, of.end))
 
 
-# As for the `J` of OBJ_PID: one byte is sought at memory speed, unless arguments are full of it.
+# As for the `J` of OBJ_PID: one byte is searched at memory speed, unless arguments are full of it.
 def _behind_m(window: Window) -> Iterator[int]:
     buffer, false = window.buffer, 0
     at = buffer.find(b"M", window.first, window.last)

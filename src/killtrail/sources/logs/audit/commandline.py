@@ -54,7 +54,7 @@ def _kept(words: tuple[str, ...], *, cut: bool) -> Argv:
 
 
 # The records of one event follow its SYSCALL, parted by those of other events: 135 were seen in
-# between. An EOE is often not there to wait for; PROCTITLE, where it is on, comes last.
+# between. There is often no EOE to wait for; PROCTITLE, if enabled, comes last.
 def _siblings(call: Call, wanted: bytes, reaches: tuple[int, ...]) -> list[dict[str, bytes]]:
     stamp = _stamp(call)
     records: list[tuple[Head, bytes]] = []
@@ -67,7 +67,7 @@ def _siblings(call: Call, wanted: bytes, reaches: tuple[int, ...]) -> list[dict[
     return [fields(line, of.end) for of, line in records if of.kind == wanted]
 
 
-# Mostly it stands close behind: a list of deaths asks for hundreds.
+# It is usually close: a list of deaths needs hundreds.
 def _title(call: Call) -> list[dict[str, bytes]]:
     block = os.pread(call.piece.fd, _REACHES[0], call.offset + len(call.line))
     at = block.find(b"\ntype=PROCTITLE msg=" + _stamp(call)) + 1

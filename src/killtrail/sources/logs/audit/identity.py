@@ -1,4 +1,4 @@
-"""Who stands behind an audit session: the LOGIN that opened it, and what the login service said."""
+"""The user of an audit session: the LOGIN that opened it, and what the login service logged."""
 
 import os
 import re
@@ -12,14 +12,15 @@ from killtrail.sources.logs.audit.record import Head, fields, head, text
 from killtrail.sources.logs.audit.syscall_record import Call, parse, place, unsigned
 
 _BACK_MOST: Final = 64 << 20
-"""A session's first program is started right behind its LOGIN; so much of other records at most."""
+"""A session's first program starts right after its LOGIN; at most so many bytes of other records.
+"""
 _ON: Final = 1 << 20
 _SAID: Final = rb"(\w+)=(\"[^\"]*\"|[^\s']*)"
 _SERVICE: Final = frozenset({b"USER_LOGIN", b"USER_START", b"CRED_ACQ"})
 
 
 def login_of(call: Call) -> LoginSeen | None:
-    """The opening of the session in which a call was made, if it stands shortly before it."""
+    """The opening of the session in which a call was made, if it is shortly before it."""
     window = Window()
     low = max(0, call.offset - _BACK_MOST)
     for each in window.backwards(call.piece, low, call.offset):

@@ -1,8 +1,8 @@
-"""One walk backwards through a log: the hits on a process, and who started whoever sent them.
+"""One walk backwards through a log: signals to a process, and the launch chains of their senders.
 
-Every byte is read once, whatever the depth. A process is *open* while its program is not known: its
-last successful exec before its child's exec closes it and opens the parent it had then, so a
-reparented ppid of 1 in a late record ends nothing. A process that only forked leaves no exec; any
+Every byte is read once, at any depth. A process is *open* while its program is unknown: its last
+successful exec before its child's exec closes it and opens its parent at that time, so a reparented
+ppid of 1 in a later record does not stop the walk. A process that only forked has no exec; any
 other record of it ("seen") gives its parent provisionally.
 """
 
@@ -35,13 +35,13 @@ class Node:
 
     @property
     def record(self) -> Call | None:
-        """What is known of it: its exec, else anything else it did."""
+        """Its exec, else any other record of it."""
         return self.exec or self.seen
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Part of a piece; `asked` says whether hits in it count, or only launchers of later ones."""
+    """Part of a piece; `asked`: signals in it count, else only launchers of later senders."""
 
     piece: Piece
     low: int
@@ -71,13 +71,21 @@ class Walk:
         """Walks through parts of pieces, given newest first."""
         window = Window()
         for span in spans:
+            if not span.asked and not self._open:
+                return
             for each in window.backwards(span.piece, span.low, span.high):
                 if not span.asked and not self._open:
                     return
                 self._step(each, hits=span.asked)
 
-    # Within a window, too, everything is looked at from the end to the beginning: what opens a
-    # process stands behind what may close it.
+    def above(self, call: Call) -> Node:
+        """The process that an exec started, its parent open: for walks without hits."""
+        node = Node(call.pid, exec=call)
+        self._open_parent(node, call.ppid, [])
+        return node
+
+    # Within a window, too, records are read from the end to the start: the record that opens a
+    # process comes after the one that may close it.
     def _step(self, window: Window, *, hits: bool) -> None:
         queue = [(-at, 0) for at in self.finder.spots(window)] if hits else []
         heapq.heapify(queue)
@@ -146,7 +154,8 @@ class Walk:
             self._open_parent(node, call.ppid, opened)
         return opened
 
-    # A later record with another program means that this exec was an earlier owner's of the number.
+    # A later record with another program means that this exec belongs to an earlier process with
+    # this PID.
     def _close(self, node: Node, call: Call, opened: list[int]) -> None:
         del self._open[node.pid]
         if node.seen is not None and node.seen.exe != call.exe:

@@ -35,7 +35,7 @@ NUMBERS: Final = {
 
 @dataclass(slots=True, eq=False)
 class Head:
-    """Which event a record belongs to. A serial alone is no key: auditd's own are used again."""
+    """The event that a record belongs to. A serial alone is not a key: auditd reuses its own."""
 
     kind: bytes
     node: bytes | None
@@ -72,8 +72,8 @@ class Head:
 def head(line: bytes | bytearray, start: int = 0) -> Head | None:
     """The head of a record that begins at `start`; None for anything else, forged ones too.
 
-    Only what stands at the beginning of a line is one, behind a node name, a syslog or kernel
-    prefix of audit's own programs at most: `type=OBJ_PID` within a field is text of somebody.
+    Only the start of a line counts, at most after a node name, or a syslog or kernel prefix of
+    audit's own programs: `type=OBJ_PID` within a field is text of a user.
     """
     match = HEAD.match(line, start)
     if match is None:
@@ -97,11 +97,11 @@ def fields(line: bytes, start: int) -> dict[str, bytes]:
 
 
 def enrichment(line: bytes, start: int) -> dict[str, bytes]:
-    """The names that auditd put behind a record's numbers (UID=, AUID=, ...); none in a raw log."""
+    """The names that auditd appended to a record's ids (UID=, AUID=, ...); none in a raw log."""
     at = line.find(b"\x1d", start)
     if at >= 0:
         return fields(line, at)
-    # An escaped mark may be text of somebody: what stands in quotes is told apart from the start on.
+    # An escaped mark may be text of a user: quoted text is recognised from the start of the line.
     return fields(line, start) if b"035" in line else {}
 
 

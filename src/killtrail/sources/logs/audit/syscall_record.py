@@ -1,4 +1,4 @@
-"""SYSCALL records: who called what, with which arguments and success."""
+"""SYSCALL records: caller, call, arguments and success."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ from killtrail.model.process import NO_ID, Argv, Key, Process
 from killtrail.sources.logs.audit.record import Head, enrichment, head, number, text
 
 ID: Final = "auditlog"
-# The order of the fields is fixed (audit_log_exit, kernel/auditsc.c); `per=` stands there under a
+# The order of the fields is fixed (audit_log_exit, kernel/auditsc.c); `per=` appears there under a
 # personality only, success and exit are left out where the call never returned.
 _SYSCALL: Final = re.compile(
     rb"arch=(\w+) syscall=(\d{1,18})(?: per=\w+)?(?: success=(\w+) exit=(-?\w+))? a0=([0-9a-f]{1,16}) a1=([0-9a-f]{1,16})"
@@ -59,12 +59,12 @@ class Call:
 
     @property
     def signal(self) -> int:
-        """The signal number of a signal call."""
+        """The signal of a signal call."""
         return self.args[2 if self.name in _THREAD_CALLS else 1] & 0xFFFFFFFF
 
     @property
     def place(self) -> Provenance:
-        """Where the record stands, with the event's id as ausearch knows it."""
+        """The place of the record, with the event's id as in ausearch."""
         return place(self.piece, self.offset, self.head)
 
     def process(self, argv: Argv | None = None) -> Process:
@@ -132,7 +132,7 @@ def of_head(piece: Piece, offset: int, line: bytes, of: Head) -> Call | None:
 
 
 def abi_of(arch: bytes, number: int) -> tuple[str, int]:
-    """ABI and number of a call on it; x32 has x86-64's arch and a bit in the number."""
+    """ABI and call number; x32 has the arch of x86-64 and a bit in the call number."""
     abi = _ARCHES.get(arch) or arch.decode("ascii", "replace")
     if abi == "x86_64" and number & syscalls.X32_BIT:
         return "x32", number & ~syscalls.X32_BIT
@@ -140,6 +140,6 @@ def abi_of(arch: bytes, number: int) -> tuple[str, int]:
 
 
 def unsigned(raw: bytes | None) -> int:
-    """A user or session number; old kernels print the unset one as -1."""
+    """A user or session id; old kernels print the unset one as -1."""
     value = number(raw)
     return NO_ID if value is None else value % _MOST_IDS

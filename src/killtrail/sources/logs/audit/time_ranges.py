@@ -10,13 +10,13 @@ from killtrail.sources.logs.audit.launch_chain import Span
 from killtrail.sources.logs.audit.record import Head, head
 
 SLACK_NS: Final = 5 * NS
-"""Records of one moment were seen 40 ms apart; events can be completed later, and clocks step."""
+"""Records of one event were seen 40 ms apart; events can be completed later, and clocks step."""
 _PROBE: Final = 1 << 14
 _LONGEST: Final = 4 << 20
 
 
 def spans(pieces: list[Piece], since_ns: int | None, until_ns: int | None) -> Iterator[Span]:
-    """Parts to walk through, newest first: the window asked about, then all that lies before."""
+    """Parts to walk through, newest first: the requested window, then everything before it."""
     for piece in reversed(pieces):
         high = piece.size if until_ns is None else offset_of(piece, until_ns + SLACK_NS)
         low = 0 if since_ns is None else offset_of(piece, since_ns - SLACK_NS)

@@ -7,13 +7,17 @@ from killtrail.model import syscalls
 from killtrail.model.circumstances import SystemCall
 from killtrail.model.events import (
     Event,
+    LogContext,
     LoginSeen,
     ProcessExited,
     ProcessSeen,
+    Sighting,
     SignalRefused,
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.signal_context import Basis
+from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.audit import commandline
 from killtrail.sources.logs.audit.anomalies import Mark
 from killtrail.sources.logs.audit.launch_chain import Node, Trail, chain
@@ -25,8 +29,7 @@ _ERRORS: Final = {-1: "EPERM", -3: "ESRCH", -22: "EINVAL"}
 _CODES: Final = {"kill": sg.SI_USER, "pidfd_send_signal": sg.SI_USER, "tkill": sg.SI_TKILL, "tgkill": sg.SI_TKILL}  # fmt: skip
 _BY_THREAD: Final = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 NUMBERED: Final = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
-"""Calls whose first argument is a number, not a descriptor."""
-_SYS_SECCOMP: Final = 1
+"""Calls whose first argument is a PID, not a descriptor."""
 
 
 def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -> Event:
@@ -35,7 +38,7 @@ def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -
     if not call.success or _unpermitted(hit):
         return refused(call, target(hit).pid, None if call.success else call.result)
     links = tuple(_seen(node, after) for node, after in _pairs(trail)) if trail else ()
-    argv = links[0].process.argv if links and links[0].how == "exec" else None
+    argv = links[0].process.argv if links and links[0].how is Sighting.EXEC else None
     sender = call.process(argv or commandline.of_title(call))
     return SignalSent(
         time_ns=call.head.time_ns,
@@ -46,17 +49,16 @@ def sent(hit: Hit, trail: Trail | None = None, login: LoginSeen | None = None) -
         group=call.name not in _BY_THREAD,
         target=target(hit),
         current=sender,
-        info="call",
+        basis=Basis.CALL,
         same_group=call.pid == hit.pid,
         syscall=call.system_call(),
-        chain=links,
-        login=login,
-        act=call.head.id,
+        log=LogContext(links, login),
+        call_id=call.head.id,
     )
 
 
 def target(hit: Hit) -> Process:
-    """Whom the OBJ_PID record names; numbers are the host's, whatever namespace the caller was in."""
+    """The target in the OBJ_PID record; its PID is the host's, in any namespace of the caller."""
     found = fields(hit.line, 0)
     return Process(
         Key(hit.pid, None),
@@ -69,7 +71,7 @@ def target(hit: Hit) -> Process:
     )
 
 
-# A call on a group or on everybody succeeds if it reached one of them, and lists them all.
+# A call on a group or on all processes succeeds if it reached one of them, and lists all.
 def _unpermitted(hit: Hit) -> bool:
     call = hit.call
     if not _many(call) or call.euid == 0:
@@ -85,7 +87,7 @@ def _many(call: Call) -> bool:
 
 
 def refused(call: Call, pid: int | None, result: int | None) -> SignalRefused:
-    """A signal call that reached nobody; `result` None = it was refused for this one of many."""
+    """A signal call that reached no process; `result` None = it was refused for this one of many."""
     error = "not permitted on this one" if result is None else _ERRORS.get(result, str(result))
     return SignalRefused(
         time_ns=call.head.time_ns,
@@ -98,9 +100,9 @@ def refused(call: Call, pid: int | None, result: int | None) -> SignalRefused:
 
 
 def by_number(call: Call, pid: int, *, proven: bool) -> Event:
-    """A call for a number without a record of its target.
+    """A call on a PID without a record of its target.
 
-    `proven`: other calls of the same process showed that it means this host's numbers.
+    `proven`: other calls of the same process showed that it uses this host's PIDs.
     """
     if not call.success:
         return refused(call, pid, call.result)
@@ -113,10 +115,10 @@ def by_number(call: Call, pid: int, *, proven: bool) -> Event:
         group=call.name not in _BY_THREAD,
         target=Process(Key(pid, None)),
         current=call.process(commandline.of_title(call)),
-        info="call" if proven else "number",
+        basis=Basis.CALL if proven else Basis.CALLER_PID,
         same_group=call.pid == pid,
         syscall=call.system_call(),
-        act=call.head.id,
+        call_id=call.head.id,
     )
 
 
@@ -128,18 +130,18 @@ def turned(call: Call) -> list[Event]:
                 time_ns=call.head.time_ns,
                 origin=call.place,
                 process=call.process(),
-                status=(call.args[0] & 0xFF) << 8,
+                status=WaitStatus.of_exit(call.args[0]),
                 called_exit=True,
             )
         ]
     if call.name in EXEC_CALLS and call.success:
-        return [ProcessSeen(call.head.time_ns, call.place, call.process(), "exec")]
+        return [ProcessSeen(call.head.time_ns, call.place, call.process(), Sighting.EXEC)]
     return []
 
 
 def _pairs(trail: Trail) -> list[tuple[Node, Call]]:
     nodes = chain(trail.sender)
-    # A process known by number only stands in its child's record.
+    # A process known by PID only is named in its child's record.
     records: list[Call] = []
     for node in nodes:
         records.append(node.record or (records[-1] if records else trail.hit.call))
@@ -153,12 +155,14 @@ def _seen(node: Node, record: Call) -> ProcessSeen:
     if started and record.name in EXEC_CALLS:
         argv = commandline.of_exec(record)
     process = record.process(argv) if known else Process(Key(node.pid, None))
-    how = "exec" if started else "seen" if known else "named"
+    how = Sighting.SEEN if known else Sighting.NAMED
+    if started:
+        how = Sighting.EXEC
     return ProcessSeen(record.head.time_ns, record.place, process, how)
 
 
 def ended(mark: Mark) -> list[Event]:
-    """What a crash or sandbox record says of an end; nothing for other marks."""
+    """The exit in a crash or sandbox record; nothing for other marks."""
     if mark.head.kind == b"ANOM_ABEND":
         return [_exit(mark, number(mark.fields.get("sig")) or 0)]
     sig = number(mark.fields.get("sig")) or 0
@@ -167,13 +171,13 @@ def ended(mark: Mark) -> list[Event]:
     if sig == sg.SIGKILL:
         # Strict mode sends no signal at all.
         return [_exit(mark, sig, seccomp_mode=1)]
-    process = _process(mark)
+    process = process_of(mark)
     return [
         SignalSent(
             time_ns=mark.head.time_ns,
             origin=place(mark.piece, mark.offset, mark.head),
             sig=sig,
-            code=_SYS_SECCOMP,
+            code=sg.SYS_SECCOMP,
             result=0,
             group=False,
             target=process,
@@ -194,7 +198,8 @@ def _call(mark: Mark) -> SystemCall | None:
     return SystemCall(nr, abi, syscalls.name(nr, abi), ())
 
 
-def _process(mark: Mark) -> Process:
+def process_of(mark: Mark) -> Process:
+    """Who crashed, or was caught by its sandbox."""
     found = mark.fields
     return Process(
         Key(unsigned(found.get("pid")), None),
@@ -212,7 +217,7 @@ def _exit(mark: Mark, sig: int, seccomp_mode: int | None = None) -> ProcessExite
     return ProcessExited(
         time_ns=mark.head.time_ns,
         origin=place(mark.piece, mark.offset, mark.head),
-        process=_process(mark),
-        status=sig & 0x7F,
+        process=process_of(mark),
+        status=WaitStatus.of_signal(sig),
         seccomp_mode=seccomp_mode,
     )

@@ -1,0 +1,58 @@
+"""Names near to one of which no death is recorded: after a typo, or where another name is meant."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import islice
+from typing import Final
+
+from killtrail.host import procfs
+from killtrail.inquiry import logged
+from killtrail.inquiry.lives import victim_of
+from killtrail.inquiry.merged import Merged
+from killtrail.model.cgroup_path import apps_of, unit_of
+from killtrail.model.events import ProcessExited
+from killtrail.model.process import Process
+from killtrail.model.query import Query
+from killtrail.model.target import Kind, Target
+
+_LOOKED_AT: Final = 500
+_SHOWN: Final = 3
+
+
+def near(target: Target, merged: tuple[Merged, ...], *, here: bool) -> list[str]:
+    """Names of recent deaths (and of what runs here) that are like the target's; best first."""
+    if target.kind in (Kind.PID, Kind.HOST):
+        return []
+    names: dict[str, None] = {}
+    for each in merged:
+        for process in islice(_died(each), _LOOKED_AT):
+            names.update(dict.fromkeys(_names(process)))
+    if here:
+        found = (procfs.read_process(pid) for pid in islice(procfs.pids(), _LOOKED_AT))
+        for running in found:
+            names.update(dict.fromkeys(_names(running) if running else ()))
+    wanted = target.text.rpartition("/")[2].lower()
+    contained = [n for n in names if wanted in n.lower() and len(wanted) > 2]  # noqa: PLR2004 -- two letters are in everything
+    close = get_close_matches(wanted, names, _SHOWN, 0.7)
+    return list(dict.fromkeys([*close, *contained]))[:_SHOWN]
+
+
+def _died(merged: Merged) -> Iterator[Process]:
+    if merged.recorders:
+        for event in merged.newest_recorded(Query(kinds=(ProcessExited,), newest=_LOOKED_AT)):
+            if isinstance(event, ProcessExited):
+                yield event.process
+    else:
+        for ending in logged.candidates(merged, Query(newest=_LOOKED_AT)):
+            yield victim_of(ending)
+
+
+def _names(process: Process) -> Iterator[str]:
+    if process.comm:
+        yield process.comm
+    if process.exe:
+        yield process.exe.rpartition("/")[2]
+    unit = unit_of(process.cgroup)
+    if unit:
+        yield unit
+        yield from apps_of(unit)

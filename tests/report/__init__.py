@@ -1,0 +1,1 @@
+"""Every screen, compared with what was agreed on."""
