@@ -195,7 +195,7 @@ class TestLive:
         written = sum(
             int(line.split()[1]) + int(line.split()[-2])
             for line in status.splitlines()
-            if line.strip().startswith(("kills", "deaths", "victims"))
+            if line.strip().startswith(("kills ", "killed ", "victims "))
         )
 
         assert written >= 2 * 5000

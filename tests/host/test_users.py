@@ -60,5 +60,5 @@ def test_events_without_names_get_them(passwd):
 
     assert (found.current.user, found.current.login_user) == ("postgres", "root")
     assert found.target.user == ""
-    assert found.lineage[0].user == "postgres"
+    assert found.kernel.lineage[0].user == "postgres"
     assert users.named(found) == found

@@ -172,7 +172,7 @@ def _oom_in_a_log() -> Verdict:
 def _orphans() -> Verdict:
     killer = replace(KILLER, key=Key(6672, NOW - NS))
     creator, init = process(6669, "sh /etc/cron.daily/rotate"), process(1, "systemd", reaper=True)
-    will = OrphanedBy(NOW - NS, Provenance("bpf", "wills:3"), creator, (CRON,), None)
+    will = OrphanedBy(NOW - NS, Provenance("bpf", "orphaned:3"), creator, (CRON,), None)
     hit = sent(current=killer, lineage=(init,), creator=Creator(0, creator.key))
     return judged(end(9), hit, orphaned_by={creator.key: will})
 

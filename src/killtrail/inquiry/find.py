@@ -28,7 +28,9 @@ from killtrail.model.target import Target
 from killtrail.model.trust import Distrust
 
 _PER_DEATH: Final = 20
-"""How many records one death may have brought, where only so many deaths are wanted."""
+"""How many signals one death may have brought, where only so many deaths are wanted; a report by the
+kernel or a daemon tells a death alone, and counts for as many.
+"""
 _CHUNK_LEAST, _CHUNK_MOST = 100, 20_000
 _LOOK_BACK_NS: Final = 10 * NS
 """How much older than the rest a signal may be that belongs to a listed death."""
@@ -166,13 +168,29 @@ def _listed(merged: Merged, query: Query, node: str | None) -> Iterator[Logged]:
     size = min(_CHUNK_MOST, max(_CHUNK_LEAST, (query.newest or 0) * _PER_DEATH))
     wanted = replace(query, kinds=(*ENDINGS, SignalRefused), launchers=False)
     chunk: list[Event] = []
+    waiting: list[Logged] = []
+    room = size
     for event in merged.newest_logged(wanted):
         chunk.append(event)
-        if len(chunk) >= size:
+        room -= 1 if isinstance(event, SignalSent | SignalRefused) else _PER_DEATH
+        if room <= 0:
             done, chunk = _complete(chunk, event.time_ns + _LOOK_BACK_NS)
-            yield from _of_chunk(merged, done, node)
-            size = min(_CHUNK_MOST, max(size, len(chunk)) * 2)
-    yield from _of_chunk(merged, chunk, node)
+            waiting += _of_chunk(merged, done, node)
+            ready, waiting = _in_order(waiting, chunk)
+            yield from ready
+            size = room = min(_CHUNK_MOST, max(size, len(chunk)) * 2)
+    yield from _newest_first([*waiting, *_of_chunk(merged, chunk, node)])
+
+
+# A death waits while one that is not yet told in full may be newer.
+def _in_order(found: list[Logged], untold: list[Event]) -> tuple[list[Logged], list[Logged]]:
+    newest = max((event.time_ns for event in untold), default=0)
+    ready = _newest_first([each for each in found if each.last_ns >= newest])
+    return ready, [each for each in found if each.last_ns < newest]
+
+
+def _newest_first(found: list[Logged]) -> list[Logged]:
+    return sorted(found, key=lambda each: -each.last_ns)
 
 
 def _complete(chunk: list[Event], border_ns: int) -> tuple[list[Event], list[Event]]:
@@ -194,7 +212,7 @@ def _who(event: Event) -> object:
     return (event.origin.host, event.pid if isinstance(event, SignalRefused) else None)
 
 
-def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> Iterator[Logged]:
+def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> list[Logged]:
     found: list[Logged] = []
     quiet = Merged(merged.host)
     for name, own in hosts.by_host(chunk[::-1]).items():
@@ -212,7 +230,7 @@ def _of_chunk(merged: Merged, chunk: list[Event], node: str | None) -> Iterator[
                 found += [
                     _with_act(each, acts) for each in logged.of_events(quiet, events, pid, name)
                 ]
-    yield from sorted(found, key=lambda each: -each.last_ns)
+    return found
 
 
 def _with_act(found: Logged, acts: dict[object, list[SignalSent]]) -> Logged:

@@ -16,6 +16,8 @@ from killtrail.model.query import Query
 from killtrail.model.target import Kind, Target
 
 _LOOKED_AT: Final = 500
+_IN_LOGS: Final = 32
+"""Fewer of logs: each is a search that must not cost more than the one that found nothing."""
 _SHOWN: Final = 3
 
 
@@ -25,7 +27,7 @@ def near(target: Target, merged: tuple[Merged, ...], *, here: bool) -> list[str]
         return []
     names: dict[str, None] = {}
     for each in merged:
-        for process in islice(_died(each), _LOOKED_AT):
+        for process in _died(each):
             names.update(dict.fromkeys(_names(process)))
     if here:
         found = (procfs.read_process(pid) for pid in islice(procfs.pids(), _LOOKED_AT))
@@ -39,11 +41,12 @@ def near(target: Target, merged: tuple[Merged, ...], *, here: bool) -> list[str]
 
 def _died(merged: Merged) -> Iterator[Process]:
     if merged.recorders:
-        for event in merged.newest_recorded(Query(kinds=(ProcessExited,), newest=_LOOKED_AT)):
+        wanted = Query(kinds=(ProcessExited,), newest=_LOOKED_AT)
+        for event in islice(merged.newest_recorded(wanted), _LOOKED_AT):
             if isinstance(event, ProcessExited):
                 yield event.process
     else:
-        for ending in logged.candidates(merged, Query(newest=_LOOKED_AT)):
+        for ending in islice(logged.candidates(merged, Query(newest=_IN_LOGS)), _IN_LOGS):
             yield victim_of(ending)
 
 

@@ -22,7 +22,8 @@ KINDS: Final = frozenset(
 # `M` is in the names of them all, and not frequent elsewhere.
 _AFTER_M: Final = re.compile(rb"M(?:_ABEND msg=|P msg=|ON_[A-Z]+ msg=|_BOOT msg=|_SHUTDOWN msg=)")
 _DENSE: Final = 4096
-_NUMERIC: Final = re.compile(rb" type=(?:1701|1326|120[012]|112[78]) audit\(")
+_NUMERIC: Final = re.compile(rb" type=(?:1701|1326|120[012]|112[78])$")
+_BEFORE_ID: Final = len(b" type=1701")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,18 @@ class Mark:
 
 def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
     """Those in a window, in order."""
-    places = _found(_NUMERIC, window, window.first) if numeric else _behind_m(window)
+    places = _behind_type(window) if numeric else _behind_m(window)
     for at in places:
         offset, line = window.line(at)
         of = head(line)
         if of is not None and of.kind in KINDS and window.piece is not None:
             yield Mark(of, window.piece, offset, fields(line, of.end))
+
+
+def _behind_type(window: Window) -> Iterator[int]:
+    for at in window.hits(b" audit("):
+        if _NUMERIC.search(window.buffer, max(0, at - _BEFORE_ID), at):
+            yield at
 
 
 # As for the `J` of OBJ_PID: one byte is searched at memory speed, unless arguments are full of it.

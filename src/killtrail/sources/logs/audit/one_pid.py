@@ -52,13 +52,22 @@ class PidSearch:
         trails = self._trails(pid, query)
         for trail in trails:
             yield to_events.sent(trail.hit, trail, _login(trail) if query.launchers else None)
-        around = list(self._around(trails))
+        tries = _Tries(pid, trails)
+        window = Window()
+        for span in self._around(trails):
+            for each in window.backwards(span.piece, span.low, span.high):
+                yield from self._in_window(pid, each, span.piece, query, tries)
+
+    # One pass for all of it: on a large log the reading costs as much as the search.
+    def _in_window(
+        self, pid: int, window: Window, piece: Piece, query: Query, tries: "_Tries"
+    ) -> Iterator[Event]:
         if query.wants(ProcessSeen, ProcessExited):
-            yield from self._own(pid, around)
+            yield from self._own(pid, window, piece)
         if query.wants(SignalSent, ProcessExited):
-            yield from self._crashes(pid, around)
-        if query.wants(SignalSent, SignalRefused):
-            yield from self._by_number(pid, around, trails)
+            yield from self._crashes(pid, window, piece)
+        if query.wants(SignalSent, SignalRefused) and tries.left:
+            yield from tries.among(self._calls(window, piece, tries.needle))
 
     def _trails(self, pid: int, query: Query) -> list[Trail]:
         found: list[Trail] = []
@@ -90,54 +99,57 @@ class PidSearch:
                 end = max(end, high)
 
     # What the process itself did that marks the beginning or the exit of one of its PID.
-    def _own(self, pid: int, around: list[Span]) -> Iterator[Event]:
-        window, turn = Window(), calls(_TURNS)
-        needle = b" pid=%d auid=" % pid
-        for span in around:
-            for each in window.backwards(span.piece, span.low, span.high):
-                for at in reversed(each.hits(needle)):
-                    offset, line = each.line(at)
-                    if turn is not None and turn.search(line):
-                        call = self._parsed(span.piece, offset, line)
-                        if call is not None and call.pid == pid:
-                            yield from to_events.turned(call)
+    def _own(self, pid: int, window: Window, piece: Piece) -> Iterator[Event]:
+        turn = calls(_TURNS)
+        for at in reversed(window.hits(b" pid=%d auid=" % pid)):
+            offset, line = window.line(at)
+            if turn is not None and turn.search(line):
+                call = self._parsed(piece, offset, line)
+                if call is not None and call.pid == pid:
+                    yield from to_events.turned(call)
 
-    def _crashes(self, pid: int, around: list[Span]) -> Iterator[Event]:
-        window = Window()
-        for span in around:
-            numeric = self._numeric[span.piece.path]
-            for each in window.backwards(span.piece, span.low, span.high):
-                for mark in marks(each, numeric=numeric):
-                    if mark.gap is not None:
-                        self.gaps.append(mark.gap)
-                    if to_events.process_of(mark).pid == pid:
-                        yield from to_events.ended(mark)
+    def _crashes(self, pid: int, window: Window, piece: Piece) -> Iterator[Event]:
+        for mark in marks(window, numeric=self._numeric[piece.path]):
+            if mark.gap is not None:
+                self.gaps.append(mark.gap)
+            if to_events.process_of(mark).pid == pid:
+                yield from to_events.ended(mark)
 
-    # Calls with its number for which no record names the target. Around a hit those of the same
-    # sender count: tries that found nobody show a killer with a stale pid. Without any hit they are
-    # all there is.
-    def _by_number(self, pid: int, around: list[Span], trails: list[Trail]) -> Iterator[Event]:
-        known = {t.hit.call.head.event for t in trails}
-        proven = {t.hit.call.pid for t in trails if t.hit.call.args[0] == pid}
-        for call in islice(self._calls(around, b" a0=%x a1=" % pid), _TRIES_MOST):
-            theirs = not trails or call.pid in proven
-            if theirs and call.signal and call.head.event not in known:
-                yield to_events.by_number(call, pid, proven=call.pid in proven)
-
-    def _calls(self, around: list[Span], needle: bytes) -> Iterator[Call]:
-        window = Window()
-        for span in around:
-            for each in window.backwards(span.piece, span.low, span.high):
-                for at in reversed(each.hits(needle)):
-                    call = self._parsed(span.piece, *each.line(at))
-                    if call is not None and call.name in to_events.NUMBERED:
-                        yield call
+    def _calls(self, window: Window, piece: Piece, needle: bytes) -> Iterator[Call]:
+        for at in reversed(window.hits(needle)):
+            call = self._parsed(piece, *window.line(at))
+            if call is not None and call.name in to_events.NUMBERED:
+                yield call
 
     def _parsed(self, piece: Piece, offset: int, line: bytes) -> Call | None:
         call = parse(piece, offset, line)
         if call is None and (of := head(line)) is not None and of.kind == b"SYSCALL":
             self._note(piece, offset, line)
         return call
+
+
+class _Tries:
+    """Calls with a PID's number for which no record names the target.
+
+    Around a hit those of the same sender count: tries that found nobody show a killer with a stale
+    PID. Without any hit they are all there is.
+    """
+
+    def __init__(self, pid: int, trails: list[Trail]) -> None:
+        self._pid = pid
+        self._known = {t.hit.call.head.event for t in trails}
+        self._proven = {t.hit.call.pid for t in trails if t.hit.call.args[0] == pid}
+        self._all = not trails
+        self.needle: bytes = b" a0=%x a1=" % pid
+        self.left: int = _TRIES_MOST
+
+    def among(self, found: Iterator[Call]) -> Iterator[Event]:
+        """Those of these calls that count, at most as many as are left."""
+        for call in islice(found, self.left):
+            self.left -= 1
+            proven = call.pid in self._proven
+            if (self._all or proven) and call.signal and call.head.event not in self._known:
+                yield to_events.by_number(call, self._pid, proven=proven)
 
 
 def _serial(event: Event) -> int:
