@@ -229,7 +229,8 @@ def test_doctor():
 def test_status():
     """Ring buffers by what they hold, not by their own names."""
     rings = tuple(
-        (name, "3 of 64 slots used") for name in ("kills", "deaths", "exits", "orphaned", "requests")
+        (name, "3 of 64 slots used")
+        for name in ("kills", "deaths", "exits", "orphaned", "requests")
     )
     states = (
         RecorderState("bpf", True, "armed", ("since 2026-11-18 11:06:40.000+00:00",), rings),

@@ -28,8 +28,8 @@ from killtrail.model.target import Target
 from killtrail.model.trust import Distrust
 
 _PER_DEATH: Final = 20
-"""How many signals one death may have brought, where only so many deaths are wanted; a report by the
-kernel or a daemon tells a death alone, and counts for as many.
+"""How many signals one death may have brought, where only so many deaths are wanted. A report of a
+death by the kernel or a daemon needs no other, and counts for as many.
 """
 _CHUNK_LEAST, _CHUNK_MOST = 100, 20_000
 _LOOK_BACK_NS: Final = 10 * NS
