@@ -31,6 +31,7 @@ bench: ## costs of killtrail, bpftrace, auditd and strace, interleaved medians
 	$(PY) bench/recorder.py
 	$(PY) bench/asking.py
 	$(PY) bench/history.py
+	$(PY) bench/questions.py
 	$(PY) bench/trust.py
 	$(PY) bench/autopsy.py
 
