@@ -141,12 +141,11 @@ def clock_steps() -> bool:
         time.clock_settime(time.CLOCK_REALTIME, calendar.timegm(time.strptime(year, "%Y")))
     rows = [json.loads(line) for line in killtrail("list", "--json").stdout.splitlines()]
     order = [r["death"]["process"]["pid"] for r in rows if r["death"]["process"]["pid"] in pids]
-    sure = all(
-        r["certainty"] == "established" for r in rows if r["death"]["process"]["pid"] in pids
-    )
+    sure = {r["certainty"] for r in rows if r["death"]["process"]["pid"] in pids}
     killtrail("disarm")
-    say(f"clock steps: {'right' if order == pids and sure else 'WRONG'}")
-    return order == pids and sure
+    right = order == pids and sure == {"established"}
+    say(f"clock steps: {'right' if right else f'WRONG: {pids} {order} {sure} of {len(rows)}'}")
+    return right
 
 
 def call_table() -> bool:
@@ -163,7 +162,7 @@ def call_table() -> bool:
         )
         and [c["says"] for c in after if c["result"] == "contradicted"]
         == [
-            f"entry {UNUSED} leads to 0xffffffffc0000000: no system call of this kernel begins there"
+            f"entry {UNUSED} leads to 0xffffffffc0000000: no system call of this kernel starts there"
         ]
     )
     say(f"system call table: {'right' if right else f'WRONG: {before} {after}'}")

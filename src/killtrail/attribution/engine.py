@@ -53,7 +53,9 @@ def _login(argument: RuleContext) -> LoginSeen | None:
     opened = signal.log.login
     what = f"ran {visible(opened.command)}" if opened.command else "opened its session"
     away = f", from {visible(opened.came_from)}" if opened.came_from else ""
-    argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}")
+    user = opened.process.login_user
+    whose = f", asked by {visible(user)}" if user and opened.process.comm == "sudo" else ""
+    argument.draft.cite(opened, f"{wording.name(opened.process)} {what}{away}{whose}")
     return opened
 
 

@@ -28,7 +28,8 @@ def of(
         kind = OriginKind.CRON if service in _CRON else OriginKind.AT
     if found is not None and found.kind not in (OriginKind.LOGIN_SESSION, kind):
         return found
-    name = login.command or (found.name if found else None)
+    known = found.name if found else None
+    name = known if service == "sudo" else login.command or known
     return Origin(kind, name, login.process.loginuid, login.came_from, login.process.login_user)
 
 

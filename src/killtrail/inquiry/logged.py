@@ -1,6 +1,6 @@
 """Deaths in logs: the events of one PID, the processes that had it, their cases."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from killtrail._slotted import dataclass, replace
@@ -8,12 +8,12 @@ from killtrail.attribution import fatal_signal
 from killtrail.attribution.case import Case, Facts
 from killtrail.inquiry import hosts
 from killtrail.inquiry.lives import ENDINGS, PATIENCE_NS, ZOMBIE_NS, Ending, Life, named_by, split
+from killtrail.inquiry.logins import Start, login_of
 from killtrail.inquiry.merged import Merged
 from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import (
     Event,
-    LoginSeen,
     ManagerAsked,
     ProcessSeen,
     Sighting,
@@ -26,8 +26,6 @@ from killtrail.model.verdict import Host
 
 _AROUND_NS: Final = 60 * NS
 _AT_ONCE_NS: Final = 2 * NS
-_BEGUN_NS: Final = 10 * NS
-"""How soon a job or a session starts its first program."""
 _JOB_MOST_NS: Final = 120 * NS
 DAY_NS: Final = 86_400 * NS
 """How far back the same PID is looked at: patterns show in it."""
@@ -157,24 +155,11 @@ def _with_login(merged: Merged, signal: SignalSent) -> SignalSent:
 
 
 # A login names the parent of what it started: below it in the chain the last program that began.
-def _starts(seen: tuple[ProcessSeen, ...]) -> Iterator[tuple[int, int]]:
+def _starts(seen: tuple[ProcessSeen, ...]) -> Iterator[Start]:
     for at, above in enumerate(seen):
-        begun = [s.time_ns for s in seen[:at] if s.how is Sighting.EXEC]
+        begun = [s for s in seen[:at] if s.how is Sighting.EXEC]
         if begun:
-            yield above.process.pid, begun[-1]
-
-
-def login_of(merged: Merged, starts: Iterable[tuple[int, int]]) -> LoginSeen | None:
-    """The login of a process, right before that started its child: (PID, time of the child's start).
-
-    A PID alone may be another process's by now, so what it started must have begun at once.
-    """
-    for pid, time_ns in starts:
-        window = Window(time_ns - _BEGUN_NS, time_ns)
-        for event in merged.newest_logged(Query(kinds=(LoginSeen,), window=window)):
-            if isinstance(event, LoginSeen) and event.process.pid == pid:
-                return event
-    return None
+            yield Start(above.process, begun[-1].process, begun[-1].time_ns)
 
 
 def candidates(merged: Merged, query: Query) -> Iterator[Ending]:

@@ -7,7 +7,8 @@ from killtrail._slotted import replace
 from killtrail.attribution import fatal_signal
 from killtrail.attribution.case import Case, Facts
 from killtrail.inquiry import incidents
-from killtrail.inquiry.logged import DAY_NS, login_of
+from killtrail.inquiry.logged import DAY_NS
+from killtrail.inquiry.logins import Start, login_of
 from killtrail.inquiry.merged import Merged
 from killtrail.model import signals as sg
 from killtrail.model.clock import NS
@@ -243,12 +244,12 @@ def _with_login(merged: Merged, facts: Facts, signal: SignalSent | None) -> Fact
     return replace(facts, signals=own)
 
 
-def _starts(signal: SignalSent) -> Iterator[tuple[int, int]]:
+def _starts(signal: SignalSent) -> Iterator[Start]:
     for below, above in zip(
         (signal.current, *signal.kernel.lineage), signal.kernel.lineage, strict=False
     ):
         if below.key.start_ns is not None and above.pid > 1:
-            yield above.pid, below.key.start_ns
+            yield Start(above, below, below.key.start_ns)
 
 
 def _all_signals(

@@ -55,8 +55,9 @@ _WRITERS: Final[tuple[tuple[str, tuple[type[Event], ...]], ...]] = (
     ("SYSLOG_IDENTIFIER=systemd-oomd", (OomKilled,)),
     *(
         (f"SYSLOG_IDENTIFIER={name}", (HostEvent,))
-        for name in ("systemd-logind", "sudo", "systemd-shutdown")
+        for name in ("systemd-logind", "systemd-shutdown")
     ),
+    ("SYSLOG_IDENTIFIER=sudo", (HostEvent, LoginSeen)),
     *(
         (f"SYSLOG_IDENTIFIER={name}", (LoginSeen,))
         for name in ("CRON", "cron", "crond", "atd", "sshd", "sshd-session")

@@ -47,7 +47,6 @@ _BY_SERVICES: Final = (
     b"System is ",
     b"The system will ",
     b"Power key pressed",
-    b" COMMAND=",
     b"Reached target ",
     b"Shutting down.",
     b"Received SIG",
@@ -65,6 +64,7 @@ def _literals(scale: int) -> tuple[Literal, ...]:
         Literal(b"Linux version ", (HostEvent,), before=line, after=task),
         *(Literal(text, (HostEvent,), after=task) for text in _BY_KERNEL),
         *(Literal(text, (HostEvent,)) for text in _BY_SERVICES),
+        Literal(b" COMMAND=", (HostEvent, LoginSeen)),
         *(Literal(text, (LoginSeen,)) for text in _LOGINS),
     )
 

@@ -127,8 +127,11 @@ def _logind(line: Line, time_ns: int, origin: Provenance) -> Event | None:
 
 def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     match = _SUDO.match(line.text.strip())
-    if match is None or not _DOWN.match(match["what"]):
+    if match is None:
         return None
+    if not _DOWN.match(match["what"]):
+        caller = replace(_process(line, "sudo"), login_user=match["user"])
+        return LoginSeen(time_ns, origin, caller, terminal=match["tty"], command=match["what"])
     name = match["what"].split()[0].rsplit("/", 1)[-1]
     text = f"{match['user']} ran {match['what']} by sudo"
     return HostEvent(
