@@ -12,6 +12,8 @@ from killtrail.model.query import Query, Window
 
 _BEGUN_NS: Final = 10 * NS
 """How soon after the line what it started must have begun."""
+_ITSELF_NS: Final = 2 * NS
+"""How near to its own start a process logs what it is about to become; syslog has whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,29 @@ def login_of(merged: Merged, starts: Iterable[Start]) -> LoginSeen | None:
     """
     ran: LoginSeen | None = None
     for start in starts:
-        window = Window(start.time_ns - _BEGUN_NS, start.time_ns)
+        window = Window(start.time_ns - _BEGUN_NS, start.time_ns + _ITSELF_NS)
         lines = [
             event
             for event in merged.newest_logged(Query(kinds=(LoginSeen,), window=window))
             if isinstance(event, LoginSeen)
         ]
         for event in lines:
-            if event.process.pid and event.process.pid == start.above.pid:
+            if _began(event, start):
                 if event.process.comm != "sudo":
                     return event
                 ran = ran or event
         ran = ran or _by_command(lines, start)
     return ran
+
+
+# Debian's cron logs with the PID of the child that becomes the job's shell, cronie with its parent's.
+def _began(event: LoginSeen, start: Start) -> bool:
+    if not event.process.pid:
+        return False
+    if event.process.pid == start.above.pid:
+        return event.time_ns <= start.time_ns
+    itself = abs(event.time_ns - start.time_ns) <= _ITSELF_NS
+    return event.process.pid == start.child.pid and bool(event.command) and itself
 
 
 # Debian's sudo does not log its PID: only one line may fit, by every word of its command.

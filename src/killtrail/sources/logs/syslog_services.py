@@ -139,7 +139,7 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     )
 
 
-# cron's child with this PID becomes the parent of the job's shell; sshd's belongs to the session.
+# The PID is the job's shell's (Debian's cron), or its parent's (cronie); sshd's belongs to the session.
 _CRON: Final = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<what>.*)\)$")
 # atd logs no start of a job; its PAM session is opened by the child that becomes the job's shell.
 _AT: Final = re.compile(r"pam_unix\(atd:session\): session opened for user (?P<user>[^\s(]+)")
