@@ -232,6 +232,9 @@ def test_a_journal_of_many_reports(tmp_path):
     found = ask(path, Query(kinds=(OomKilled,)))
     assert [e.victim.pid for e in found] == list(range(20_399, 19_999, -1))
     assert all(e.invoker.pid == e.victim.pid + 30_000 for e in found)
+    since = Window((1_795_267_000 + 100) * 10**9)
+    some = ask(path, Query(kinds=(OomKilled,), window=since))
+    assert [e.victim.pid for e in some] == list(range(20_399, 20_099, -1))
 
 
 def test_broken_journal_file(tmp_path):

@@ -161,7 +161,7 @@ class Journal:
         if query.window.empty or not there() or not matches:
             return
         known: dict[str, list[Event]] = {}
-        for batch in self._batches(_words(query), matches, query.newest):
+        for batch in self._batches(query, matches):
             for hit in reversed(batch):
                 if hit.cursor not in known:
                     known.update(self._around(hit, query))
@@ -205,17 +205,17 @@ class Journal:
             found[cursor].insert(0, event)
         return found
 
-    def _batches(
-        self, words: list[str], matches: list[str], newest: int | None
-    ) -> Iterator[list[_Entry]]:
-        after: list[str] = []
-        first = min(newest or _BATCHES[0], _BATCHES[-1])
+    def _batches(self, query: Query, matches: list[str]) -> Iterator[list[_Entry]]:
+        since_ns = query.window.since_ns or 0
+        words, begin = _words(query), [f"--since=@{max(0, since_ns // NS)}"] if since_ns else []
+        first = min(query.newest or _BATCHES[0], _BATCHES[-1])
         for most in chain((first,), _BATCHES, repeat(_BATCHES[-1])):
-            batch = self._batch(["-r", *words, "-n", str(most), *after], matches)
+            batch = self._batch(["-r", *words, "-n", str(most), *begin], matches)
             yield batch
-            if len(batch) < most:
+            if len(batch) < most or (batch[0].line.wall_ns or since_ns) < since_ns:
                 return
-            after = [f"--after-cursor={batch[0].cursor}"]
+            # journalctl takes a cursor or --since, not both.
+            begin = [f"--after-cursor={batch[0].cursor}"]
 
     def _batch(self, words: list[str], matches: list[str]) -> list[_Entry]:
         program = shutil.which("journalctl")
@@ -292,8 +292,6 @@ def _matches(query: Query) -> list[str]:
 def _words(query: Query) -> list[str]:
     words = []
     window = query.window
-    if window.since_ns is not None:
-        words.append(f"--since=@{max(0, window.since_ns // NS)}")
     if window.until_ns is not None:
         words.append(f"--until=@{window.until_ns // NS + 1}")
     program = shutil.which("journalctl")
