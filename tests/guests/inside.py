@@ -155,6 +155,8 @@ def call_table() -> bool:
     write("sys_call_table", 8 * UNUSED, (0xFFFFFFFFC0000000).to_bytes(8, "little").hex())
     after = trusted()
     write("sys_call_table", 8 * UNUSED, honest.to_bytes(8, "little").hex())
+    # What trust found lowers later verdicts, until it finds otherwise.
+    trusted()
     right = (
         [c for c in before if c["result"] == "contradicted"] == []
         and any(
