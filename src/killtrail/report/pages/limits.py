@@ -37,7 +37,8 @@ def how_sure(v: Verdict) -> tuple[Block, ...]:
     if v.events_lost:
         lines.append(Paragraph(f"{v.events_lost:,} records were lost or overwritten"))
     if v.problems:
-        lines.append(Paragraph(f"{v.problems:,} records could not be read"))
+        records = "record" if v.problems == 1 else "records"
+        lines.append(Paragraph(f"{v.problems:,} {records} could not be read"))
     return tuple(lines)
 
 
