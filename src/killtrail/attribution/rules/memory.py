@@ -125,7 +125,7 @@ def _policy(a: RuleContext, mechanism: Mechanism | None, certainty: Certainty) -
         return "memory ran out" if mechanism is None else "a cgroup's memory limit was reached"
     limit = f"memory.max {size(memory.max_bytes)} ({memory.max_bytes} bytes)"
     a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject(SubjectKind.CGROUP, memory.cgroup))
-    together = " ; memory.oom.group: the whole cgroup is killed"
+    together = "; memory.oom.group: the whole cgroup is killed"
     group = together if mechanism is Mechanism.OOM_GROUP else ""
     return f"cgroup {memory.cgroup} reached its limit of {size(memory.max_bytes)}{group}"
 

@@ -76,7 +76,7 @@ def _policy(a: RuleContext, report: OomKilled, cited: tuple[int, ...]) -> str:
         if report.cgroup is None:
             a.draft.miss("which memory cgroup was full", Why.LOST)
         if report.group:
-            says += " ; memory.oom.group: the whole cgroup is killed"
+            says += "; memory.oom.group: the whole cgroup is killed"
     else:
         subject, action = Subject(SubjectKind.KERNEL, "the host's memory"), "ran out of memory"
         says = "the host ran out of memory"
