@@ -74,9 +74,7 @@ def _managed(a: RuleContext, send: SignalSent) -> Request | None:
         evidence=evidence,
     )  # fmt: skip
     if asked is None:
-        a.draft.miss(
-            f"who requested systemd to stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}"
-        )
+        a.draft.miss(f"who asked systemd to stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}")
         return Request(link, f", as {unit} {says}", mechanism)
     sure = above is not None and a.draft.links[above - 1].certainty >= Certainty.LIKELY
     how = "at the request of" if sure else "possibly at the request of"

@@ -22,7 +22,7 @@ def not_established(a: RuleContext) -> Conclusion:
         why = Why.NOT_RECORDED if a.case.watched else Why.LOST
         a.draft.miss(f"who sent {sg.name(end.signal)}", why, "sudo killtrail arm")
         reason = (
-            "no call and no known kernel mechanism sent it"
+            "no recorded call and no known kernel mechanism fits it"
             if a.case.watched
             else "the record of the signal is lost or is from before recording"
         )

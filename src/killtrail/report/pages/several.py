@@ -10,7 +10,7 @@ from killtrail.model.shared import Shared
 from killtrail.model.verdict import Verdict
 from killtrail.report.page import Page, Paragraph, Section, Table, page
 from killtrail.report.pages import rows
-from killtrail.report.pages.verdict import verdict_page
+from killtrail.report.pages.verdict import headline, verdict_page
 
 
 def page_of(
@@ -23,7 +23,7 @@ def page_of(
     offset = rows.offset_of(newest.host.boot, newest.death.time_ns)
     table = Table(rows.death_columns(offset), tuple(rows.row(v, offset) for v in others))
     sections = (
-        Section("newest", (Paragraph(newest.summary),)),
+        Section("newest", (Paragraph(headline(newest)),)),
         *full.sections,
         Section("others", (table,), heading=True),
     )

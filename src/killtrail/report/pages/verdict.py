@@ -25,6 +25,7 @@ from killtrail.report.pages.people import account, who
 
 _WHY_MOST: Final = 5
 _ATTEMPTS_MOST: Final = 3
+_HEDGES: Final = ("likely", "possibl", "probabl", "may have")
 
 
 def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = False) -> Page:
@@ -50,7 +51,16 @@ def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = Fal
     ]
     if records:
         sections.extend(_record(each, boot) for each in v.evidence)
-    return page(v.summary, v.certainty, tuple(sections))
+    return page(headline(v), v.certainty, tuple(sections))
+
+
+def headline(v: Verdict) -> str:
+    """The verdict in a sentence, which says by itself where it is not established."""
+    sure = v.certainty
+    hedged = any(word in v.summary for word in _HEDGES)
+    if hedged or sure not in (Certainty.LIKELY, Certainty.POSSIBLE):
+        return v.summary
+    return f"{sure.label}: {v.summary}"
 
 
 def _what(v: Verdict) -> Iterator[Block]:
