@@ -109,6 +109,11 @@ def test_who_started_the_job_stands_in_syslog():
     verdict = judge(recorded.case_of(one, Key(9, recorder.NOW - NS), recorder.exited(9)))
     assert (verdict.origin.kind, verdict.origin.name) == ("cron", "/usr/bin/cleanup")
     assert "kernlog" in {e.source for e in verdict.evidence}
+    forged = replace(line, process=replace(line.process, user="bob"))
+    other = replace(kill, current=replace(shell, user="mallory"))
+    one = merged(Memory("bpf", other, recorder.exited(9), exact=True), Memory("kernlog", forged))
+    verdict = judge(recorded.case_of(one, Key(9, recorder.NOW - NS), recorder.exited(9)))
+    assert "kernlog" not in {e.source for e in verdict.evidence}
     older = replace(line, time_ns=line.time_ns - 20 * NS)
     late = merged(Memory("bpf", kill, recorder.exited(9), exact=True), Memory("kernlog", older))
     verdict = judge(recorded.case_of(late, Key(9, recorder.NOW - NS), recorder.exited(9)))

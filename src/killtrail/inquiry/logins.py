@@ -37,7 +37,7 @@ def login_of(merged: Merged, starts: Iterable[Start]) -> LoginSeen | None:
         lines = [
             event
             for event in merged.newest_logged(Query(kinds=(LoginSeen,), window=window))
-            if isinstance(event, LoginSeen)
+            if isinstance(event, LoginSeen) and _of_its_user(event, start)
         ]
         for event in lines:
             if _began(event, start):
@@ -46,6 +46,19 @@ def login_of(merged: Merged, starts: Iterable[Start]) -> LoginSeen | None:
                 ran = ran or event
         ran = ran or _by_command(lines, start)
     return ran
+
+
+# Everybody may write such a line with logger(1): one that names another user than the kernel's record
+# of the process proves nothing. A process's own user is compared, where both are known.
+def _of_its_user(event: LoginSeen, start: Start) -> bool:
+    named = event.process
+    if named.comm == "sudo":
+        pairs = [(named.login_user, start.above.login_user)]
+    elif event.command:
+        pairs = [(named.user, start.child.user)]
+    else:
+        pairs = [(named.login_user, start.child.login_user or start.child.user)]
+    return all(not said or not known or said == known for said, known in pairs)
 
 
 # Debian's cron logs with the PID of the child that becomes the job's shell, cronie with its parent's.
