@@ -3,40 +3,42 @@
 from killtrail.attribution.generation.base import Actor, Generation
 from killtrail.model import signals as sg
 from killtrail.model.events import SignalSent
-from killtrail.model.process import Process
+from killtrail.model.process import Process, is_init, without_pid
 from killtrail.model.signal_context import Disposition
-from killtrail.model.text import visible
+from killtrail.model.text import shell_words, shortened, visible
 from killtrail.model.wait_status import WaitStatus
 
-_MOST = 60
+_MOST = 100
 
 
 def name(process: Process) -> str:
     """`sleep (pid 42)`; `a process (pid 42)` if the name was not recorded."""
-    if process.pid == 0 and process.comm:
-        return f"the main process of {visible(process.comm)}"
+    unnumbered = without_pid(process)
+    if unnumbered:
+        return unnumbered
     return f"{visible(process.comm) if process.comm else 'a process'} (pid {process.pid})"
 
 
 def thread(process: Process) -> str:
     """`worker (tid 43)`: a thread that is not the leader."""
-    if process.pid == 0 and process.comm:
-        return f"the main process of {visible(process.comm)}"
+    unnumbered = without_pid(process)
+    if unnumbered:
+        return unnumbered
     return f"{visible(process.thread or '?')} (tid {process.tid})"
 
 
 def ran(process: Process) -> str:
-    """`: kill -9 42`, the command line after a name; empty if only the name is known."""
+    """`: kill -9 42`, the command line after a name; empty if only the name is known, and for init."""
     text = command(process)
-    return "" if text in ("?", process.comm) else f": {text}"
+    return "" if is_init(process) or text in ("?", process.comm) else f": {text}"
 
 
 def command(process: Process) -> str:
-    """The command line on one line, shortened; the exe or comm if argv was not recorded."""
+    """The command line as one could type it, shortened; the exe or comm if argv was not recorded."""
     if process.argv is None:
         return visible(process.exe or process.comm or "?")
-    text = visible(" ".join(" ".join(process.argv.words).split()))
-    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+    cut = "…" if process.argv.cut else ""
+    return shortened(shell_words(process.argv.words) + cut, _MOST)
 
 
 def status(wait_status: WaitStatus) -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from killtrail._slotted import dataclass, replace
+from killtrail.model.text import visible
 
 NO_ID = 0xFFFFFFFF
 """What the kernel calls an unset loginuid or audit session."""
@@ -117,6 +118,21 @@ class Process:
             if getattr(self, field) is None and getattr(other, field) is not None
         }
         return replace(self, **gaps) if gaps else self
+
+
+def is_init(process: Process) -> bool:
+    """Whether it is the host's init, whose command line (`/init`, `/sbin/init`) says nothing."""
+    return process.pid == 1 and process.comm in ("systemd", "init")
+
+
+def without_pid(process: Process) -> str | None:
+    """`the idle task (swapper/0)`, `the main process of x.service`; None if it has a PID or no name."""
+    if process.pid or not process.comm:
+        return None
+    # init_idle() (kernel/sched/core.c) names them; all have PID 0.
+    if process.comm.startswith("swapper"):
+        return f"the idle task ({visible(process.comm)})"
+    return f"the main process of {visible(process.comm)}"
 
 
 MACHINE: Final = Process(Key(0, None), user="")

@@ -20,6 +20,28 @@ def visible(text: str) -> str:
     return _HOSTILE.sub(_escaped, text)
 
 
+def shell_words(words: tuple[str, ...]) -> str:
+    """A command line as one could type it, controls made visible."""
+    return " ".join(_quoted(visible(word)) for word in words)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text with its middle left out where it is longer: what is killed often stands last."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[-end:]}"
+
+
+_PLAIN: Final = re.compile(r"[\w@%+=:,./*-]+", re.ASCII)
+
+
+def _quoted(word: str) -> str:
+    if _PLAIN.fullmatch(word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     known = {0x0A: "\\n", 0x09: "\\t", 0x0D: "\\r", 0x1B: "\\e"}.get(code)

@@ -7,8 +7,8 @@ from killtrail.model.causes import Cause, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.cgroup_path import container_of, unit_argument
 from killtrail.model.process import Process
+from killtrail.model.text import shell_words
 from killtrail.model.verdict import DeathKind, Verdict
-from killtrail.report.escape import shell_words
 from killtrail.report.page import Block, Command, Paragraph
 
 _MOST: Final = 3

@@ -1,15 +1,16 @@
 """How pages name processes and accounts."""
 
-from killtrail.model.process import NO_ID, Process
-from killtrail.report.escape import shell_words
+from killtrail.model.process import NO_ID, Process, is_init, without_pid
+from killtrail.model.text import shell_words, shortened
 
 _ARGV_MOST = 240
 
 
 def who(p: Process, *, command: bool = True) -> str:
     """`sh (pid 7, root (0)): sh -c 'kill 9'`, with the login user where that is another."""
-    if p.pid == 0 and p.comm:
-        return f"the main process of {p.comm}"
+    unnumbered = without_pid(p)
+    if unnumbered:
+        return unnumbered
     notes = [f"pid {p.pid}"]
     if p.uid is not None:
         notes.append(account(p.uid, p.user))
@@ -20,9 +21,11 @@ def who(p: Process, *, command: bool = True) -> str:
     if p.ns_pid not in (None, p.pid):
         notes.append(f"pid {p.ns_pid} in its namespace")
     text = f"{p.comm or 'process'} ({', '.join(notes)})"
-    if command and p.argv:
+    if not command or is_init(p):
+        return text
+    if p.argv:
         text += f": {argv(p)}"
-    elif command and p.exe:
+    elif p.exe:
         text += f": {p.exe}"
     return text
 
@@ -37,6 +40,5 @@ def argv(p: Process) -> str:
     if p.argv is None:
         return "?"
     text = shell_words(p.argv.words) + ("…" if p.argv.cut else "")
-    if len(text) > _ARGV_MOST:
-        text = text[: _ARGV_MOST - 1] + "…"
-    return text + ("  [its parent's: it never called exec]" if p.argv.inherited else "")
+    text = shortened(text, _ARGV_MOST)
+    return text + ("  [its parent's command line: it did not call exec]" if p.argv.inherited else "")

@@ -5,8 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from killtrail.model.text import visible
-from killtrail.report.escape import shell_words
+from killtrail.model.text import shell_words, shortened, visible
 
 
 @given(st.text())
@@ -30,3 +29,12 @@ def test_plain_text_stays():
 def test_words_are_quoted():
     """A command line can be typed again."""
     assert shell_words(("sh", "-c", "it's \x1b")) == "sh -c 'it'\\''s \\e'"
+
+
+def test_the_end_of_a_long_text_stays():
+    """A script's last command is often the one that matters."""
+    script = f"sh -c 'echo {'x' * 200}; kill -9 42'"
+
+    assert shortened(script, 40).endswith("kill -9 42'")
+    assert len(shortened(script, 40)) == 40
+    assert shortened("sleep 60", 40) == "sleep 60"
