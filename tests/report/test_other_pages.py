@@ -30,6 +30,7 @@ from killtrail.report.pages.doctor import Explainable, HostState, SourceState, d
 from killtrail.report.pages.no_source import LogState, no_source_page
 from killtrail.report.pages.status import RecorderState, status_page
 from killtrail.report.pages.trust import trust_page
+from killtrail.trust import delegation
 from tests.report import goldens, samples
 
 pytestmark = pytest.mark.usefixtures("utc")
@@ -136,7 +137,7 @@ LIAR = TrustReport(
     (
         _check(
             CheckId.TOOL_BEHAVIOUR, "/bin/ps", Result.CONTRADICTED, "it says 0 for a PID that can't exist",
-            by="ps -p 4194305", consequence="/bin/ps can't say whether a process has exited",
+            by="ps -p 4194305", consequence=delegation.follows("/bin/ps", ("-p", "4194305"), "0"),
             moved_to="/usr/bin/dpkgd/ps", layer=Layer.TOOLS,
         ),
         _check(CheckId.PACKAGE_DIGEST, "/bin/ps", Result.CONTRADICTED, "not procps's", by="dpkg", layer=Layer.TOOLS),
@@ -215,7 +216,7 @@ def test_doctor():
     )
     host = HostState("6.12.9", False, "confidentiality", False, "readable", ("/var/log/syslog",))
     page = doctor_page(
-        "Deaths from now on can be explained.",
+        "Deaths from now on can be explained: sender, mechanism, launchers, user, cgroup.",
         classes,
         sources,
         (("auditlog", "the audit log"),),
@@ -243,14 +244,19 @@ def test_status():
 def test_no_source():
     """The verdict first, then what was looked at, then what to enable."""
     logs = (
-        LogState("audit log", (), ("/var/log/audit/audit.log",), "sudo killtrail rules --install"),
-        LogState("kernel log", ("/dev/kmsg",), ("/dev/kmsg",), "sudo killtrail why ..."),
+        LogState("audit log", (), ("/var/log/audit/audit.log",), "sudo killtrail why 4242"),
+        LogState("kernel log", ("/dev/kmsg",), (), None),
     )
     page = no_source_page(
         "4242\x1b", ("bpf: the recorder is not armed",), "sudo killtrail arm", logs
     )
-
     goldens.check("no-source", text.lines(page, 80))
+
+    none = LogState("audit log", (), (), "sudo killtrail rules --install")
+    page = no_source_page(
+        "4242", ("bpf: the recorder is not armed",), "sudo killtrail arm", (none,)
+    )
+    goldens.check("no-source-root", text.lines(page, 80))
 
 
 @pytest.mark.parametrize("number", [0, 3, 9, 124, 127, 137, 143, 255])

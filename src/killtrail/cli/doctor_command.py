@@ -15,7 +15,7 @@ _CLASSES: Final = (
     ("kills: sender, launchers, user", ("bpf", "audit log"), _ARM),
     ("kills: sender, kernel stack", ("tracefs",), _ARM),
     ("exits: status, who asked for it", ("bpf",), _ARM),
-    ("OOM kills, crashes", ("bpf", "kernel log"), "sudo killtrail why ..."),
+    ("OOM kills, crashes", ("bpf", "kernel log"), "sudo killtrail why NAME"),
     ("systemd units: stop, timeout", ("bpf", "system log"), _ARM),
     ("this machine: panic, reboot", ("kernel log", "system log"), "sudo killtrail why host"),
 )  # fmt: skip

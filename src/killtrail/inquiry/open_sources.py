@@ -15,6 +15,7 @@ from killtrail.sources import catalogue
 from killtrail.sources.base import Descriptor, Source, Usable
 
 _SLACK_NS: Final = 5 * NS
+_ARM: Final = "sudo killtrail arm"
 _WALL: Final = Boot("", 0)
 
 
@@ -82,8 +83,13 @@ def _open(descriptor: Descriptor) -> tuple[Usable, list[Source]]:
 def require(opened: Opened) -> None:
     """Raises `UnavailableError` where no recorder can be asked."""
     if not opened.recorded:
+        remedy = opened.remedy
+        if remedy == _ARM:
+            remedy = (
+                f"{_ARM} (records from then on); for what logs hold: killtrail list --from /var/log"
+            )
         raise UnavailableError(
-            "no recorder was running here (" + "; ".join(opened.unusable) + ")", opened.remedy
+            f"no recorder can be asked here ({'; '.join(opened.unusable)})", remedy
         )
 
 

@@ -79,6 +79,6 @@ def _summary(found: Autopsy) -> str:
     task = f" while {found.task.comm} (pid {found.task.pid}) ran" if found.task else ""
     text = found.panic.text.removeprefix("Kernel panic - not syncing: ")
     return (
-        f"the kernel panicked{task}: {text}; {found.verdict.kind},"
-        f" {found.verdict.certainty.label}: {found.verdict.says}"
+        f"the kernel panicked{task}: {text}; {found.verdict.kind.replace('-', ' ')}"
+        f" ({found.verdict.certainty.label.replace('-', ' ')}): {found.verdict.says}"
     )

@@ -335,7 +335,7 @@ def probe() -> Usable:
         return Usable(
             usable=False,
             says="the recorder's ring buffers may be read by root and group adm only",
-            remedy="sudo killtrail why ..., or join group adm",
+            remedy="the same command with sudo, or join group adm",
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)

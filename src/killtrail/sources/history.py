@@ -216,7 +216,7 @@ def probe() -> Usable:
         return Usable(
             usable=False,
             says="history may be read by root and group adm only",
-            remedy="sudo killtrail why ...",
+            remedy="the same command with sudo",
         )
     except UnavailableError as error:
         return Usable(usable=False, says=str(error), remedy=error.remedy, damaged=True)

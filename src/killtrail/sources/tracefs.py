@@ -152,7 +152,9 @@ def probe() -> Usable:
             return Usable(usable=True, says="armed")
     except PermissionError:
         return Usable(
-            usable=False, says="tracefs may be read by root only", remedy="sudo killtrail why ..."
+            usable=False,
+            says="tracefs may be read by root only",
+            remedy="the same command with sudo",
         )
     return Usable(
         usable=False,

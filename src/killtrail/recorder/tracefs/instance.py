@@ -246,7 +246,9 @@ def read_meta() -> TraceMeta:
             ),
         )
     except PermissionError as error:
-        raise UnavailableError("only root may read tracefs", "sudo killtrail why ...") from error
+        raise UnavailableError(
+            "only root may read tracefs", "the same command with sudo"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnavailableError(
             f"the tracefs instance's metadata is damaged: {error}", remedy

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from killtrail.model.autopsy import Autopsy, Finding, Frame, Tier
+from killtrail.model.certainty import Certainty
 from killtrail.report.page import Block, Field, Page, Paragraph, Section, Step, page
 from killtrail.report.pages.people import who
 
@@ -20,8 +21,6 @@ _READ_BY: Final = {
 
 def autopsy_page(found: Autopsy) -> Page:
     """What it was, what shows it, who ran, what could not be read."""
-    verdict = found.verdict
-    title = f"{verdict.kind.replace('-', ' ')}, {verdict.certainty.label.replace('-', ' ')}: {verdict.says}"
     sections = (
         Section("panic", tuple(_panic(found))),
         Section("found", tuple(_findings(found))),
@@ -33,7 +32,17 @@ def autopsy_page(found: Autopsy) -> Page:
         Section("not known", tuple(Field(u.what, u.why) for u in found.unknown)),
         Section("log tail", tuple(Paragraph(text) for text in found.log[-_LOG_SHOWN:])),
     )
-    return page(title, verdict.certainty, sections)
+    return page(_title(found), found.verdict.certainty, sections)
+
+
+def _title(found: Autopsy) -> str:
+    verdict = found.verdict
+    release = f" of kernel {found.kernel.release}" if found.kernel.release else ""
+    sure = verdict.certainty.label
+    what = f"{verdict.kind.replace('-', ' ')} ({sure})"
+    if verdict.certainty is Certainty.NOT_ESTABLISHED:
+        what = "cause not established"
+    return f"crash dump{release}: {what}: {verdict.says}"
 
 
 def _panic(found: Autopsy) -> Iterator[Block]:

@@ -56,7 +56,14 @@ def doctor_page(
         Section("files that --from reads", tuple(Field(*each) for each in formats), heading=True),
         Section("this host", tuple(_host(host)), heading=True),
     )
-    return page(title, None, sections)
+    return page(f"{title}{_but(classes)}", None, sections)
+
+
+# The first line may not promise what a line below it takes back.
+def _but(classes: tuple[Explainable, ...]) -> str:
+    lacking = [each.what for each in classes if not each.by]
+    some = lacking and len(lacking) < len(classes)
+    return f" Not explained: {'; '.join(lacking)}." if some else ""
 
 
 def _class(each: Explainable) -> Field:

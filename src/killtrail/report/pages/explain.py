@@ -80,7 +80,10 @@ def check(word: CheckId) -> Page:
 
 def signal(number: int) -> Page:
     """One signal, by its name."""
-    shown = Section("shell status", (Paragraph(f"{_SHELL + number}: a shell's for a death by it"),))
+    shown = Section(
+        "shell status",
+        (Paragraph(f"{_SHELL + number}: what a shell shows where this signal killed a process"),),
+    )
     return page(causes.signal_text(number), None, (shown,))
 
 
@@ -97,7 +100,7 @@ def exit_status(number: int) -> Page:
 
 def _shell_status(number: int) -> Page:
     name = sg.name(number - _SHELL)
-    title = f"status {number} in a shell: a death by {name}, or exit({number})."
+    title = f"status {number} in a shell: killed by {name}, or it called exit({number})."
     blocks = [Paragraph(causes.signal_text(number - _SHELL))]
     if number == _SHELL + sg.SIGKILL:
         blocks.append(

@@ -17,31 +17,40 @@ _ELSEWHERE_HOST = (Command("killtrail why TARGET --from PATH...", "logs copied f
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """A log that was looked at: where it could be read, or what would let it be read."""
+    """A log that was looked at: where it could be read, where it may not be, and what would help."""
 
     name: str
     readable: tuple[str, ...]
-    places: tuple[str, ...]
-    remedy: str
+    denied: tuple[str, ...]
+    remedy: str | None
 
 
 def no_source_page(
     target: str, unusable: tuple[str, ...], remedy: str | None, logs: tuple[LogState, ...]
 ) -> Page:
-    """The verdict first: not recorded, because nothing was recording."""
+    """The answer first: no recorder could be asked, and what could not be read may hold it."""
     looked: list[Block] = [Paragraph(reason) for reason in unusable]
     looked += [_log(log) for log in logs]
     sections = (
         Section("looked at", tuple(looked), heading=True),
-        Section("try", (Command(remedy),) if remedy else ()),
+        Section("try", (_remedy(remedy),) if remedy else ()),
         Section("look yourself, where this command can't", _ELSEWHERE, heading=True),
         Section("from now on", _FROM_NOW_ON, heading=True),
         Section("logs from elsewhere", _ELSEWHERE_HOST, heading=True),
     )
-    return page(f"no record of {target} on this host: nothing was recording", None, sections)
+    closed = " and ".join(f"the {log.name}" for log in logs if not log.readable and log.denied)
+    but = f", and this user may not read {closed}" if closed else ""
+    title = f"no record of {target} found: no recorder can be asked{but}"
+    return page(title, None, sections)
+
+
+def _remedy(text: str) -> Command | Paragraph:
+    return Command(text) if text.startswith("sudo ") else Paragraph(text)
 
 
 def _log(log: LogState) -> Field:
     if log.readable:
         return Field(log.name, f"not mentioned in {', '.join(log.readable)}")
-    return Field(log.name, f"not readable by this user ({', '.join(log.places)})", log.remedy)
+    if log.denied:
+        return Field(log.name, f"not readable by this user ({', '.join(log.denied)})", log.remedy)
+    return Field(log.name, "there is none", log.remedy)

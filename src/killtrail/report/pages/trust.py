@@ -10,13 +10,13 @@ _NAMES_MOST: Final = 8
 
 
 def trust_page(report: TrustReport) -> Page:
-    """What follows for who uses the host, what shows it, what agreed, what could not be checked, layers."""
+    """What can't be trusted, what that means, what shows it, what agreed, what could not be checked, layers."""
     against: dict[str, list[Check]] = {}
     for check in report.checks:
         if check.off:
             against.setdefault(check.subject, []).append(check)
-    title, *follows = _consequences(against) or [_title(report, against)]
-    sections = [Section("also", tuple(Paragraph(text) for text in follows))]
+    means = tuple(Paragraph(text) for text in _consequences(against))
+    sections = [Section("that means", means)]
     sections += [
         Section(Result.CONTRADICTED.value, tuple(_contradicted(subject, found)))
         for subject, found in against.items()
@@ -26,7 +26,7 @@ def trust_page(report: TrustReport) -> Page:
         sections.append(Section(result.value.replace("-", " "), tuple(_together(alike))))
     layers = tuple(_layer(report, layer) for layer in Layer)
     sections.append(Section("layers", layers, heading=True))
-    return page(title, None, tuple(sections))
+    return page(_title(report, against), None, tuple(sections))
 
 
 def _title(report: TrustReport, against: dict[str, list[Check]]) -> str:
