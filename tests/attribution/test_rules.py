@@ -312,12 +312,15 @@ def test_killers_that_exit_in_a_circle_end():
 def test_frozen_and_reused():
     """The living: frozen by whom, and whether the number had an earlier life."""
     stop = signal(19)
-    frozen = alive(case(None, stop), stop, reused=False).finish()
-    again = alive(case(None), None, reused=True).finish()
-    by_key = alive(case(None), signal(20, stack=("isig",)), reused=False).finish()
+    frozen = alive(case(None, stop), stop, None).finish()
+    earlier = judge(case(exited(9), signal(9, doomed=True)))
+    again = alive(case(None), None, earlier).finish()
+    by_key = alive(case(None), signal(20, stack=("isig",)), None).finish()
 
     assert senders(frozen) == [5]
     assert (again.cause, again.certainty) == (Cause.PID_REUSED, Certainty.ESTABLISHED)
+    assert earlier.summary in again.summary
+    assert {e.where for e in earlier.evidence} < {e.where for e in again.evidence}
     assert by_key.links == ()
 
 
@@ -478,7 +481,7 @@ def test_chain_of_killed_parent():
 
     assert senders(verdict) == [6, 5]
     assert verdict.links[-1].caused_by == next(x.id for x in verdict.links if x.role is Role.SENDER)
-    assert "killed by p6 (pid 6) with SIGKILL" in verdict.summary
+    assert "p6 (pid 6) had killed the parent with SIGKILL" in verdict.summary
 
 
 @settings(max_examples=EXAMPLES)

@@ -162,6 +162,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
                 )
             )
         ),
+        ancestry_of=draw(st.none() | processes),
         origin=draw(st.none() | origins),
         incident=draw(
             st.none()
@@ -223,7 +224,7 @@ def test_a_dated_verdict_keeps_its_clock(verdict):
 
 
 ADDED = {
-    "attempts", "contradictions", "machine_id", "unread", "record", "argv_cut", "argv_inherited",
+    "ancestry_of", "attempts", "contradictions", "machine_id", "unread", "record", "argv_cut", "argv_inherited",
     "argv_redacted",
 }  # fmt: skip
 """What documents of the first form may lack."""

@@ -5,7 +5,7 @@ from killtrail.attribution import host_down, threads
 from killtrail.attribution.alive import alive
 from killtrail.attribution.case import Case, Facts
 from killtrail.attribution.engine import judge
-from killtrail.model.circumstances import MemoryLimit, SystemCall
+from killtrail.model.circumstances import Filters, MemoryLimit, SystemCall, Terminal
 from killtrail.model.clock import NS, Boot
 from killtrail.model.coverage import Coverage
 from killtrail.model.events import (
@@ -13,8 +13,10 @@ from killtrail.model.events import (
     HostEvent,
     HostEventKind,
     ImageReplaced,
+    ManagerAsked,
     OomKilled,
     OomScope,
+    OomVictimMarked,
     OrphanedBy,
     ProcessExited,
     Provenance,
@@ -67,11 +69,14 @@ def judged(exit_: ProcessExited | None, *signals: SignalSent, **more) -> Verdict
     return judge(Case(facts=Facts(VICTIM, exit_, signals), **kw))
 
 
-def _oom() -> Verdict:
+def _oom(*, marked: bool = True) -> Verdict:
     stack = ("__oom_kill_process", "mem_cgroup_out_of_memory")
     memory = MemoryLimit("/system.slice/pg-main.service", 120 << 20, 120 << 20)
     worker = process(4250, "postgres: autovacuum", uid=26, user="postgres")
-    return judged(end(9), sent(9, code=0x80, stack=stack, memory=memory, current=worker))
+    hit = sent(9, code=0x80, stack=stack, memory=memory, current=worker)
+    mark = OomVictimMarked(NOW + 1, Provenance("bpf", "deaths:7"), VICTIM.key, worker)
+    facts = Facts(VICTIM, end(9), (hit,), (mark,) if marked else ())
+    return judge(Case(facts, HOST, Coverage(lost=0, creators_from_ns=0)))
 
 
 def _asked() -> Verdict:
@@ -92,8 +97,14 @@ def _replaced() -> Verdict:
     return threads.replaced(Case(Facts(VICTIM), HOST, Coverage(lost=0)), event, VICTIM).finish()
 
 
-def _living(*, reused: bool = False) -> Verdict:
-    return alive(Case(Facts(VICTIM), HOST, Coverage(lost=0)), None, reused=reused).finish()
+def _living() -> Verdict:
+    return alive(Case(Facts(VICTIM), HOST, Coverage(lost=0)), None, None).finish()
+
+
+def _reused() -> Verdict:
+    """Another process has the PID of the one that was killed."""
+    new = Process(Key(4242, NOW + NS), comm="nginx", argv=Argv(("nginx", "-g", "daemon off;")), uid=33, user="www-data")  # fmt: skip
+    return alive(Case(Facts(new), HOST, Coverage(lost=0)), None, judged(end(9), sent())).finish()
 
 
 T = 1_795_000_000
@@ -133,7 +144,7 @@ CAUSES: dict[str, Verdict] = {
     "exec-failed": judged(replace(end(127 << 8), process=replace(VICTIM, argv=Argv(("sh",), inherited=True)))),
     "replaced-by-exec": _replaced(),
     "alive": _living(),
-    "pid-reused": _living(reused=True),
+    "pid-reused": _reused(),
     "host-panicked": _host((T, "panic", "sysrq triggered crash")),
     "host-rebooted": _host((T, "reboot", "The system will reboot now!")),
     "host-lost-power": _host((T, "ran", "eth0: link up"), (T + 900, "boot", "Linux version 6.12.9")),
@@ -192,6 +203,56 @@ def _contradicted() -> Verdict:
     return judged(end(9), sent(), second_hand=(other,))
 
 
+def _by_systemd(verb: str | None, sig: int) -> Verdict:
+    """Sent by systemd, with or without a client that was started right before."""
+    init = process(1, "/sbin/init", reaper=True)
+    init = replace(init, comm="systemd")
+    client = process(6680, f"systemctl {verb} pg-main.service")
+    asked = ManagerAsked(NOW - NS // 5, Provenance("bpf", "requests:4"), client, (SHELL, CRON))
+    notes = (asked,) if verb else ()
+    return judged(end(sig), sent(sig, current=init, lineage=()), notes=notes)
+
+
+def _parent_killed() -> Verdict:
+    parent = replace(SHELL, exiting=True)
+    hit = sent(15, stack=("do_exit",), current=parent, target_is_child=True, pdeath_match=True)
+    ended = replace(make.exited(9, SHELL.pid), process=SHELL)
+    facts = Facts(SHELL, ended, (sent(9, target=SHELL, time_ns=NOW - 1000),))
+    return judged(end(15), hit, related={SHELL.key: facts})
+
+
+def _pipe_reader() -> Verdict:
+    reader = replace(
+        make.exited(0, 6690, time_ns=NOW + 4_000_000), process=process(6690, "head -c 3")
+    )
+    hit = sent(
+        13, group=False, stack=("anon_pipe_write",), basis=Basis.NONE, pipe=12277, **OWN
+    )  # fmt: skip
+    return judged(end(13), hit, reader=reader)
+
+
+# From a 6.1 kernel's log.
+OOPS = HostEvent(
+    NOW, Provenance("kernlog", "kmsg:612"), HostEventKind.OOPS,
+    "BUG: unable to handle page fault for address: 0000000000001234", Process(Key(4242, None)),
+)  # fmt: skip
+
+
+def _seccomp() -> Verdict:
+    hit = sent(
+        31, code=1, group=False, stack=("force_sig_seccomp",), filters=Filters(1, 1, 1, 0),
+        syscall=SystemCall(110, "x86_64", None, ()), **OWN,
+    )  # fmt: skip
+    return judged(end(0x9F), hit)
+
+
+def _key() -> Verdict:
+    kworker = replace(process(44, "kworker/u4:3"), kthread=True, argv=None)
+    holder = process(6700, "python3 expect.py")
+    terminal = Terminal("pts/0", True, holder, sole=True, known=True)
+    return judged(end(2), sent(2, code=0x80, stack=("isig",), current=kworker, terminal=terminal))
+
+
 HOSTILE = "ev\x1b[31mil\n\u202e\x07\u200b"
 
 
@@ -209,6 +270,15 @@ OTHERS: dict[str, Verdict] = {
     "logs-alone": _logged(),
     "logs-status-only": _died_in_a_log(),
     "logs-oom": _oom_in_a_log(),
+    "kernel-bug-logged": judged(end(11, stack=("oops_end", "make_task_dead")), second_hand=(OOPS,)),
+    "oom-shared": _oom(marked=False),
+    "systemd-stop": _by_systemd("stop", 15),
+    "systemd-kill": _by_systemd("kill", 15),
+    "systemd-watchdog": _by_systemd(None, 6),
+    "parent-killed": _parent_killed(),
+    "pipe-reader": _pipe_reader(),
+    "seccomp-installed": _seccomp(),
+    "key": _key(),
     "orphans": _orphans(),
     "incident-2000": _many(2000),
     "conflicts": _contradicted(),

@@ -1,5 +1,7 @@
 """Verdicts without a death: the process is alive, perhaps stopped, or its PID was reused."""
 
+from typing import Final
+
 from killtrail._slotted import replace
 from killtrail.attribution import origin, wording
 from killtrail.attribution.case import Case
@@ -12,30 +14,41 @@ from killtrail.model.causes import Cause, Ended, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.events import SignalSent
 from killtrail.model.process import Process
-from killtrail.model.verdict import Death
+from killtrail.model.verdict import Death, Verdict
+
+_EARLIER_MOST: Final = 3
 
 
-def alive(case: Case, stopped_by: SignalSent | None, *, reused: bool) -> VerdictDraft:
-    """The verdict on a process that runs; `stopped_by`: the signal that stopped it, if any.
+def alive(case: Case, stopped_by: SignalSent | None, earlier: Verdict | None) -> VerdictDraft:
+    """The verdict on a process that runs.
 
-    `stopped_by`: the signal that stopped it, if it is stopped. `reused`: an earlier process with
-    this PID is recorded.
+    `stopped_by`: the signal that stopped it, if it is stopped. `earlier`: the verdict on the last
+    process that had its PID before it, about which a person who asks for a PID mostly wants to know.
     """
     process = replace(case.facts.process, alive=True)
     draft = VerdictDraft(case.host, coverage=case.coverage, distrust=case.distrust)
     argument = RuleContext(case, draft)
     draft.note("procfs", f"/proc/{process.pid}/stat", f"{wording.name(process)} is running")
     summary = f"{wording.name(process)} is alive"
-    if reused:
-        summary = f"PID {process.pid} was reused: {wording.name(process)} is running"
+    if earlier is not None:
+        summary = _reused(draft, earlier, process)
     if stopped_by is not None:
         summary += _frozen(argument, stopped_by, process)
-    draft.ancestry = argument.ancestry
+    draft.ancestry, draft.ancestry_of = argument.ancestry, argument.head
     if argument.head is not None:
         draft.origin = origin.of(argument.head, argument.ancestry)
-    cause = Cause.PID_REUSED if reused else Cause.ALIVE
+    cause = Cause.PID_REUSED if earlier is not None else Cause.ALIVE
     conclusion = Conclusion(cause, Certainty.ESTABLISHED, summary)
     return draft.conclude(Death(process, Ended.RUNNING), conclusion)
+
+
+def _reused(draft: VerdictDraft, earlier: Verdict, process: Process) -> str:
+    for each in earlier.evidence[:_EARLIER_MOST]:
+        draft.note(each.source, each.where, each.says, each.time_ns, each.event)
+    sure = earlier.certainty
+    doubt = f"{sure.label}: " if sure in (Certainty.LIKELY, Certainty.POSSIBLE) else ""
+    now = wording.name(process)
+    return f"PID {process.pid} was reused, {now} has it now; before it: {doubt}{earlier.summary}"
 
 
 def _frozen(argument: RuleContext, stop: SignalSent, process: Process) -> str:

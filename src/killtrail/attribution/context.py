@@ -213,14 +213,14 @@ class RuleContext:
             return None
         return explained(case, self.draft, self.depth + 1)
 
-    def because(self, link: int | None) -> str:
-        """` (killed by bash (pid 7) with SIGKILL)`: the last part of a chain in a summary."""
+    def because(self, link: int | None, whom: str) -> str:
+        """`; bash (pid 7) had killed WHOM with SIGKILL`: the first part of a chain in a summary."""
         if link is None:
             return ""
         root = self.draft.links[link - 1]
         if root.process is None or root.role is not Role.SENDER or root.signal is None:
             return ""
-        return f" (killed by {wording.name(root.process)} with {sg.name(root.signal)})"
+        return f"; {wording.name(root.process)} had killed {whom} with {sg.name(root.signal)}"
 
     def why_it_ended(self, actor: Process) -> int | None:
         """Links for the death of `actor`, whose exit caused this one; gives the id of the last.

@@ -63,6 +63,7 @@ class VerdictDraft:
     patterns: list[Pattern] = field(default_factory=list)
     attempts: tuple[Link, ...] = ()
     ancestry: tuple[Ancestor, ...] = ()
+    ancestry_of: Process | None = None
     origin: Origin | None = None
     incident: Incident | None = None
 
@@ -167,6 +168,7 @@ class VerdictDraft:
             mechanism=conclusion.mechanism,
             links=tuple(self.links),
             ancestry=self.ancestry,
+            ancestry_of=self.ancestry_of,
             origin=self.origin,
             incident=self.incident,
             patterns=tuple(self.patterns),

@@ -36,7 +36,7 @@ def argue(case: Case) -> VerdictDraft:
     conclusion = next(c for c in (rule(argument) for rule in RULES) if c is not None)
     _note_loss(argument)
     draft.conclude(_death(case, argument), conclusion)
-    draft.ancestry = argument.ancestry
+    draft.ancestry, draft.ancestry_of = argument.ancestry, argument.head
     if argument.head is not None:
         draft.origin = origin.of(argument.head, draft.ancestry, _login(argument))
     draft.incident = incident.of(case, argument.signal)
@@ -135,14 +135,14 @@ def _attempt(number: int, signal: SignalSent | SignalRefused, *, told: bool) -> 
 def _fate(signal: SignalSent, *, told: bool) -> str:
     if signal.result == 1:
         ignored = signal.kernel.disposition is Disposition.IGNORED
-        return "ignored" if ignored else "too late: it was exiting or a zombie"
+        return "ignored" if ignored else "too late, it was exiting already or a zombie"
     if signal.kernel.disposition is Disposition.HANDLED:
-        return "handled"
+        return "it handled it"
     if signal.sig in sg.STOPS:
         return "stopped it"
     if signal.sig == sg.SIGCONT:
         return "continued it"
     if signal.kernel.blocked:
-        return "blocked by the target"
+        return "it had blocked it"
     # Without a wait status this is a conclusion, not a record.
-    return "did not kill it" if told else "probably did not kill it"
+    return "it did not kill it" if told else "it probably did not kill it"

@@ -45,7 +45,7 @@ class _Kind:
 
 _KINDS: Final = (
     _Kind(r"stack-protector: ", "a function found its stack overwritten when it returned"),
-    _Kind(r"sysrq triggered crash", "it was requested (sysrq c)"),
+    _Kind(r"sysrq triggered crash", "a crash was requested (sysrq c)"),
     _Kind(r"Attempted to kill init!", "init (PID 1) exited"),
     _Kind(r"softlockup: ", "a processor was stuck in the kernel, and the policy was to panic"),
     _Kind(r"Hard LOCKUP|hard lockup", "a processor took no interrupts any more, and the policy was to panic"),
@@ -113,7 +113,7 @@ def _panicked(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> C
     cited = draft.cite(panic, f"Kernel panic - not syncing: {visible(panic.text)}")
     kind = next((k for k in _KINDS if re.search(k.pattern, panic.text)), None)
     words = visible(panic.text)
-    meaning = f": {kind.says}" if kind else ""
+    meaning = f" because {kind.says}" if kind else ""
     trigger = _led_up(panic, boot, draft)
     if panic.process is not None:
         trigger = draft.link(
@@ -130,7 +130,7 @@ def _panicked(panic: HostEvent, boot: list[HostEvent], draft: VerdictDraft) -> C
         "killtrail autopsy DUMP",
     )
     draft.rule_out(Cause.HOST_REBOOTED, "the kernel logged a panic")
-    summary = f"the kernel panicked{meaning} ({words}){_address(panic)}{_init(panic)}"
+    summary = f"the kernel panicked{meaning}: {words}{_address(panic)}{_init(panic)}"
     return Conclusion(Cause.HOST_PANICKED, Certainty.LIKELY, summary, Mechanism.PANIC)
 
 
@@ -196,7 +196,7 @@ def _orderly(orderly: list[HostEvent], draft: VerdictDraft) -> Conclusion:
     certainty = Certainty.LIKELY if asked else Certainty.POSSIBLE
     draft.rule_out(Cause.HOST_LOST_POWER, "an orderly shutdown was logged")
     return Conclusion(
-        Cause.HOST_REBOOTED, certainty, f"the machine {verb}{who}: {visible(last.text)}",
+        Cause.HOST_REBOOTED, certainty, f'the machine {verb} in order{who}; its log says "{visible(last.text)}"',
         Mechanism.REBOOT,
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ def of_filter(signal: SignalSent, victim: Process) -> Owner | None:
         return None
     if not filters.carriers:
         before = filters.at_exec is not None and filters.at_exec >= filters.count
-        says = "itself, before it started this program" if before else "itself"
+        says = "itself before it started this program" if before else "itself"
         return Owner(victim, Certainty.ESTABLISHED, says)
     return _ancestor(signal, filters.carriers, Certainty.ESTABLISHED)
 
@@ -59,10 +59,12 @@ def of_key(signal: SignalSent) -> Owner | None:
     certainty = Certainty.LIKELY if terminal.known else Certainty.POSSIBLE
     if terminal.sole:
         certainty = Certainty.ESTABLISHED
-    alone = "alone held" if terminal.sole else "held"
+    alone = "alone had" if terminal.sole else "had"
     # Who started one that may have had no part in it launched nothing.
     chained = terminal.chained and certainty > Certainty.POSSIBLE
-    return Owner(terminal.holder, certainty, f"{alone} its master", chained=chained)
+    return Owner(
+        terminal.holder, certainty, f"{alone} the terminal's other end open", chained=chained
+    )
 
 
 def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
@@ -76,9 +78,9 @@ def of_limit(signal: SignalSent, victim: Process) -> Owner | None:
         return None
     if limit.carriers:
         return _ancestor(signal, limit.carriers, Certainty.POSSIBLE)
-    says = "it was not its parent's"
+    says = "that its parent did not have"
     if limit.at_exec is not None:
-        says = "from before its program began" if limit.at_exec else "since its program began"
+        says = "before its program began" if limit.at_exec else "after its program began"
     return Owner(victim, Certainty.POSSIBLE, says)
 
 
@@ -123,4 +125,4 @@ def _ancestor(signal: SignalSent, count: int, certainty: Certainty) -> Owner | N
         return None
     if count > len(signal.kernel.lineage):
         return None
-    return Owner(signal.kernel.lineage[count - 1], certainty, "and handed it down")
+    return Owner(signal.kernel.lineage[count - 1], certainty, "and passed it on to its children")

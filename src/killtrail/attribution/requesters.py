@@ -27,6 +27,7 @@ _WHOLE_SYSTEM: Final = frozenset(
 
 
 _SENDING: Final = frozenset({"kill", "kill-session", "kill-user"})
+"""Verbs of a client that sends a signal, where the others stop something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +62,53 @@ def _managed(a: RuleContext, send: SignalSent) -> Request | None:
         for s in a.facts.signals
         if s.current.key == send.current.key and s.sig in sg.ASKS and s.time_ns < send.time_ns
     ]
-    mechanism, says = _policy(unit, send, before)
     first = before[0] if before else send
     clients = _clients(a, unit, first)
     asked = clients[-1] if clients else None
+    mechanism, says = _policy(unit, send, before, asked)
     alone = len(clients) == 1
     above = _requester(a, asked, first, alone=alone) if asked else None
     evidence = tuple(a.draft.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
+    sure = Certainty.ESTABLISHED if before else Certainty.LIKELY
     link = a.draft.link(
-        Role.POLICY_OWNER, says, Certainty.ESTABLISHED if before else Certainty.LIKELY,
-        subject=Subject(SubjectKind.UNIT, unit), target=a.victim, caused_by=above,
-        evidence=evidence,
+        Role.POLICY_OWNER, says, sure, subject=Subject(SubjectKind.UNIT, unit), target=a.victim,
+        caused_by=above, evidence=evidence,
     )  # fmt: skip
+    likely = sure < Certainty.ESTABLISHED and mechanism is not None
+    by = _at_whose_request(a, asked, above, likely=likely)
+    if mechanism is None:
+        return Request(link, by, None)
     if asked is None:
-        a.draft.miss(f"who asked systemd to stop {unit}", Why.NOT_RECORDED, f"journalctl -u {unit}")
-        return Request(link, f", as {unit} {says}", mechanism)
-    sure = above is not None and a.draft.links[above - 1].certainty >= Certainty.LIKELY
-    how = "at the request of" if sure else "possibly at the request of"
-    by = f", {how} {wording.name(asked.process)}{wording.ran(asked.process)}"
-    return Request(link, f", as {unit} {says}{by}", mechanism)
+        _miss_reason(a, unit, mechanism)
+    return Request(link, f", {'likely ' if likely else ''}because {unit} {says}{by}", mechanism)
 
 
-def _policy(unit: str, send: SignalSent, before: list[SignalSent]) -> tuple[Mechanism, str]:
+# The sentence may claim no more than its weakest part: each that is not established says so itself.
+# One word of doubt serves the reason and the request that follows it.
+def _at_whose_request(
+    a: RuleContext, asked: ManagerAsked | None, above: int | None, *, likely: bool
+) -> str:
+    if asked is None or above is None:
+        return ""
+    sure = a.draft.links[above - 1].certainty >= Certainty.LIKELY
+    doubt = "" if sure and likely else ", likely" if sure else ", possibly"
+    return f"{doubt} at the request of {wording.name(asked.process)}{wording.ran(asked.process)}"
+
+
+# A watchdog acts by itself; a stop may also be systemd's own: OOMPolicy=, RuntimeMaxSec=, Conflicts=.
+def _miss_reason(a: RuleContext, unit: str, mechanism: Mechanism) -> None:
+    what = f"why systemd stopped {unit}: a request, or a setting of its own"
+    if mechanism is Mechanism.UNIT_WATCHDOG:
+        what = f"what {unit} was doing when it stopped notifying"
+    a.draft.miss(what, Why.NOT_RECORDED, f"journalctl -u {unit}")
+
+
+# None: a client had systemd send this very signal, nothing was stopped.
+def _policy(
+    unit: str, send: SignalSent, before: list[SignalSent], asked: ManagerAsked | None
+) -> tuple[Mechanism | None, str]:
+    if asked is not None and not before and _sends(asked):
+        return None, f"was sent {sg.name(send.sig)}"
     if send.sig == sg.SIGKILL and before:
         waited = (send.time_ns - before[-1].time_ns) / NS
         name = sg.name(before[-1].sig)
@@ -120,10 +146,13 @@ def _means(client: Process, unit: str) -> bool:
 
 
 def _fits(asked: ManagerAsked, first: SignalSent) -> bool:
-    verbs = set(_words(asked.process)[1:])
-    if verbs & _SENDING:
+    if _sends(asked):
         return first.time_ns - asked.time_ns <= _AT_ONCE_NS and first.sig == _asked_signal(asked)
     return first.sig != sg.SIGABRT
+
+
+def _sends(asked: ManagerAsked) -> bool:
+    return bool(_SENDING & set(_words(asked.process)[1:]))
 
 
 def _asked_signal(asked: ManagerAsked) -> int:

@@ -150,7 +150,7 @@ def _there(
     exec_ = find.replaced(merged, target.pid) if target.pid is not None else None
     running = find.living(target)
     found = [
-        _alive(merged, p, distrust, reused=bool(dead) and target.pid is not None)
+        _alive(merged, p, distrust, dead[-1] if dead and target.pid is not None else None)
         for p in running
         if exec_ is None or not p.key.same_life(exec_.process.key)
     ]
@@ -163,7 +163,10 @@ def _there(
 
 
 def _alive(
-    merged: Merged, process: Process, distrust: tuple[Distrust, ...], *, reused: bool
+    merged: Merged,
+    process: Process,
+    distrust: tuple[Distrust, ...],
+    earlier: VerdictDraft | None,
 ) -> VerdictDraft:
     case = find.nothing(process, merged)
     if merged.recorders:
@@ -171,7 +174,7 @@ def _alive(
     stat = procfs.read_stat(process.pid)
     stopped = recorded.frozen_by(case.facts.signals) if stat and stat.state in "Tt" else None
     case = replace(case, facts=replace(case.facts, process=process), distrust=distrust)
-    return alive.alive(case, stopped, reused=reused)
+    return alive.alive(case, stopped, earlier.finish() if earlier is not None else None)
 
 
 def _host_down(opened: Opened, question: Question) -> list[Verdict]:

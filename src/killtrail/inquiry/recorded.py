@@ -6,6 +6,7 @@ from typing import Final
 from killtrail._slotted import replace
 from killtrail.attribution import fatal_signal
 from killtrail.attribution.case import Case, Facts
+from killtrail.attribution.generation import explain
 from killtrail.inquiry import incidents
 from killtrail.inquiry.logged import DAY_NS
 from killtrail.inquiry.logins import Start, login_of
@@ -14,6 +15,8 @@ from killtrail.model import signals as sg
 from killtrail.model.clock import NS
 from killtrail.model.events import (
     Event,
+    HostEvent,
+    HostEventKind,
     ImageReplaced,
     KernelLine,
     LimitSet,
@@ -110,7 +113,7 @@ def case_of(merged: Merged, key: Key, end: ProcessExited | None, *, listed: bool
     found = fatal_signal.find(facts)
     signal = found.signal if found else None
     notes = (*_notes(merged, facts, signal), *_limits_set(merged, facts, signal))
-    told = [] if listed else _in_logs(merged, facts)
+    told = [] if listed else [*_in_logs(merged, facts), *_oopses(merged, facts)]
     facts = facts if listed else _with_login(merged, facts, signal)
     since = merged.coverage.complete_since(end.signal if end else None)
     return Case(
@@ -229,6 +232,22 @@ def _in_logs(merged: Merged, facts: Facts) -> list[Event]:
     return merged.logged(
         Query(kinds=_AROUND, pid=facts.process.pid, window=window, launchers=False)
     )
+
+
+# The first line of such a report names no PID; the source reads on to the line that does.
+def _oopses(merged: Merged, facts: Facts) -> list[Event]:
+    end = facts.exit
+    if end is None or not set(end.stack or ()) & explain.OOPS_STACK:
+        return []
+    window = Window(end.time_ns - _SLACK_NS, end.time_ns + _SLACK_NS)
+    return [
+        e
+        for e in merged.logged(Query(kinds=(HostEvent,), window=window))
+        if isinstance(e, HostEvent)
+        and e.kind is HostEventKind.OOPS
+        and e.process is not None
+        and e.process.pid == facts.process.pid
+    ]
 
 
 # cron, sshd and sudo write into syslog which job or session they started, and by which PID.

@@ -46,6 +46,7 @@ def to_document(v: Verdict, *, records: bool = False) -> _Object:
         "links": [_link(each, boot) for each in v.links],
         "attempts": [_link(each, boot) for each in v.attempts],
         "ancestry": [_ancestor(each, boot) for each in v.ancestry],
+        "ancestry_of": _maybe(v.ancestry_of, boot),
         "origin": _origin(v.origin) if v.origin else None,
         "incident": _incident(v.incident, boot) if v.incident else None,
         "patterns": [

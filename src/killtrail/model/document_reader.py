@@ -168,6 +168,7 @@ def verdict(found: object) -> Verdict:
         links=tuple(_link(each, boot) for each in doc.each("links")),
         attempts=tuple(_link(each, boot) for each in doc.each("attempts")),
         ancestry=tuple(_ancestor(each, boot) for each in doc.each("ancestry")),
+        ancestry_of=_maybe(doc.inner("ancestry_of"), boot),
         origin=_origin(origin) if origin else None,
         incident=_incident(act, boot) if act else None,
         patterns=tuple(_pattern(each) for each in doc.each("patterns")),

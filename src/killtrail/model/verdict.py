@@ -235,6 +235,8 @@ class Verdict:
     """Findings of `trust` that lower the certainty of this host's own evidence."""
     unread: Unread = Unread()
     """What of the evidence could not be read."""
+    ancestry_of: Process | None = None
+    """The process whose ancestors these are: the first actor, or who died; None without any."""
 
     def to_dict(self, *, records: bool = False) -> dict[str, Any]:
         """The verdict as `killtrail.verdict/1`, ready for JSON; `records` adds the fields of cited records."""

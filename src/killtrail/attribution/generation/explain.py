@@ -161,7 +161,7 @@ def _exec_failed(signal: SignalSent, names: frozenset[str]) -> Generation | None
     if signal.sig not in (sg.SIGSEGV, sg.SIGKILL):
         return None
     return Generation(
-        Mechanism.EXECVE, Actor.SELF, _SURE, "execve(2) failed past the point of no return"
+        Mechanism.EXECVE, Actor.SELF, _SURE, "execve(2) failed when the old program was gone"
     )
 
 
@@ -219,8 +219,10 @@ def _system_call_refused(signal: SignalSent, names: frozenset[str]) -> Generatio
             f"its system call was handed back to it, as it had asked with prctl(2) ({code})",
         )  # fmt: skip
     if signal.sig == sg.SIGSYS and signal.code == sg.SYS_SECCOMP:
+        call = signal.syscall
+        which = f" {call.number}{f' {call.name}' if call.name else ''} ({call.abi})" if call else ""
         return Generation(
-            Mechanism.SECCOMP, Actor.SELF, _SURE, f"its own system call was refused ({code})"
+            Mechanism.SECCOMP, Actor.SELF, _SURE, f"its own system call{which} was refused ({code})"
         )
     return None
 

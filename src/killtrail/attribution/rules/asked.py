@@ -126,7 +126,8 @@ def _conclude(
         a.draft.rule_out(Cause.KILLED_BY_PROCESS, "no signal killed it: it handled one and exited")
     if certainty is Certainty.NOT_ESTABLISHED:
         certainty = Certainty.POSSIBLE
-    summary = f"{wording.name(a.victim)} was asked to stop with {name} {who}, and complied"
+    verb = "killed itself" if reraise else "exited"
+    summary = f"{wording.name(a.victim)} {verb} after a request to stop, {name} sent {who}"
     return Conclusion(Cause.ASKED_TO_STOP, certainty, summary, via)
 
 

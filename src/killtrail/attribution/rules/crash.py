@@ -56,6 +56,7 @@ def crashed(a: RuleContext) -> Conclusion | None:
     if mechanism is Mechanism.USER_DISPATCH:
         a.draft.rule_out(Cause.SECCOMP_KILLED, f"si_code {code} is not SYS_SECCOMP")
     a.draft.miss("the faulting code", Why.NOT_RECORDED, f"coredumpctl info {a.victim.pid}")
+    _cite_stack(a, a.signal)
     thread = f" in thread {a.signal.current.thread}" if _other_thread(a.signal) else ""
     summary = (
         f"{wording.name(a.victim)} crashed{thread}: it {_what(a.signal, mechanism)}"
@@ -64,11 +65,28 @@ def crashed(a: RuleContext) -> Conclusion | None:
     return Conclusion(Cause.CRASHED, certainty, summary, mechanism)
 
 
+def _overflow(signal: SignalSent) -> int | None:
+    address = _fault_address(signal)
+    if address is None or not signal.kernel.sp:
+        return None
+    distance = address - signal.kernel.sp
+    return distance if abs(distance) < _STACK_STEP else None
+
+
+def _cite_stack(a: RuleContext, signal: SignalSent) -> None:
+    distance = _overflow(signal)
+    if distance is not None:
+        side = "below" if distance < 0 else "above"
+        a.draft.cite(
+            signal,
+            f"the address is {abs(distance)} bytes {side} its stack pointer {signal.kernel.sp:#x}",
+        )
+
+
 def _what(signal: SignalSent, mechanism: Mechanism) -> str:
     if signal.sig == sg.SIGBUS and signal.code == _BUS_ADRERR:
         return "accessed a mapping without backing: a truncated file, or no space for it"
-    address = _fault_address(signal)
-    if address is not None and signal.kernel.sp and abs(address - signal.kernel.sp) < _STACK_STEP:
+    if _overflow(signal) is not None:
         return "overflowed its stack"
     return _MECHANISM_SAYS[mechanism]
 
@@ -120,9 +138,12 @@ def hardware_error(a: RuleContext) -> Conclusion | None:
     certainty: Certainty = a.certainty()
     a.blame(
         Role.TRIGGER,
-        "reported broken memory",
+        "was reported as broken",
         certainty,
         subject=Subject(SubjectKind.HARDWARE, "memory"),
     )
-    summary = f"{wording.name(a.victim)} accessed memory that the hardware reports as broken"
+    summary = (
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)}: it accessed memory that"
+        " the hardware reports as broken"
+    )
     return Conclusion(Cause.HARDWARE_ERROR, certainty, summary, Mechanism.HWPOISON)

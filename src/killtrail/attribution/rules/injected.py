@@ -38,8 +38,12 @@ def traced_to_death(a: RuleContext) -> Conclusion | None:
     )
     a.launch(tracer, a.signal)
     a.rule_out_memory()
-    how = "exited, which killed it (PTRACE_O_EXITKILL)" if left else "killed it (PTRACE_KILL)"
-    summary = f"{wording.name(a.victim)} was traced by {wording.name(tracer)}, which {how}"
+    how = (
+        f"because its tracer {wording.name(tracer)} exited with PTRACE_O_EXITKILL set"
+        if left
+        else f"by its tracer {wording.name(tracer)} with PTRACE_KILL{wording.ran(tracer)}"
+    )
+    summary = f"{wording.name(a.victim)} was killed {how}"
     return Conclusion(Cause.TRACED, certainty, summary, mechanism)
 
 
@@ -93,8 +97,8 @@ def injected(a: RuleContext) -> Conclusion | None:
         Cause.KILLED_BY_PROCESS, "no such signal was sent to it while recording was complete"
     )
     summary = (
-        f"{wording.name(a.victim)} was killed by {sg.name(end.signal)} with no recorded sender; "
-        f"{wording.name(tracer)} {was} and probably injected it"
+        f"{wording.name(a.victim)} was killed by {sg.name(end.signal)} that"
+        f" {wording.name(tracer)}, which {was}, injected; no sender is recorded"
     )
     return Conclusion(Cause.TRACED, certainty, summary, Mechanism.PTRACE_INJECT)
 

@@ -9,7 +9,8 @@ from killtrail.model import signals as sg
 from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
-from killtrail.model.events import KernelLine
+from killtrail.model.events import HostEvent, HostEventKind, KernelLine
+from killtrail.model.text import visible
 from killtrail.model.verdict import Subject, SubjectKind
 
 
@@ -26,12 +27,12 @@ def operator(a: RuleContext) -> Conclusion | None:
     if a.sending.actor is Actor.SENDER:
         writer = a.signal.current
         a.blame(Role.REQUESTER, "wrote sysrq-trigger", certainty, process=writer, launched=writer)
-        who = f", triggered by {wording.name(writer)}"
+        who = f", requested by {wording.name(writer)}{wording.ran(writer)}"
     else:
         a.cite_signal()
         a.cite_end()
         who = requested(a)
-    summary = f"{wording.name(a.victim)} was killed by sysrq{who}"
+    summary = f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by sysrq{who}"
     return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.SYSRQ)
 
 
@@ -49,7 +50,7 @@ def requested(a: RuleContext) -> str:
         Role.REQUESTER, "wrote sysrq-trigger", certainty, process=line.process,
         time_ns=line.time_ns, caused_by=launcher, evidence=(cited, *a.cite_signal()),
     )  # fmt: skip
-    return f", triggered by {wording.name(line.process)}{wording.ran(line.process)}"
+    return f", requested by {wording.name(line.process)}{wording.ran(line.process)}"
 
 
 def driver(a: RuleContext) -> Conclusion | None:
@@ -71,30 +72,54 @@ def driver(a: RuleContext) -> Conclusion | None:
     a.draft.rule_out(Cause.KILLED_BY_SELF, "it was inside no signal call: the kernel sent it")
     call = a.signal.syscall
     inside = f" in {call.name or f'system call {call.number}'}" if call else ""
-    summary = f"{wording.name(a.victim)} was killed by the kernel{inside}: {subject.name}"
+    who = f"kernel {subject.name}" if module else "kernel code that it had called"
+    summary = f"{wording.name(a.victim)} was killed by {who}{inside}"
     return Conclusion(Cause.KERNEL_KILLED, certainty, summary, Mechanism.DRIVER)
+
+
+# The kernel prints its report before make_task_dead(), arch/x86/kernel/dumpstack.c.
+def _reported(a: RuleContext) -> str:
+    for event in a.case.second_hand:
+        if isinstance(event, HostEvent) and event.kind is HostEventKind.OOPS:
+            text = visible(event.text)
+            a.draft.cite(event, f"the kernel reported a bug at {wording.name(a.victim)}: {text}")
+            return f": {text}"
+    a.draft.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
+    return ""
 
 
 def bug(a: RuleContext) -> Conclusion | None:
     """Claim: the kernel hit a bug (oops, BUG) while working for it and killed it.
 
     Needs: a status of a signal that was never sent, and the oops functions on the kernel stack of
-    the exit. Refuted by: a recorded sender of this signal.
+    the exit. The kernel log's report about this PID, if it is there, says which bug. Refuted by: a
+    recorded sender of this signal.
     """
     end = a.facts.exit
     if a.signal is not None or end is None or not end.signal:
         return None
-    if not set(end.stack or ()) & OOPS_STACK:
+    hit = next((n for n in end.stack or () if n in OOPS_STACK), None)
+    if hit is None:
         return None
     module = next((n for n in end.stack or () if n and n.startswith("[")), None)
     subject = Subject(
         SubjectKind.KERNEL, f"module {module[1:-1]}" if module else "the running kernel"
     )
-    a.blame(Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject)
+    a.cite_end()
+    cited = a.draft.cite(
+        end, f"the kernel's own handling of a bug made it exit (kernel stack: {hit})"
+    )
+    a.draft.link(
+        Role.POLICY_OWNER, "hit a bug", Certainty.ESTABLISHED, subject=subject, signal=end.signal,
+        target=a.victim, time_ns=end.time_ns, evidence=(*a.cite_end(), cited),
+    )  # fmt: skip
     a.launch_dead(end)
-    a.draft.miss("what the bug was", Why.NOT_RECORDED, "dmesg | grep -A30 -E 'BUG|Oops'")
     number = sg.name(end.signal)
     a.draft.rule_out(Cause.CRASHED, f"no {number} was sent to it: kernel code failed")
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, f"no {number} was sent to it")
-    summary = f"{wording.name(a.victim)} was killed by a kernel bug ({subject.name})"
+    where = f" ({subject.name} is on its stack)" if module else ""
+    summary = (
+        f"{wording.name(a.victim)} was killed with {number} by the kernel, which hit a bug (oops)"
+        f" while it worked for this process{where}{_reported(a)}"
+    )
     return Conclusion(Cause.KERNEL_BUG, Certainty.ESTABLISHED, summary, Mechanism.OOPS)

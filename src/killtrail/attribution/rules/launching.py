@@ -35,8 +35,8 @@ def exec_struck(a: RuleContext) -> Conclusion | None:
         Cause.CRASHED, "no instruction of a program had run: the kernel was loading it"
     )
     summary = (
-        f"{wording.name(a.victim)} could not start its new program: execve(2) failed past the "
-        f"point of no return ({sg.name(a.signal.sig)})"
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} in execve(2): loading the"
+        " new program failed when the old one was gone"
     )
     return Conclusion(Cause.EXEC_FAILED, certainty, summary, Mechanism.EXECVE)
 
@@ -61,9 +61,11 @@ def exec_failed(a: RuleContext) -> Conclusion | None:
         evidence=a.cite_end(),
     )  # fmt: skip
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "its wait status holds no signal")
+    # A command line that is its parent's does not name the program that it tried to start.
+    own = a.victim.argv is not None and not a.victim.argv.inherited
     summary = (
-        f"{wording.name(a.victim)} exited with code {end.exit_code}: by convention the program "
-        f"that it tried to start {_CODES[end.exit_code]}: {wording.command(a.victim)}"
+        f"{wording.name(a.victim)} exited with code {end.exit_code}, by convention because the "
+        f"program that it tried to start {_CODES[end.exit_code]}{wording.ran(a.victim) if own else ''}"
     )
     return Conclusion(Cause.EXEC_FAILED, certainty, summary, Mechanism.EXECVE)
 

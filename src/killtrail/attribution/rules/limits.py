@@ -14,13 +14,13 @@ _STRICT_OR_DEAD = (1, 3)
 """SECCOMP_MODE_STRICT, and SECCOMP_MODE_DEAD, which the refusal itself sets since 5.17."""
 _SECCOMP_STACK = frozenset({"__secure_computing", "__secure_computing_strict", "__seccomp_filter"})
 _LIMITS = {
-    Mechanism.RLIMIT_CPU: ("RLIMIT_CPU", "used up its CPU time limit"),
-    Mechanism.RLIMIT_FSIZE: ("RLIMIT_FSIZE", "wrote beyond its file size limit"),
-    Mechanism.RLIMIT_RTTIME: ("RLIMIT_RTTIME", "ran too long at a real-time priority"),
+    Mechanism.RLIMIT_CPU: ("RLIMIT_CPU", "it used up its CPU time limit"),
+    Mechanism.RLIMIT_FSIZE: ("RLIMIT_FSIZE", "it wrote beyond its file size limit"),
+    Mechanism.RLIMIT_RTTIME: ("RLIMIT_RTTIME", "it ran too long at a real-time priority"),
 }
 _TIMERS = {
-    Mechanism.ITIMER: ("alarm or setitimer", "its interval timer expired"),
-    Mechanism.POSIX_TIMER: ("timer_create", "its POSIX timer expired"),
+    Mechanism.ITIMER: "alarm or setitimer",
+    Mechanism.POSIX_TIMER: "timer_create",
 }
 
 
@@ -79,9 +79,10 @@ def limit_exceeded(a: RuleContext) -> Conclusion | None:
     if setter is None:
         _limit_owner(a, a.signal, limit)
     a.rule_out_memory()
-    by = f", which {wording.name(setter.process)} had set with prlimit(2)," if setter else ""
+    by = f", which {wording.name(setter.process)} had set with prlimit(2)" if setter else ""
     summary = (
-        f"{wording.name(a.victim)} {says} ({limit}{value}){by} and got {sg.name(a.signal.sig)}"
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)}: {says}"
+        f" ({limit}{value}){by}"
     )
     return Conclusion(Cause.LIMIT_EXCEEDED, certainty, summary, mechanism)
 
@@ -119,7 +120,7 @@ def _limit_owner(a: RuleContext, signal: SignalSent, limit: str) -> None:
         return
     a.draft.link(
         Role.POLICY_OWNER,
-        f"came to this {limit}, {owner.says}",
+        f"got this {limit} {owner.says}",
         owner.certainty,
         process=owner.process,
         target=a.victim,
@@ -136,10 +137,13 @@ def timer_expired(a: RuleContext) -> Conclusion | None:
     mechanism = a.sending.mechanism if a.sending else None
     if a.signal is None or mechanism is None or mechanism not in _TIMERS:
         return None
-    call, says = _TIMERS[mechanism]
+    call = _TIMERS[mechanism]
     certainty = a.certainty()
     _own_account(a, Role.POLICY_OWNER, "expired", Subject(SubjectKind.TIMER, call), certainty)
-    summary = f"{wording.name(a.victim)} got {sg.name(a.signal.sig)}: {says}"
+    summary = (
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} by its own timer"
+        f" ({call}), which expired"
+    )
     return Conclusion(Cause.TIMER_EXPIRED, certainty, summary, mechanism)
 
 
@@ -157,9 +161,9 @@ def seccomp_killed(a: RuleContext) -> Conclusion | None:
     _own_account(
         a, Role.POLICY_OWNER, f"refused {which}", Subject(SubjectKind.FILTER, "seccomp"), certainty
     )
-    by = _filter_owner(a, a.signal, certainty)
+    filter_ = _filter_owner(a, a.signal, certainty)
     a.draft.rule_out(Cause.CRASHED, "the signal was a refused system call, no instruction faulted")
-    summary = f"{wording.name(a.victim)} was killed by its seccomp filter at {which}{by}"
+    summary = f"{wording.name(a.victim)} was killed at {which} by {filter_}"
     return Conclusion(Cause.SECCOMP_KILLED, certainty, summary, Mechanism.SECCOMP)
 
 
@@ -176,18 +180,22 @@ def _filter_owner(a: RuleContext, signal: SignalSent, certainty: Certainty) -> s
     owner = policy_owners.of_filter(signal, a.victim)
     if owner is None:
         a.draft.miss("who installed the filter", Why.NOT_RECORDED)
-        return ""
+        return "its seccomp filter"
+    own = owner.process.key == a.victim.key
+    cited = a.draft.cite(
+        signal, f"the parent of {wording.name(owner.process)} had no seccomp filter"
+    )
     a.draft.link(
         Role.POLICY_OWNER,
         "installed the filter",
         min(certainty, owner.certainty),
         process=owner.process,
         target=a.victim,
-        evidence=a.cite_signal(),
+        evidence=(*a.cite_signal(), cited),
     )
-    if owner.process.key == a.victim.key:
-        return f", which it had installed {owner.says}"
-    return f", which {wording.name(owner.process)} had installed and passed down"
+    if own:
+        return f"the seccomp filter that it had installed {owner.says}"
+    return f"the seccomp filter that {wording.name(owner.process)} had installed"
 
 
 def seccomp_strict(a: RuleContext) -> Conclusion | None:

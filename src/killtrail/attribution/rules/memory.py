@@ -45,11 +45,11 @@ def oom_killed(a: RuleContext) -> Conclusion | None:
     for mark in a.facts.ooms:
         a.draft.cite(mark, f"the OOM killer marked PID {mark.victim.tgid} as its victim")
     who = _trigger(a, certainty)
-    where = _policy(a, mechanism, certainty) + _shared(a, mechanism)
+    where, chosen = _policy(a, mechanism, certainty), _shared(a, mechanism)
     a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "the kernel itself sent it (SI_KERNEL), in the OOM killer"
     )
-    summary = f"{wording.name(a.victim)} was killed by the OOM killer: {where}{who}"
+    summary = f"{wording.name(a.victim)} was killed by the OOM killer: {where}{who}{chosen}"
     return Conclusion(Cause.OOM_KILLED, certainty, summary, mechanism)
 
 
@@ -58,6 +58,10 @@ def oom_killed(a: RuleContext) -> Conclusion | None:
 def _shared(a: RuleContext, mechanism: Mechanism | None) -> str:
     if mechanism is None or a.facts.ooms or not a.case.watched:
         return ""
+    if a.signal is not None:
+        a.draft.cite(
+            a.signal, "the OOM killer marks each process that it chooses; this one was not marked"
+        )
     return "; it was not chosen, but shares its memory with the chosen process"
 
 
@@ -105,11 +109,7 @@ def _trigger(a: RuleContext, certainty: Certainty) -> str:
     a.blame(
         Role.TRIGGER, "allocated memory", certainty, process=signal.current, launched=signal.current
     )
-    return (
-        ", on its own allocation"
-        if same
-        else f", on an allocation of {wording.name(signal.current)}"
-    )
+    return f" when {'it' if same else wording.name(signal.current)} allocated memory"
 
 
 def _policy(a: RuleContext, mechanism: Mechanism | None, certainty: Certainty) -> str:
@@ -117,13 +117,13 @@ def _policy(a: RuleContext, mechanism: Mechanism | None, certainty: Certainty) -
         a.blame(Role.POLICY_OWNER, "was asked to free memory by sysrq-f", certainty, subject=_HOST)
         return "sysrq-f forced it"
     if mechanism is Mechanism.OOM_HOST:
-        a.blame(Role.POLICY_OWNER, "ran out of memory", certainty, subject=_HOST)
+        a.blame(Role.POLICY_OWNER, "ran out", certainty, subject=_HOST)
         return "the host ran out of memory"
     memory = a.signal.kernel.memory if a.signal else None
     if memory is None:
         a.draft.miss("which memory cgroup was full", Why.NOT_RECORDED, "sudo killtrail arm")
         return "memory ran out" if mechanism is None else "a cgroup's memory limit was reached"
-    limit = f"memory.max {size(memory.max_bytes)} ({memory.max_bytes} bytes)"
+    limit = f"reached memory.max = {size(memory.max_bytes)} ({memory.max_bytes} bytes)"
     a.blame(Role.POLICY_OWNER, limit, certainty, subject=Subject(SubjectKind.CGROUP, memory.cgroup))
     together = "; memory.oom.group: the whole cgroup is killed"
     group = together if mechanism is Mechanism.OOM_GROUP else ""

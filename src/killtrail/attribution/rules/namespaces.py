@@ -25,7 +25,7 @@ def namespace_ended(a: RuleContext) -> Conclusion | None:
     )
     a.launch(init, a.signal)
     summary = (
-        f"{wording.name(a.victim)} was killed because {wording.name(init)}, the init of its PID "
-        f"namespace{a.because(above)}, exited"
+        f"{wording.name(a.victim)} was killed because the init of its PID namespace,"
+        f" {wording.name(init)}, exited{a.because(above, 'the init')}"
     )
     return Conclusion(Cause.NAMESPACE_ENDED, certainty, summary, Mechanism.PID_NAMESPACE_EXIT)

@@ -24,7 +24,8 @@ def parent_died(a: RuleContext) -> Conclusion | None:
     thread_only = parent.tid not in (None, parent.pid)
     whose = "the thread that created it, of" if thread_only else "its parent"
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} because {whose} "
-        f"{wording.name(parent)}{a.because(above)} exited (requested with PR_SET_PDEATHSIG)"
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)} when {whose}"
+        f" {wording.name(parent)} exited, as it had requested (PR_SET_PDEATHSIG)"
+        f"{a.because(above, 'the parent')}"
     )
     return Conclusion(Cause.PARENT_DIED, certainty, summary, Mechanism.PDEATHSIG)

@@ -10,6 +10,7 @@ from killtrail.model.certainty import Certainty
 from killtrail.model.events import ProcessExited
 
 _CALLS = frozenset(SENDING_CALLS.values())
+_SAID = " because it had killed its child {}"
 
 
 def killed_by_process(a: RuleContext) -> Conclusion | None:
@@ -68,9 +69,8 @@ def killed_by_self(a: RuleContext) -> Conclusion | None:
     )
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "sender and target are the same process")
     a.rule_out_memory()
-    summary = (
-        f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}{wording.ran(a.victim)}"
-    )
+    says = says or wording.ran(a.victim)
+    summary = f"{wording.name(a.victim)} sent itself {sg.name(a.signal.sig)}{says}"
     return Conclusion(Cause.KILLED_BY_SELF, certainty, summary, mechanism)
 
 
@@ -95,7 +95,7 @@ def _repeats_its_child(a: RuleContext) -> tuple[int | None, str]:
         caused_by=above,
         evidence=(cited,),
     )
-    return link, f", as it had killed its child {wording.name(child.process)}{a.because(above)}"
+    return link, _SAID.format(wording.name(child.process)) + a.because(above, "the child")
 
 
 def _killed_it_itself(a: RuleContext, child: ProcessExited) -> bool:

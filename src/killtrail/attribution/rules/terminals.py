@@ -48,8 +48,8 @@ def _signalled(a: RuleContext, signal: SignalSent) -> Conclusion:
         subject=Subject(SubjectKind.TERMINAL, name), caused_by=sent,
     )  # fmt: skip
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {wording.name(sender)} signalled the"
-        f" foreground job of its terminal ({name}) with ioctl(TIOCSIG)"
+        f"{wording.name(a.victim)} was killed with {sg.name(signal.sig)}: {wording.name(sender)}"
+        f" signalled the foreground job of its terminal ({name}) with ioctl(TIOCSIG)"
     )
     return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
 
@@ -65,6 +65,7 @@ def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
             Role.TRIGGER, who.says, who.certainty, process=who.process,
             launched=who.process if who.chained else None,
         )  # fmt: skip
+        a.draft.cite(signal, f"{wording.name(who.process)} {who.says}")
     a.blame(
         Role.TRIGGER,
         "signalled the foreground job",
@@ -75,9 +76,9 @@ def _key(a: RuleContext, signal: SignalSent) -> Conclusion:
     if a.sending and a.sending.actor is Actor.BYSTANDER:
         carried = f"{wording.name(signal.current)} only delivered the terminal's input"
         a.draft.rule_out(Cause.KILLED_BY_PROCESS, carried)
-    by = f": {wording.name(who.process)} {who.says}" if who else ""
+    by = f"; {wording.name(who.process)} {who.says}" if who else ""
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(signal.sig)} from a key on its terminal"
+        f"{wording.name(a.victim)} was killed with {sg.name(signal.sig)} by a key on its terminal"
         f" ({name}){by}"
     )
     return Conclusion(Cause.TERMINAL, certainty, summary, Mechanism.TTY_SIGNAL)
@@ -94,9 +95,9 @@ def _hang_up(a: RuleContext, signal: SignalSent, mechanism: Mechanism) -> Conclu
         caused_by=above,
     )
     a.launch(actor, signal)
-    how = f"{a.because(above)} exited" if actor.exiting else " closed its master"
+    how = f"exited{a.because(above, 'that')}" if actor.exiting else "closed its other end"
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(signal.sig)}: {_SAYS[mechanism]} when"
-        f" {wording.name(actor)}{how}"
+        f"{wording.name(a.victim)} was killed with {sg.name(signal.sig)}: {_SAYS[mechanism]} when"
+        f" {wording.name(actor)} {how}"
     )
     return Conclusion(Cause.TERMINAL, certainty, summary, mechanism)

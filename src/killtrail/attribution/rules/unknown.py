@@ -59,7 +59,9 @@ def _unexplained_signal(a: RuleContext) -> Conclusion:
         "sent it",
     )
     code = sg.code_name(signal.sig, signal.code)
-    return _conclude(f"{wording.name(a.victim)} got {sg.name(signal.sig)} ({code}); sender unknown")
+    return _conclude(
+        f"{wording.name(a.victim)} was killed by {sg.name(signal.sig)}; sender unknown ({code})"
+    )
 
 
 def _conclude(summary: str) -> Conclusion:

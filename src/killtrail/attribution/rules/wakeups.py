@@ -7,8 +7,8 @@ from killtrail.model import signals as sg
 from killtrail.model.causes import Cause, Mechanism, Role
 
 _SAYS = {
-    Mechanism.SIGIO: "made a descriptor ready that it watches (O_ASYNC, F_SETSIG)",
-    Mechanism.MQ_NOTIFY: "posted to a message queue that it watches (mq_notify)",
+    Mechanism.SIGIO: ("for a descriptor that becomes ready (O_ASYNC, F_SETSIG)", "made it ready"),
+    Mechanism.MQ_NOTIFY: ("for a message in a queue (mq_notify)", "sent the message"),
 }
 
 
@@ -22,10 +22,11 @@ def requested_notification(a: RuleContext) -> Conclusion | None:
     if a.signal is None or mechanism is None or mechanism not in _SAYS:
         return None
     certainty, poster = a.certainty(), a.signal.current
-    a.blame(Role.TRIGGER, "made it ready", certainty, process=poster, launched=poster)
+    request, act = _SAYS[mechanism]
+    a.blame(Role.TRIGGER, act, certainty, process=poster, launched=poster)
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "it had requested this signal itself")
     summary = (
-        f"{wording.name(a.victim)} got {sg.name(a.signal.sig)} that it had requested: "
-        f"{wording.name(poster)} {_SAYS[mechanism]}"
+        f"{wording.name(a.victim)} was killed with {sg.name(a.signal.sig)}, which it had requested"
+        f" {request}: {wording.name(poster)} {act}"
     )
     return Conclusion(Cause.REQUESTED_NOTIFICATION, certainty, summary, mechanism)

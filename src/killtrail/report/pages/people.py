@@ -1,23 +1,21 @@
 """How pages name processes and accounts."""
 
+from collections.abc import Iterator
+
 from killtrail.model.process import NO_ID, Process, is_init, without_pid
 from killtrail.model.text import shell_words, shortened
 
 _ARGV_MOST = 240
 
 
-def who(p: Process, *, command: bool = True) -> str:
+def who(p: Process, *, command: bool = True, user: bool = True) -> str:
     """`sh (pid 7, root (0)): sh -c 'kill 9'`, with the login user where that is another."""
     unnumbered = without_pid(p)
     if unnumbered:
         return unnumbered
     notes = [f"pid {p.pid}"]
-    if p.uid is not None:
-        notes.append(account(p.uid, p.user))
-    elif p.user:
-        notes.append(p.user)
-    if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
-        notes.append(f"logged in as {account(p.loginuid, p.login_user)}")
+    if user:
+        notes += _accounts(p)
     if p.ns_pid not in (None, p.pid):
         notes.append(f"pid {p.ns_pid} in its namespace")
     text = f"{p.comm or 'process'} ({', '.join(notes)})"
@@ -28,6 +26,15 @@ def who(p: Process, *, command: bool = True) -> str:
     elif p.exe:
         text += f": {p.exe}"
     return text
+
+
+def _accounts(p: Process) -> Iterator[str]:
+    if p.uid is not None:
+        yield account(p.uid, p.user)
+    elif p.user:
+        yield p.user
+    if p.loginuid not in (None, NO_ID, p.uid) and p.loginuid is not None:
+        yield f"logged in as {account(p.loginuid, p.login_user)}"
 
 
 def account(uid: int, name: str | None) -> str:
@@ -41,4 +48,6 @@ def argv(p: Process) -> str:
         return "?"
     text = shell_words(p.argv.words) + ("…" if p.argv.cut else "")
     text = shortened(text, _ARGV_MOST)
-    return text + ("  [its parent's command line: it did not call exec]" if p.argv.inherited else "")
+    return text + (
+        "  [its parent's command line: it did not call exec]" if p.argv.inherited else ""
+    )

@@ -12,6 +12,7 @@ from killtrail.model.process import Process
 from killtrail.model.verdict import (
     Ancestor,
     DeathKind,
+    Edge,
     Evidence,
     Link,
     OriginKind,
@@ -25,7 +26,6 @@ from killtrail.report.pages.people import account, who
 
 _WHY_MOST: Final = 5
 _ATTEMPTS_MOST: Final = 3
-_HEDGES: Final = ("likely", "possibl", "probabl", "may have")
 
 
 def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = False) -> Page:
@@ -57,10 +57,8 @@ def verdict_page(v: Verdict, *, files: tuple[str, ...] = (), records: bool = Fal
 def headline(v: Verdict) -> str:
     """The verdict in a sentence, which says by itself where it is not established."""
     sure = v.certainty
-    hedged = any(word in v.summary for word in _HEDGES)
-    if hedged or sure not in (Certainty.LIKELY, Certainty.POSSIBLE):
-        return v.summary
-    return f"{sure.label}: {v.summary}"
+    doubtful = sure in (Certainty.LIKELY, Certainty.POSSIBLE)
+    return f"{sure.label}: {v.summary}" if doubtful else v.summary
 
 
 def _what(v: Verdict) -> Iterator[Block]:
@@ -107,11 +105,17 @@ def _span(ns: int) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"  # noqa: PLR2004
 
 
+_ALIVE: Final = {
+    Cause.PID_REUSED: "pid-reused: this process has the PID now, the one before it has exited",
+    Cause.REPLACED_BY_EXEC: "replaced-by-exec: it is alive, as another program",
+}
+
+
 def _how(v: Verdict) -> str:
     status = v.death.status
     via = f" via {v.mechanism}" if v.mechanism else ""
     if v.death.ended is Ended.RUNNING:
-        return "it is alive"
+        return _ALIVE.get(v.cause, "it is alive")
     if v.death.kind is DeathKind.HOST:
         return f"{v.cause}{via}"
     if status is None:
@@ -142,9 +146,6 @@ _ROLE_WORDS: Final = {
     Role.POLICY_OWNER: "policy",
     Role.UNKNOWN: "involved",
 }
-_LIMITS: Final = frozenset({"cgroup", "limit", "memory"})
-_NAMED_ALONE: Final = frozenset({"kernel", "hardware"})
-"""Kinds of subjects whose names say the kind."""
 
 
 def _by_whom(v: Verdict) -> tuple[Block, ...]:
@@ -166,11 +167,24 @@ def _actor(link: Link, dead: Process) -> Paragraph:
     doubt = None if link.certainty is Certainty.ESTABLISHED else link.certainty.label
     if link.process and link.action == WAITED_FOR:
         return Paragraph(f"waits for {who(link.process)}")
-    if link.process and link.process.key == dead.key and not link.subject:
+    if link.subject:
+        return Paragraph(_thing(link, link.subject, dead), doubt)
+    if link.process is None:
+        return Paragraph(f"{_ROLE_WORDS[link.role]}: not established", doubt)
+    if link.process.key == dead.key:
         return Paragraph(f"itself ({link.action})", doubt)
-    if link.process:
-        return Paragraph(f"{_role(link)} ({link.action}): {_owner(link, link.process)}", doubt)
-    return Paragraph(f"{_role(link)}: {_subject(link.subject)}, {link.action}", doubt)
+    return Paragraph(f"{_ROLE_WORDS[link.role]} ({link.action}): {who(link.process)}", doubt)
+
+
+# A sentence about a unit, a limit, a terminal; a thing that belongs to a process says to which.
+def _thing(link: Link, subject: Subject, dead: Process) -> str:
+    if link.process is None:
+        # `pipe:[4711]`, as /proc has it, names its kind itself.
+        kind = "" if subject.name.startswith(f"{subject.kind}:") else f"{subject.kind}: "
+        return f"{kind}{subject.name} {link.action}"
+    if link.process.key == dead.key:
+        return f"its own {subject.kind} ({link.action}): {subject.name}"
+    return f"{subject.kind} {subject.name} ({link.action}) of {who(link.process)}"
 
 
 # What a machine went down by is no process: the words of the kernel, or what was not logged.
@@ -181,38 +195,29 @@ def _machine(link: Link) -> Paragraph:
     return Paragraph(f"{link.subject.kind}: {link.subject.name}", doubt)
 
 
-def _role(link: Link) -> str:
-    if link.role is Role.POLICY_OWNER and link.subject and link.subject.kind in _LIMITS:
-        return "limit"
-    return _ROLE_WORDS[link.role]
-
-
-def _owner(link: Link, process: Process) -> str:
-    return who(process) if link.subject is None else f"{_subject(link.subject)} of {who(process)}"
-
-
-def _subject(subject: Subject | None) -> str:
-    if subject is None:
-        return "not established"
-    return subject.name if subject.kind in _NAMED_ALONE else f"{subject.kind} {subject.name}"
-
-
 def _started_by(v: Verdict) -> Iterator[Block]:
-    for ancestor in v.ancestry:
-        yield _ancestor(ancestor)
+    for number, ancestor in enumerate(v.ancestry):
+        yield _ancestor(ancestor, None if number else v.ancestry_of)
     if v.origin:
         yield Paragraph(_origin(v))
 
 
 _EDGE: Final = {
-    "creator": "already exited",
-    "reaper": "reaper: adopted it",
-    "seen": "parent at the time; may be a reaper",
+    Edge.CREATOR: "already exited",
+    Edge.REAPER: "reaper: adopted it",
+    Edge.SEEN: "parent{} at the time; may be a reaper",
 }
 
 
-def _ancestor(a: Ancestor) -> Step:
-    return Step(who(a.process), _EDGE.get(a.edge))
+# Only the first says whose ancestor it is; each of the others is the one's above it.
+def _ancestor(a: Ancestor, below: Process | None) -> Step:
+    notes = []
+    whom = who(below, command=False, user=False) if below is not None else ""
+    if whom and a.edge in (Edge.PARENT, Edge.CREATOR):
+        notes.append(f"started {whom}")
+    if a.edge in _EDGE:
+        notes.append(_EDGE[a.edge].format(f" of {whom}" if whom else ""))
+    return Step(who(a.process), "; ".join(notes) or None)
 
 
 _ORIGIN: Final = {
@@ -222,7 +227,6 @@ _ORIGIN: Final = {
     OriginKind.SYSTEMD_UNIT: "systemd unit",
     OriginKind.CONTAINER: "container",
     OriginKind.KERNEL: "the kernel",
-    OriginKind.INIT: "init",
 }
 
 
@@ -230,6 +234,8 @@ def _origin(v: Verdict) -> str:
     o = v.origin
     if o is None:
         return ""
+    if o.kind is OriginKind.INIT:
+        return f"origin: {o.name or 'init'} (PID 1)"
     kind = _ORIGIN.get(o.kind, o.kind)
     name = "" if not o.name or o.name == o.kind else f" {o.name}"
     user = f" of {account(o.uid, o.user)}" if o.uid is not None else ""
@@ -253,10 +259,15 @@ def _cited(e: Evidence, boot: Boot) -> Cited:
 
 def _attempts(v: Verdict) -> Iterator[Block]:
     for link in v.attempts[-_ATTEMPTS_MOST:]:
-        by = f" from {who(link.process, command=False)}" if link.process else ""
-        yield Paragraph(f"{link.action}{by}, {when.moment(link.time_ns, v.host.boot)}")
+        yield Paragraph(_attempt(link, when.moment(link.time_ns, v.host.boot)))
     if len(v.attempts) > _ATTEMPTS_MOST:
         yield Paragraph(f"and {len(v.attempts) - _ATTEMPTS_MOST} before: --json lists all")
+
+
+def _attempt(link: Link, at: str) -> str:
+    by = f" from {who(link.process, command=False)}" if link.process else ""
+    signal, _, fate = link.action.partition(": ")
+    return f"{signal}{by} at {at}{f': {fate}' if fate else ''}"
 
 
 def _record(e: Evidence, boot: Boot) -> Section:
