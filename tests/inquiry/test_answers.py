@@ -16,8 +16,16 @@ from killtrail.inquiry.target import parse
 from killtrail.model.causes import Cause
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
-from killtrail.model.events import LoginSeen, ProcessExited, Provenance, SignalSent
-from killtrail.model.process import Key, Process
+from killtrail.model.events import (
+    HostEvent,
+    HostEventKind,
+    LoginSeen,
+    OrphanedBy,
+    ProcessExited,
+    Provenance,
+    SignalSent,
+)
+from killtrail.model.process import Argv, Creator, Key, Process
 from killtrail.model.query import Query
 from killtrail.model.signal_context import Basis, KernelContext
 from killtrail.model.wait_status import WaitStatus
@@ -118,6 +126,35 @@ def test_who_started_the_job_stands_in_syslog():
     late = merged(Memory("bpf", kill, recorder.exited(9), exact=True), Memory("kernlog", older))
     verdict = judge(recorded.case_of(late, Key(9, recorder.NOW - NS), recorder.exited(9)))
     assert verdict.origin is None or verdict.origin.name != "/usr/bin/cleanup"
+
+
+def test_an_orphan_has_the_command_line_of_its_creator():
+    """Its record holds the reaper's, as one that never exec'd; an unknown creator leaves none."""
+    key = Key(9, recorder.NOW - NS)
+    creator = replace(recorder.process(5), argv=Argv(("app", "--serve")))
+    reapers = replace(recorder.process(9), argv=Argv(("/sbin/init",), inherited=True))
+    end = replace(recorder.exited(9), process=reapers, creator=Creator(0, creator.key))
+    orphaned = OrphanedBy(recorder.NOW - NS // 2, Provenance("bpf", "orphaned:1"), creator, ())
+    known = recorded.case_of(merged(Memory("bpf", end, orphaned, exact=True)), key, end)
+    alone = recorded.case_of(merged(Memory("bpf", end, exact=True)), key, end)
+    assert known.facts.process.argv == Argv(("app", "--serve"), inherited=True)
+    assert alone.facts.process.argv is None
+
+
+def test_the_kernels_report_of_a_bug_is_evidence():
+    """The oops in the kernel log counts where it names this PID."""
+    end = replace(recorder.exited(11), stack=("oops_end", "make_task_dead"))
+    report = HostEvent(
+        recorder.NOW, Provenance("kernlog", "kmsg:612"), HostEventKind.OOPS,
+        "BUG: unable to handle page fault for address: 0000000000001234", Process(Key(9, None)),
+    )  # fmt: skip
+    other = replace(report, process=Process(Key(10, None)))
+    for told, sources in ((report, {"bpf", "kernlog"}), (other, {"bpf"})):
+        one = merged(Memory("bpf", end, exact=True), Memory("kernlog", told))
+        verdict = judge(recorded.case_of(one, Key(9, recorder.NOW - NS), end))
+        assert verdict.cause is Cause.KERNEL_BUG
+        assert {e.source for e in verdict.evidence} == sources
+        assert ("unable to handle page fault" in verdict.summary) == (told is report)
 
 
 def test_a_wrapper_in_a_log_passes_a_signal_on():

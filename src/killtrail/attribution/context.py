@@ -222,6 +222,11 @@ class RuleContext:
             return ""
         return f"; {wording.name(root.process)} had killed {whom} with {sg.name(root.signal)}"
 
+    def known(self, process: Process) -> Process:
+        """This process with what the record of its own death, if it is in the case, says of it."""
+        facts = self.case.related.get(process.key)
+        return process.merged(facts.process) if facts else process
+
     def why_it_ended(self, actor: Process) -> int | None:
         """Links for the death of `actor`, whose exit caused this one; gives the id of the last.
 

@@ -116,12 +116,13 @@ def case_of(merged: Merged, key: Key, end: ProcessExited | None, *, listed: bool
     told = [] if listed else [*_in_logs(merged, facts), *_oopses(merged, facts)]
     facts = facts if listed else _with_login(merged, facts, signal)
     since = merged.coverage.complete_since(end.signal if end else None)
+    orphaned_by = _orphaned_by(merged, (facts, *related.values()), notes)
     return Case(
-        facts=facts,
+        facts=_with_creators_argv(facts, orphaned_by),
         host=merged.host,
         coverage=merged.coverage,
         related=related,
-        orphaned_by=_orphaned_by(merged, (facts, *related.values()), notes),
+        orphaned_by=orphaned_by,
         watched=None not in (since, key.start_ns) and (key.start_ns or 0) >= (since or 0),
         same_call=incidents.same_call(merged, signal),
         notes=notes,
@@ -221,6 +222,19 @@ def _orphaned_by(
                 pending += [event.creator.key] if event.creator else []
                 break
     return found
+
+
+# The record of one that never exec'd holds its parent's command line. An orphan's is its reaper's by
+# then: what it ran is that of the process that forked it.
+def _with_creators_argv(facts: Facts, orphaned_by: dict[Key, OrphanedBy]) -> Facts:
+    argv = facts.process.argv
+    creator = facts.exit.creator if facts.exit else None
+    if argv is None or not argv.inherited or creator is None or creator.index:
+        return facts
+    by = orphaned_by.get(creator.key)
+    true = by.process.argv if by else None
+    own = replace(true, inherited=True) if true else None
+    return replace(facts, process=replace(facts.process, argv=own))
 
 
 # Around the death alone: a live answer reads no more of the host's logs.

@@ -18,7 +18,7 @@ def namespace_ended(a: RuleContext) -> Conclusion | None:
         return None
     init, certainty = a.signal.current, a.certainty()
     above = a.why_it_ended(init)
-    a.blame(Role.TRIGGER, "exited", certainty, process=init, caused_by=above)
+    a.blame(Role.TRIGGER, "exited", certainty, process=a.known(init), caused_by=above)
     a.rule_out_memory()
     a.draft.rule_out(
         Cause.KILLED_BY_PROCESS, "the namespace's init made no signal call, it was exiting"

@@ -18,7 +18,7 @@ def parent_died(a: RuleContext) -> Conclusion | None:
         return None
     parent, certainty = a.signal.current, a.certainty()
     above = a.why_it_ended(parent)
-    a.blame(Role.TRIGGER, "exited", certainty, process=parent, caused_by=above)
+    a.blame(Role.TRIGGER, "exited", certainty, process=a.known(parent), caused_by=above)
     a.draft.rule_out(Cause.KILLED_BY_PROCESS, "the parent made no signal call, it was exiting")
     a.launch(parent, a.signal)
     thread_only = parent.tid not in (None, parent.pid)

@@ -91,7 +91,7 @@ def _hang_up(a: RuleContext, signal: SignalSent, mechanism: Mechanism) -> Conclu
         Role.TRIGGER,
         "exited" if actor.exiting else "closed the terminal",
         certainty,
-        process=actor,
+        process=a.known(actor),
         caused_by=above,
     )
     a.launch(actor, signal)
