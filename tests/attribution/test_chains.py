@@ -73,7 +73,7 @@ def test_other_clients_are_left_alone(sig, note):
     verdict = by_systemd(sig, note)
 
     assert named(verdict, Role.REQUESTER) == []
-    missed = "when it stopped notifying" if sig == 6 else "why systemd stopped"
+    missed = "when its watchdog expired" if sig == 6 else "why systemd stopped"
     assert any(missed in a.what for a in verdict.absent)
 
 

@@ -3,10 +3,15 @@
 import os
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+from killtrail._slotted import replace
 from killtrail.files.opened import Piece
 from killtrail.host.audit import check, rules
+from killtrail.inquiry import find, kept_files
+from killtrail.inquiry.merged import Merged, OnClock
+from killtrail.inquiry.question import Question
 from killtrail.model.clock import Boot
 from killtrail.model.query import Query, Window
 from killtrail.model.target import Kind, Target
@@ -131,12 +136,29 @@ QUERIES = (
 )
 
 
+MOST = 20
+"""So many deaths of one input are judged: the newest, as for a person who asks."""
+
+
 def _ask(source: Source) -> None:
     try:
         for query in QUERIES:
             for event in source.events(query):
                 assert query.wants(type(event))
                 assert query.window.covers(event.time_ns)
+        _judge(source)
         source.coverage()
     finally:
         source.close()
+
+
+# The processes that the lines are split into, their cases and verdicts; and the host's.
+def _judge(source: Source) -> None:
+    offset = source.host.boot.offset_ns or 0
+    clock = replace(source.host, boot=Boot("", 0))
+    merged = Merged(clock, (), lambda: [OnClock(source, offset)])
+    for target in (None, Target(Kind.PID, "9")):
+        for draft in islice(find.in_logs(merged, target, Query(newest=MOST), None), MOST):
+            draft.finish().to_dict()
+    for verdict in islice(kept_files.host(merged, Question()), MOST):
+        verdict.to_dict()

@@ -85,26 +85,30 @@ def test_a_killer_with_a_stale_pid(bpf):
 
 
 class Syslog:
-    """Writes what programs of this host send to syslog(3), as a daemon does, to a file."""
+    """Writes what programs send to syslog(3), as a daemon does, to a file.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    `beside` starts a program in a mount namespace where this is /dev/log, whatever daemon the host has.
+    """
+
+    def __init__(self, path: Path, place: Path) -> None:
+        self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(DEV_LOG))
-        DEV_LOG.chmod(0o666)
+        self._socket.bind(str(place))
+        place.chmod(0o666)
+        bind = 'mount --bind "$0" /dev/log && exec "$@"'
+        self.beside = ("unshare", "--mount", "sh", "-c", bind, str(place))
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
     # RFC 3164: `<PRI>Mmm dd hh:mm:ss tag: text`; a daemon takes the PRI away, and adds the host.
     def _write(self) -> None:
-        with self._path.open("wb", buffering=0) as out, contextlib.suppress(OSError):
+        with self.path.open("wb", buffering=0) as out, contextlib.suppress(OSError):
             while line := self._socket.recv(1 << 16):
                 text = line.partition(b">")[2].rstrip(b"\0\n")
                 out.write(text[:16] + os.uname().nodename.encode() + b" " + text[16:] + b"\n")
 
     def close(self) -> None:
         """Ends it, and takes the socket away."""
-        DEV_LOG.unlink(missing_ok=True)
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
         self._socket.close()
@@ -112,13 +116,15 @@ class Syslog:
 
 @pytest.fixture
 def syslog(tmp_path):
-    """A file with what cron and sudo log, while there is no other daemon for it."""
-    if DEV_LOG.exists():
-        pytest.skip("this host has a syslog daemon")
-    path = tmp_path / "messages"
-    daemon = Syslog(path)
-    yield path
+    """A file with what cron and sudo log."""
+    made = not DEV_LOG.exists()
+    if made:
+        DEV_LOG.touch()
+    daemon = Syslog(tmp_path / "messages", tmp_path / "log")
+    yield daemon
     daemon.close()
+    if made:
+        DEV_LOG.unlink()
 
 
 def test_the_cron_job_is_named_by_syslog(bpf, syslog):
@@ -127,13 +133,13 @@ def test_the_cron_job_is_named_by_syslog(bpf, syslog):
     with Lab() as lab:
         victim = lab.victim()
         table.write_text(f"* * * * * root kill -9 {victim.pid}\n")
-        daemon = lab.start("cron", "-f")
+        daemon = lab.start("cron", "-f", prefix=syslog.beside)
         try:
             victim.wait(75)
         finally:
             table.unlink()
             daemon.terminate()
-    (verdict,) = bpf.verdicts("why", str(victim.pid), env={"KILLTRAIL_LOGS": str(syslog)})
+    (verdict,) = bpf.verdicts("why", str(victim.pid), env={"KILLTRAIL_LOGS": str(syslog.path)})
 
     assert verdict["certainty"] == "established"
     assert verdict["origin"]["kind"] == "cron"
@@ -145,11 +151,11 @@ def test_the_sudo_command_is_shown_from_syslog(bpf, syslog):
     """Debian's sudo logs no PID: the line counts by its command, if it is the only one that fits."""
     with Lab() as lab:
         victim = lab.victim()
-        asked = lab.start("sudo", "-n", "kill", "-9", str(victim.pid))
+        asked = lab.start("sudo", "-n", "kill", "-9", str(victim.pid), prefix=syslog.beside)
         victim.wait(10)
         asked.wait(10)
     time.sleep(0.2)
-    (verdict,) = bpf.verdicts("why", str(victim.pid), env={"KILLTRAIL_LOGS": str(syslog)})
+    (verdict,) = bpf.verdicts("why", str(victim.pid), env={"KILLTRAIL_LOGS": str(syslog.path)})
     said = [e["says"] for e in verdict["evidence"] if e["source"] == "kernlog"]
 
     assert verdict["certainty"] == "established"

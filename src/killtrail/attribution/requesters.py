@@ -99,7 +99,7 @@ def _at_whose_request(
 def _miss_reason(a: RuleContext, unit: str, mechanism: Mechanism) -> None:
     what = f"why systemd stopped {unit}: a request, or a setting of its own"
     if mechanism is Mechanism.UNIT_WATCHDOG:
-        what = f"what {unit} was doing when it stopped notifying"
+        what = f"what {unit} was doing when its watchdog expired"
     a.draft.miss(what, Why.NOT_RECORDED, f"journalctl -u {unit}")
 
 
