@@ -14,7 +14,7 @@ TREE = ROOT / "src/killtrail"
 PLAIN = frozenset(
     """
     api artifacts audit autopsy bait bpf cgroup cgroup_path certainty check checks cli clock columns commandline
-    container containers crash daemon document dpkg elf errors escape events examine exits explain export fields file
+    container containers crash daemon document dpkg elf errors events examine exits explain export fields file
     files fleet formats ftrace ftrace_sites hidden history hooks host host_logs hosts html image incident incidents
     index indicators instance journal json_lines kernel kernel_lines kernlog kmsg launch_chain limits lines logs main
     markdown memory model mounts namespaces notes oom oom_logged open_sources options origin output packages page pages

@@ -247,7 +247,7 @@ def _seccomp() -> Verdict:
 
 
 def _key() -> Verdict:
-    kworker = replace(process(44, "kworker/u4:3"), kthread=True, argv=None)
+    kworker = replace(process(44, "kworker"), comm="kworker/u4:3", kthread=True, argv=None)
     holder = process(6700, "python3 expect.py")
     terminal = Terminal("pts/0", True, holder, sole=True, known=True)
     return judged(end(2), sent(2, code=0x80, stack=("isig",), current=kworker, terminal=terminal))

@@ -81,11 +81,7 @@ def _without_status(before: list[SignalSent], *, exited: bool) -> Effective | No
         return None
     sure = next((s for s in fatal if s.sig == sg.SIGKILL or s.kernel.doomed), None)
     if sure and (fatal[0] is sure or sure.kernel.doomed):
-        return Effective(
-            sure,
-            Certainty.LIKELY,
-            None if exited else "the signal is recorded, the exit is not",
-        )
+        return Effective(sure, Certainty.LIKELY)
     several = len({s.sig for s in fatal}) > 1
     taken = _last_taken(fatal if sure is None else _until(sure, fatal))
     outlived = "" if taken is fatal[0] else _OUTLIVED.format(sg.name(fatal[0].sig))

@@ -10,6 +10,7 @@ from killtrail.model.absence import Why
 from killtrail.model.causes import Cause, Mechanism, Role
 from killtrail.model.certainty import Certainty
 from killtrail.model.clock import NS
+from killtrail.model.verdict import Subject, SubjectKind
 
 _RECENT_NS: Final = 60 * NS
 """So long after a tracer has detached it may have left the signal."""
@@ -59,8 +60,10 @@ def bpf_killed(a: RuleContext) -> Conclusion | None:
         return None
     certainty = min(a.certainty(), Certainty.LIKELY)
     a.draft.miss("who loaded the BPF program", Why.NOT_RECORDED, "sudo bpftool prog list")
-    a.cite_signal()
-    a.cite_end()
+    a.blame(
+        Role.SENDER, "sent the signal", certainty,
+        subject=Subject(SubjectKind.KERNEL, "a BPF program"),
+    )  # fmt: skip
     a.draft.rule_out(
         Cause.KILLED_BY_SELF, "the running task is where the program ran, not the sender"
     )

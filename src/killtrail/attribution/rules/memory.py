@@ -77,11 +77,12 @@ def by_oomd(a: RuleContext) -> Conclusion | None:
     if sender.exe not in _OOMD:
         return None
     certainty = a.certainty()
-    a.blame(Role.SENDER, "systemd-oomd", certainty, process=sender, launched=sender)
+    call = a.sending.mechanism.value if a.sending.mechanism else "signal"
+    a.blame(Role.SENDER, call, certainty, process=sender, launched=sender)
     group = a.signal.target.cgroup or "?"
     a.blame(
         Role.POLICY_OWNER,
-        "was under pressure",
+        "was short of memory or swap",
         certainty,
         subject=Subject(SubjectKind.CGROUP, group),
     )

@@ -30,7 +30,8 @@ _WHY: Final = {
 def how_sure(v: Verdict) -> tuple[Block, ...]:
     """The certainty, what is missing, caveats, losses."""
     alone = from_logs_alone(v)
-    note = "from logs alone: likely at most" if alone else None
+    judged = alone and v.certainty is not Certainty.NOT_ESTABLISHED
+    note = "from logs alone: likely at most" if judged else None
     lines: list[Block] = [Paragraph(v.certainty.label.replace("-", " "), note)]
     lines.extend(_missing(v.absent, alone=alone))
     lines.extend(_caveats(v))

@@ -143,7 +143,7 @@ _ROLE_WORDS: Final = {
     Role.SENDER: "sender",
     Role.REQUESTER: "requester",
     Role.TRIGGER: "triggered by",
-    Role.POLICY_OWNER: "policy",
+    Role.POLICY_OWNER: "set by",
     Role.UNKNOWN: "involved",
 }
 
