@@ -77,6 +77,18 @@ def test_other_clients_are_left_alone(sig, note):
     assert any(missed in a.what for a in verdict.absent)
 
 
+def test_a_second_systemctl_kill_is_no_timeout():
+    """TERM by one client, which it ignored, then KILL by another: nothing was being stopped."""
+    term = signal(15, current=SYSTEMD, target=IN_UNIT, time_ns=NOW - 900_000_000)
+    clients = (client("kill", "app", ago_ns=950_000_000), client("kill", "-s", "KILL", "app"))
+    verdict = by_systemd(9, *clients, before=(term,))
+    timeout = by_systemd(9, client("stop", "app", ago_ns=950_000_000), before=(term,))
+
+    assert (verdict.mechanism, named(verdict, Role.REQUESTER)) == (Mechanism.KILL, [70])
+    assert "had not stopped" not in verdict.summary
+    assert timeout.mechanism is Mechanism.UNIT_TIMEOUT
+
+
 @pytest.mark.parametrize("words", [("kill", "-s", "KILL"), ("kill", "--signal=9"), ("kill", "-s9")])
 def test_kill_through_systemctl(words):
     """The verb to send a signal counts with that signal."""

@@ -64,8 +64,12 @@ def _managed(a: RuleContext, send: SignalSent) -> Request | None:
     ]
     first = before[0] if before else send
     clients = _clients(a, unit, first)
+    direct = [c for c in _clients(a, unit, send) if _sends(c)]
+    if direct:
+        # What systemd sent before was another act.
+        clients, first, before = direct, send, []
     asked = clients[-1] if clients else None
-    mechanism, says = _policy(unit, send, before, asked)
+    mechanism, says = _policy(unit, send, before, sends=bool(direct))
     alone = len(clients) == 1
     above = _requester(a, asked, first, alone=alone) if asked else None
     evidence = tuple(a.draft.cite(s, wording.sending(s, explain(s))) for s in (*before[:1], send))
@@ -105,9 +109,9 @@ def _miss_reason(a: RuleContext, unit: str, mechanism: Mechanism) -> None:
 
 # None: a client had systemd send this very signal, nothing was stopped.
 def _policy(
-    unit: str, send: SignalSent, before: list[SignalSent], asked: ManagerAsked | None
+    unit: str, send: SignalSent, before: list[SignalSent], *, sends: bool
 ) -> tuple[Mechanism | None, str]:
-    if asked is not None and not before and _sends(asked):
+    if sends:
         return None, f"was sent {sg.name(send.sig)}"
     if send.sig == sg.SIGKILL and before:
         waited = (send.time_ns - before[-1].time_ns) / NS

@@ -168,7 +168,9 @@ def _notes(merged: Merged, facts: Facts, signal: SignalSent | None) -> tuple[Not
         return ()
     since = first.time_ns - (_WORK_MOST_NS if kernel else _JOB_MOST_NS)
     kind = KernelLine if kernel else ManagerAsked
-    found = merged.recorded(Query(kinds=(kind,), window=Window(since, first.time_ns)))
+    # A client may have asked for the last signal, after an earlier one did not suffice.
+    until = first if kernel or signal is None else signal
+    found = merged.recorded(Query(kinds=(kind,), window=Window(since, until.time_ns)))
     return tuple(n for n in found if isinstance(n, KernelLine | ManagerAsked))
 
 
