@@ -123,3 +123,9 @@ def test_the_recorder_is_as_described():
     )
     described = re.findall(r"^\| `(\w+)` \| [^|]*\|$", page, re.MULTILINE)
     assert described == sorted(programs, key=described.index) and len(described) == len(programs)
+
+
+def test_readme_shows_the_demo_as_it_is():
+    """Its screen is the one that a guest made of `killtrail demo`, with the other screens."""
+    demo = (ROOT / "docs/screens/demo.txt").read_text().strip()
+    assert f"\n{demo}\n```" in (ROOT / "README.md").read_text()
