@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from killtrail._slotted import dataclass
+from killtrail._slotted import dataclass, field
 from killtrail.errors import UnavailableError
 
 CHUNK: Final = 1 << 20
@@ -29,6 +29,8 @@ class Piece:
     """Why the rest could not be unpacked."""
     _counted: tuple[int, int] = (0, 1)
     """The last requested offset and its line: most requests are near it."""
+    searched: dict[tuple[bytes, int], bytearray] = field(default_factory=dict)
+    """What `blocks` knows of it."""
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class Piece:
 
     def again(self) -> "Piece":
         """The same file once more, to be closed by itself."""
-        return Piece(self.path, os.dup(self.fd), self.size, self.cut)
+        return Piece(self.path, os.dup(self.fd), self.size, self.cut, searched=self.searched)
 
     def head(self) -> bytes:
         """Its first 64 KiB."""

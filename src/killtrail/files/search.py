@@ -1,14 +1,15 @@
 """Searching big files without mapping or loading them.
 
 Windows of one mebibyte are read into one buffer again and again: memory is constant, and a file that
-is cut while it is read gives short reads, not SIGBUS. Needles are sought with the C library's memmem,
-about twice as fast as bytearray.find; single bytes with find, which is memchr.
+is cut while it is read gives short reads, not SIGBUS.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from killtrail.files import blocks
+from killtrail.files.memmem import Search, searcher
 from killtrail.files.opened import Piece
 
 WINDOW: Final = 1 << 20
@@ -16,47 +17,9 @@ BEFORE: Final = 1 << 16
 """Bytes kept before a window: they hold the other records of an event."""
 AFTER: Final = 1 << 13
 _LONGEST: Final = 4 << 20
-
-
-_Search = Callable[[bytes, int, int, int], list[int]]
+_FEW: Final = 4
+"""So many windows are read as fast as it is found out which are worth it."""
 _ANY_NUMBER: Final = 1 << 62
-
-
-def _by_memmem(buffer: bytearray) -> _Search | None:
-    # Not before the first needle: many questions have none, and ctypes takes 2 ms to import.
-    import ctypes  # noqa: PLC0415
-
-    try:
-        memmem = ctypes.CDLL(None).memmem
-    except (AttributeError, OSError):
-        return None
-    memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    memmem.restype = ctypes.c_void_p
-    base = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-    def search(needle: bytes, first: int, stop: int, most: int) -> list[int]:
-        found: list[int] = []
-        at, stop = base + first, base + stop
-        while (
-            at < stop and len(found) < most and (hit := memmem(at, stop - at, needle, len(needle)))
-        ):
-            found.append(hit - base)
-            at = hit + 1
-        return found
-
-    return search
-
-
-def _by_find(buffer: bytearray) -> _Search:
-    def search(needle: bytes, first: int, stop: int, most: int) -> list[int]:
-        found: list[int] = []
-        at = buffer.find(needle, first, stop)
-        while at >= 0 and len(found) < most:
-            found.append(at)
-            at = buffer.find(needle, at + 1, stop)
-        return found
-
-    return search
 
 
 class Window:
@@ -66,15 +29,30 @@ class Window:
         self._size = size
         self.buffer: bytearray = bytearray(BEFORE + size + AFTER)
         self._view = memoryview(self.buffer)
-        self._search: _Search | None = None
+        self._search: Search | None = None
+        self._absent: frozenset[bytes] = frozenset()
         self.piece: Piece | None = None
         self.start: int = 0
         self.first: int = 0
         self.last: int = 0
         self.end: int = 0
 
-    def backwards(self, piece: Piece, low: int, high: int) -> Iterator["Window"]:
-        """The windows of [low, high), the last one first. All are this object."""
+    def backwards(
+        self, piece: Piece, low: int, high: int, texts: tuple[bytes, ...] = ()
+    ) -> Iterator["Window"]:
+        """The windows of [low, high), the last one first. All are this object.
+
+        With `texts` only those that hold one of them, and their neighbours.
+        """
+        if not texts or high - low <= _FEW * self._size:
+            self._absent = frozenset()
+            yield from self._all(piece, low, high)
+            return
+        for begin, end, there in blocks.holding(piece, texts, low, high, self._size):
+            self._absent = frozenset(texts) - there
+            yield from self._all(piece, begin, end)
+
+    def _all(self, piece: Piece, low: int, high: int) -> Iterator["Window"]:
         while high > low:
             size = min(self._size, high - low)
             self._load(piece, high - size, high)
@@ -94,13 +72,15 @@ class Window:
 
     def hits(self, needle: bytes) -> list[int]:
         """Positions in the buffer where a needle begins inside the window."""
+        if needle in self._absent:
+            return []
         # It may extend beyond the window's end.
         return self.within(needle, self.first, min(self.end, self.last + len(needle) - 1))
 
     def within(self, needle: bytes, low: int, high: int, most: int = _ANY_NUMBER) -> list[int]:
         """Positions of a needle in `buffer[low:high]`, at most so many."""
         if self._search is None:
-            self._search = _by_memmem(self.buffer) or _by_find(self.buffer)
+            self._search = searcher(self.buffer)
         return self._search(needle, low, high, most)
 
     def line(self, at: int) -> tuple[int, bytes]:

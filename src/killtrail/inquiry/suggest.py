@@ -17,7 +17,8 @@ from killtrail.model.target import Kind, Target
 
 _LOOKED_AT: Final = 500
 _IN_LOGS: Final = 32
-"""Fewer of logs: each is a search that must not cost more than the one that found nothing."""
+_REACH: Final = 64 << 20
+"""Fewer of logs, and in bytes of each file: this must not cost more than the search that found nothing."""
 _SHOWN: Final = 3
 
 
@@ -46,7 +47,9 @@ def _died(merged: Merged) -> Iterator[Process]:
             if isinstance(event, ProcessExited):
                 yield event.process
     else:
-        for ending in islice(logged.candidates(merged, Query(newest=_IN_LOGS)), _IN_LOGS):
+        for ending in islice(
+            logged.candidates(merged, Query(newest=_IN_LOGS, reach=_REACH)), _IN_LOGS
+        ):
             yield victim_of(ending)
 
 

@@ -85,6 +85,8 @@ class Query:
     """Whether exits without a signal and without a request count."""
     newest: int | None = None
     """How many deaths are wanted, the newest; a hint to read no further."""
+    reach: int | None = None
+    """How far from the end of the window a file is read, in bytes: for what is only a help."""
     launchers: bool = True
     """Whether launch chains are wanted: they may cost a walk through the whole evidence."""
 

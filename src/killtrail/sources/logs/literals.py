@@ -72,6 +72,8 @@ class Sought:
         self.digits: bool = bool(self.needles) and self.needles[0].isdigit()
         self._narrowed = {each.text: each.narrowed(query) for each in self.literals}
         self.always: list[Literal] = [e for e in self.literals if not self.narrows(e)]
+        self.texts: tuple[bytes, ...] = (*self.needles, *(each.text for each in self.always))
+        """Of which one stands in, or beside, whatever is found."""
 
     def narrows(self, literal: Literal) -> bool:
         """Whether a needle has to stand near this literal."""
@@ -111,6 +113,6 @@ def holds(piece: Piece, query: Query) -> bool:
         return True
     return any(
         window.within(needle, window.first, window.end, 1)
-        for window in Window().backwards(piece, 0, piece.size)
+        for window in Window().backwards(piece, 0, piece.size, wanted)
         for needle in wanted
     )

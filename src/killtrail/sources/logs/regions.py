@@ -42,7 +42,7 @@ def regions(
     if not sought.literals:
         return
     lowest = high
-    for window in Window().backwards(piece, low, high):
+    for window in Window().backwards(piece, low, high, sought.texts):
         spots = {at: spot for at, spot in _spots(window, sought).items() if at < lowest}
         if spots:
             lowest = min(spots)

@@ -71,6 +71,8 @@ class SearchedLog:
         low, high = 0, self._piece.size
         if self._order is not None and window != ALWAYS:
             low, high = self._order.span(window)
+        if query.reach is not None:
+            low = max(low, high - query.reach)
         sought = Sought(self._form, query)
         for together in regions(self._piece, self._form, sought, low, high):
             found = [e for region in together for e in self._parsed(region, query)]

@@ -13,17 +13,12 @@ from killtrail.files.opened import Piece
 from killtrail.files.search import Window
 from killtrail.sources.logs.audit.record import Head, fields, head
 
-KINDS: Final = frozenset(
-    {
-        b"ANOM_ABEND", b"SECCOMP", b"DAEMON_START", b"DAEMON_END", b"DAEMON_ABORT",
-        b"SYSTEM_BOOT", b"SYSTEM_SHUTDOWN",
-    }
-)  # fmt: skip
+CRASHES: Final = {b"1701": b"ANOM_ABEND", b"1326": b"SECCOMP"}
+GAPS: Final = {b"1201": b"DAEMON_END", b"1202": b"DAEMON_ABORT"}
+_NAMES: Final = frozenset({*CRASHES.values(), *GAPS.values()})
 # `M` is in the names of them all, and not frequent elsewhere.
-_AFTER_M: Final = re.compile(rb"M(?:_ABEND msg=|P msg=|ON_[A-Z]+ msg=|_BOOT msg=|_SHUTDOWN msg=)")
+_AFTER_M: Final = re.compile(rb"M(?:_ABEND msg=|P msg=|ON_END msg=|ON_ABORT msg=)")
 _DENSE: Final = 4096
-_NUMERIC: Final = re.compile(rb" type=(?:1701|1326|120[012]|112[78])$")
-_BEFORE_ID: Final = len(b" type=1701")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Mark:
     @property
     def gap(self) -> str | None:
         """What a daemon's last word says of the time after it; None for other marks."""
-        if self.head.kind not in (b"DAEMON_END", b"DAEMON_ABORT"):
+        if self.head.kind not in GAPS.values():
             return None
         place = self.piece.place(self.offset)
         return f"auditd was not running (it ended at {place}, {self.head.id})"
@@ -46,18 +41,24 @@ class Mark:
 
 def marks(window: Window, *, numeric: bool) -> Iterator[Mark]:
     """Those in a window, in order."""
-    places = _behind_type(window) if numeric else _behind_m(window)
+    places = _numbered(window) if numeric else _behind_m(window)
     for at in places:
         offset, line = window.line(at)
         of = head(line)
-        if of is not None and of.kind in KINDS and window.piece is not None:
+        if of is not None and of.kind in _NAMES and window.piece is not None:
             yield Mark(of, window.piece, offset, fields(line, of.end))
 
 
-def _behind_type(window: Window) -> Iterator[int]:
-    for at in window.hits(b" audit("):
-        if _NUMERIC.search(window.buffer, max(0, at - _BEFORE_ID), at):
-            yield at
+def texts(kinds: dict[bytes, bytes], *, numeric: bool) -> tuple[bytes, ...]:
+    """What stands in records of these kinds."""
+    if numeric:
+        return tuple(b" type=%s audit(" % number for number in kinds)
+    return tuple(name + b" msg=" for name in kinds.values())
+
+
+def _numbered(window: Window) -> list[int]:
+    wanted = texts(CRASHES | GAPS, numeric=True)
+    return sorted(at for text in wanted for at in window.hits(text))
 
 
 # As for the `J` of OBJ_PID: one byte is searched at memory speed, unless arguments are full of it.

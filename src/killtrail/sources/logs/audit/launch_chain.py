@@ -8,7 +8,7 @@ other record of it ("seen") gives its parent provisionally.
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from killtrail._slotted import dataclass, field
@@ -67,16 +67,25 @@ class Walk:
     """What was found, newest first."""
     _open: dict[int, Node] = field(default_factory=dict)
 
-    def through(self, spans: Iterable[Span]) -> None:
-        """Walks through parts of pieces, given newest first."""
+    def through(
+        self, spans: Iterable[Span], texts: Callable[[Span], tuple[bytes, ...]] = lambda _: ()
+    ) -> None:
+        """Walks through parts of pieces, given newest first; `texts`: of which one is near each hit."""
         window = Window()
         for span in spans:
+            high = span.high
+            while high > span.low and (span.asked or self._open):
+                # Launchers may stand anywhere.
+                high = self._down(window, span, high, () if self._open else texts(span))
+
+    def _down(self, window: Window, span: Span, high: int, texts: tuple[bytes, ...]) -> int:
+        for each in window.backwards(span.piece, span.low, high, texts):
             if not span.asked and not self._open:
-                return
-            for each in window.backwards(span.piece, span.low, span.high):
-                if not span.asked and not self._open:
-                    return
-                self._step(each, hits=span.asked)
+                break
+            self._step(each, hits=span.asked)
+            if texts and self._open:
+                return each.start + each.first
+        return span.low
 
     def above(self, call: Call) -> Node:
         """The process that an exec started, its parent open: for walks without hits."""

@@ -25,10 +25,11 @@ from killtrail.sources.base import Descriptor, Match, Opened
 from killtrail.sources.logs.audit import to_events
 from killtrail.sources.logs.audit.anomalies import Mark, marks
 from killtrail.sources.logs.audit.launch_chain import Span
+from killtrail.sources.logs.audit.mixed import Form, Texts
 from killtrail.sources.logs.audit.names import NameSearch, calls, literals
 from killtrail.sources.logs.audit.newest_first import Found, begins_ns, newest_first
 from killtrail.sources.logs.audit.one_pid import PidSearch
-from killtrail.sources.logs.audit.record import HEAD, head
+from killtrail.sources.logs.audit.record import head
 from killtrail.sources.logs.audit.renamed import Renamed
 from killtrail.sources.logs.audit.requests import RequestSearch
 from killtrail.sources.logs.audit.syscall_record import ID, SIGNAL_CALLS, Call, parse
@@ -40,6 +41,7 @@ _GIVES: Final = (SignalSent, SignalRefused, ProcessExited, ProcessSeen)
 _SIGNALS: Final = (SignalSent, SignalRefused)
 _UNREAD_MOST: Final = 10_000
 _Look = Callable[[Window, Span], Iterable[Found]]
+_Near = Callable[[Form], Texts]
 
 
 def looks(sample: bytes) -> bool:
@@ -56,7 +58,7 @@ class AuditLog:
     def __init__(self, pieces: list[Piece], name: str | None = None) -> None:
         self._pieces = in_order(pieces)
         self.host: Host = Host(Boot("", 0), name)
-        self._numeric = {p.path: _numeric(p.head()) for p in pieces}
+        self._forms = {p.path: Form(p) for p in pieces}
         self._gaps: dict[str, None] = {}
         self._problems = {p.path: ParseProblem(ID, p.path, p.cut) for p in pieces if p.cut}
         self._unread: dict[tuple[str, int], int] = {}
@@ -80,9 +82,10 @@ class AuditLog:
     def _found(self, query: Query) -> Iterator[Event]:
         pid = _pid(query)
         if query.sender is not None:
-            found = self._walk(query, self._by_sender(query.sender.tgid))
+            sender = query.sender.tgid
+            found = self._walk(query, self._by_sender(sender), lambda f: f.of_sender(sender))
         elif pid is not None:
-            search = PidSearch(self._spans(query), self._numeric, self._note)
+            search = PidSearch(self._spans(query), self._forms, self._note)
             events = search.events(replace(query, pid=pid))
             self._gaps.update(dict.fromkeys(search.gaps))
             self._problems.update(search.problems)
@@ -91,7 +94,8 @@ class AuditLog:
         elif query.target is not None:
             found = self._named(query)
         else:
-            found = self._walk(query, self._everything(query))
+            texts = _none if _asks(query) else Form.of_everything
+            found = self._walk(query, self._everything(query), texts)
         for each in found:
             yield from each.events()
 
@@ -99,20 +103,25 @@ class AuditLog:
         """All there is to walk through, newest first."""
         return list(spans(self._pieces, query.window.since_ns, query.window.until_ns))
 
-    def _walk(self, query: Query, look: _Look) -> Iterator[Found]:
-        return newest_first(self._batches([s for s in self._spans(query) if s.asked], look))
+    def _walk(self, query: Query, look: _Look, texts: _Near) -> Iterator[Found]:
+        asked = [s for s in self._spans(query) if s.asked]
+        if query.reach is not None:
+            asked = [replace(s, low=max(s.low, s.high - query.reach)) for s in asked]
+        return newest_first(self._batches(asked, look, texts))
 
-    @staticmethod
-    def _batches(asked: list[Span], look: _Look) -> Iterator[tuple[int | None, list[Found]]]:
+    def _batches(
+        self, asked: list[Span], look: _Look, texts: _Near
+    ) -> Iterator[tuple[int | None, list[Found]]]:
         window = Window()
         for span in asked:
-            for each in window.backwards(span.piece, span.low, span.high):
+            near = texts(self._forms[span.piece.path])
+            for each in window.backwards(span.piece, span.low, span.high, near):
                 yield begins_ns(each), list(look(each, span))
 
     def _finder(self, query: Query, pids: frozenset[int] | None, piece: Piece) -> Finder:
         return Finder(
             pids,
-            numeric=self._numeric[piece.path],
+            numeric=self._forms[piece.path].numeric,
             within=query.window.covers,
             note=self._note,
         )
@@ -135,7 +144,7 @@ class AuditLog:
         return look
 
     def _marks(self, window: Window, span: Span) -> Iterator[Found]:
-        for mark in marks(window, numeric=self._numeric[span.piece.path]):
+        for mark in marks(window, numeric=self._forms[span.piece.path].numeric):
             gap = mark.gap
             if gap is not None:
                 self._gaps[gap] = None
@@ -144,15 +153,21 @@ class AuditLog:
     # The newest that had the name when they were hit come first. Where they are fewer than wanted, or
     # all are wanted, those count too that were started under it and hit under another.
     def _named(self, query: Query) -> Iterator[Found]:
+        target = query.target
+        assert target is not None  # noqa: S101 -- who asks by name has one
+
+        def texts(form: Form) -> Texts:
+            return form.of_name(target)
+
         search = self._name_search(query, exits=query.ordinary and query.wants(ProcessExited))
-        direct = self._walk(query, self._by_name(query, search))
+        direct = self._walk(query, self._by_name(query, search), texts)
         if not query.wants(SignalSent):
             yield from direct
             return
         first: list[Found] = []
         if query.newest is None:
             search = self._name_search(query, exits=False)
-            for _ in self._walk(query, lambda window, _span: search.found(window, None)):
+            for _ in self._walk(query, lambda window, _span: search.found(window, None), texts):
                 pass
         else:
             pids: set[int] = set()
@@ -183,7 +198,9 @@ class AuditLog:
         asked = _since([s for s in self._spans(query) if s.asked], execs[-1])
         renamed = Renamed(query.target, execs, asked)
         finders = {p.path: self._finder(query, renamed.pids, p) for p in self._pieces}
-        found = self._batches(asked, lambda w, span: renamed.found(w, finders[span.piece.path]))
+        found = self._batches(
+            asked, lambda w, span: renamed.found(w, finders[span.piece.path]), _none
+        )
         return newest_first(found)
 
     def _by_sender(self, pid: int) -> _Look:
@@ -233,14 +250,6 @@ class AuditLog:
             piece.close()
 
 
-def _numeric(sample: bytes) -> bool:
-    for line in sample.split(b"\n")[:200]:
-        match = HEAD.match(line)
-        if match is not None and head(line) is not None:
-            return match["number"] is not None
-    return False
-
-
 def _pid(query: Query) -> int | None:
     if query.pid is not None:
         return query.pid
@@ -280,6 +289,10 @@ def _one(query: Query) -> bool:
 
 def _asks(query: Query) -> bool:
     return query.kinds is not None and ManagerAsked in query.kinds
+
+
+def _none(_form: Form) -> Texts:
+    return ()
 
 
 def _hit(hit: Hit) -> Found:

@@ -21,6 +21,7 @@ from killtrail.sources.logs.audit import to_events
 from killtrail.sources.logs.audit.anomalies import marks
 from killtrail.sources.logs.audit.identity import login_of
 from killtrail.sources.logs.audit.launch_chain import Span, Trail, Walk, chain
+from killtrail.sources.logs.audit.mixed import Form
 from killtrail.sources.logs.audit.names import calls
 from killtrail.sources.logs.audit.record import head
 from killtrail.sources.logs.audit.syscall_record import EXEC_CALLS, ID, Call, parse
@@ -35,9 +36,9 @@ _TURNS: Final = EXEC_CALLS | {"exit_group"}
 class PidSearch:
     """One question about a PID; what it noticed on the way can be read afterwards."""
 
-    def __init__(self, spans: list[Span], numeric: dict[str, bool], note: Note) -> None:
+    def __init__(self, spans: list[Span], forms: dict[str, Form], note: Note) -> None:
         self._spans = spans
-        self._numeric = numeric
+        self._forms = forms
         self._note = note
         self.gaps: list[str] = []
         self.problems: dict[str, ParseProblem] = {}
@@ -55,7 +56,8 @@ class PidSearch:
         tries = _Tries(pid, trails)
         window = Window()
         for span in self._around(trails):
-            for each in window.backwards(span.piece, span.low, span.high):
+            texts = self._forms[span.piece.path].of_pid(pid)
+            for each in window.backwards(span.piece, span.low, span.high, texts):
                 yield from self._in_window(pid, each, span.piece, query, tries)
 
     # One pass for all of it: on a large log the reading costs as much as the search.
@@ -72,10 +74,10 @@ class PidSearch:
     def _trails(self, pid: int, query: Query) -> list[Trail]:
         found: list[Trail] = []
         launchers = query.launchers and query.wants(SignalSent)
-        for numeric in sorted({self._numeric[s.piece.path] for s in self._spans}):
-            spans = [s for s in self._spans if self._numeric[s.piece.path] is numeric]
+        for numeric in sorted({self._forms[s.piece.path].numeric for s in self._spans}):
+            spans = [s for s in self._spans if self._forms[s.piece.path].numeric is numeric]
             walk = Walk(Finder(pid, numeric=numeric, note=self._note), launchers=launchers)
-            walk.through(spans)
+            walk.through(spans, lambda span: self._forms[span.piece.path].of_pid(pid))
             if walk.finder.orphans:
                 what = f"{walk.finder.orphans} records of a target whose call is not in the log"
                 path = spans[0].piece.path
@@ -109,7 +111,7 @@ class PidSearch:
                     yield from to_events.turned(call)
 
     def _crashes(self, pid: int, window: Window, piece: Piece) -> Iterator[Event]:
-        for mark in marks(window, numeric=self._numeric[piece.path]):
+        for mark in marks(window, numeric=self._forms[piece.path].numeric):
             if mark.gap is not None:
                 self.gaps.append(mark.gap)
             if to_events.process_of(mark).pid == pid:

@@ -1,0 +1,1 @@
+"""Questions: which sources, which process, one answer."""
