@@ -188,6 +188,31 @@ def test_a_list_is_judged_in_chunks_and_keeps_the_order():
     assert pids == list(range(1499, 999, -1))
 
 
+def test_a_name_is_answered_before_the_death_before_it_is_found():
+    """Whoever wants one does not pay for a search that goes on to the next one."""
+    log = Memory("auditlog", sent(1e6, pid=101), *(sent(10 * n, pid=100) for n in range(50)))
+    first = next(find.in_logs(merged(log), parse("comm:job"), Query(newest=1), None))
+    assert first.death.process.pid == 101
+    # By its name, and by its PID.
+    assert log.taken == 2
+
+
+def test_a_list_of_a_host_where_somebody_is_refused_all_day():
+    """Refused signals are no deaths: what happened between them is listed as it is found."""
+    events = [sent(20 * n, pid=1000 + n) for n in range(2000)]
+    log = Memory("auditlog", *events, *(refused(5 * n, pid=1) for n in range(8000)))
+    found = find.in_logs(merged(log), None, Query(newest=5), None)
+    assert [next(found).death.process.pid for _ in range(5)] == list(range(2999, 2994, -1))
+    assert log.taken < 1000
+
+
+def test_a_long_list_takes_no_more_at_once():
+    """Whoever wants a thousand gets the first as soon as whoever wants a hundred."""
+    log = Memory("auditlog", *(sent(20 * n, pid=1000 + n) for n in range(10_000)))
+    next(find.in_logs(merged(log), None, Query(newest=1000), None))
+    assert log.taken < 3000
+
+
 def test_refused_signals_around_a_death():
     """Attempts that found no process stand with the death that they were about."""
     one = merged(Memory("auditlog", sent(10), refused(13), refused(16), sent(19)))

@@ -31,7 +31,8 @@ _PER_DEATH: Final = 20
 """How many signals one death may have brought, where only so many deaths are wanted. A report of a
 death by the kernel or a daemon needs no other, and counts for as many.
 """
-_CHUNK_LEAST, _CHUNK_MOST = 100, 20_000
+_CHUNK_LEAST, _CHUNK_MOST = 100, 2000
+"""How many events are judged together: with more of them, memory grows and the first is late."""
 _LOOK_BACK_NS: Final = 10 * NS
 """How much older than the rest a signal may be that belongs to a listed death."""
 _GROUP_MOST: Final = 1000
@@ -147,16 +148,16 @@ def _by_name(merged: Merged, target: Target, query: Query, node: str | None) -> 
     known: dict[tuple[int, str | None], list[Logged]] = {}
     waiting: list[Logged] = []
     for event in logged.candidates(merged, replace(query, target=target)):
-        ready = [w for w in waiting if w.last_ns >= event.time_ns]
-        yield from sorted(ready, key=lambda w: -w.last_ns)
-        waiting = [w for w in waiting if w.last_ns < event.time_ns]
         who = named_by(event)
-        if any(logged.covers(each, event.time_ns) for each in known.get(who, ())):
-            continue
-        near = logged.of_pid(merged, who, logged.around(event.time_ns), node, launchers=True)
-        known.setdefault(who, []).extend(near)
-        waiting += [w for w in near if _in_question(w, target, query.window)]
-    yield from sorted(waiting, key=lambda w: -w.last_ns)
+        if not any(logged.covers(each, event.time_ns) for each in known.get(who, ())):
+            near = logged.of_pid(merged, who, logged.around(event.time_ns), node, launchers=True)
+            known.setdefault(who, []).extend(near)
+            waiting += [w for w in near if _in_question(w, target, query.window)]
+        # Whoever wants one death must not wait until the one before it is found.
+        ready = [w for w in waiting if w.last_ns >= event.time_ns]
+        yield from _newest_first(ready)
+        waiting = [w for w in waiting if w.last_ns < event.time_ns]
+    yield from _newest_first(waiting)
 
 
 def _in_question(found: Logged, target: Target, window: Window) -> bool:
@@ -178,13 +179,16 @@ def _listed(merged: Merged, query: Query, node: str | None) -> Iterator[Logged]:
             waiting += _of_chunk(merged, done, node)
             ready, waiting = _in_order(waiting, chunk)
             yield from ready
-            size = room = min(_CHUNK_MOST, max(size, len(chunk)) * 2)
+            # Those that are left are looked through again: the more they are, the more come with them.
+            size = min(_CHUNK_MOST, size * 2)
+            room = max(size, len(chunk))
     yield from _newest_first([*waiting, *_of_chunk(merged, chunk, node)])
 
 
-# A death waits while one that is not yet told in full may be newer.
+# A death waits while one that is not yet told in full may be newer. A refused signal is none, and
+# somebody may be refused all day.
 def _in_order(found: list[Logged], untold: list[Event]) -> tuple[list[Logged], list[Logged]]:
-    newest = max((event.time_ns for event in untold), default=0)
+    newest = max((event.time_ns for event in untold if isinstance(event, ENDINGS)), default=0)
     ready = _newest_first([each for each in found if each.last_ns >= newest])
     return ready, [each for each in found if each.last_ns < newest]
 
