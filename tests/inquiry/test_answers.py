@@ -197,7 +197,7 @@ def test_a_name_is_answered_before_the_death_before_it_is_found():
     assert log.taken == 2
 
 
-def test_a_list_of_a_host_where_somebody_is_refused_all_day():
+def test_a_list_of_a_host_where_signals_are_refused_all_day():
     """Refused signals are no deaths: what happened between them is listed as it is found."""
     events = [sent(20 * n, pid=1000 + n) for n in range(2000)]
     log = Memory("auditlog", *events, *(refused(5 * n, pid=1) for n in range(8000)))

@@ -185,8 +185,8 @@ def _listed(merged: Merged, query: Query, node: str | None) -> Iterator[Logged]:
     yield from _newest_first([*waiting, *_of_chunk(merged, chunk, node)])
 
 
-# A death waits while one that is not yet told in full may be newer. A refused signal is none, and
-# somebody may be refused all day.
+# A death waits while one that is not yet told in full may be newer. A refused signal is none, and a
+# daemon may be refused all day.
 def _in_order(found: list[Logged], untold: list[Event]) -> tuple[list[Logged], list[Logged]]:
     newest = max((event.time_ns for event in untold if isinstance(event, ENDINGS)), default=0)
     ready = _newest_first([each for each in found if each.last_ns >= newest])
