@@ -139,6 +139,13 @@ _REMOTE = [
 ]
 
 
+def level(text: str) -> int:
+    """The level at which the kernel prints a line: mm/oom_kill.c pr_err(), pr_warn(), else pr_info()."""
+    if "Killed process" in text:
+        return 3
+    return 4 if " invoked oom-killer: " in text else 6
+
+
 def entry(number: int, line: str) -> str:
     """A line in the journal's export format."""
     tag, _, text = line.split(" db1 ", 1)[1].partition(": ")
@@ -151,11 +158,20 @@ def entry(number: int, line: str) -> str:
         "_HOSTNAME": "db1",
         "_TRANSPORT": "kernel" if name == "kernel" else "syslog",
         "SYSLOG_IDENTIFIER": name,
+        "PRIORITY": level(text),
         "MESSAGE": text.partition("] ")[2] if name == "kernel" else text,
     }
     if pid:
-        fields["_PID"] = pid
-        fields["_SYSTEMD_UNIT"] = "init.scope" if name == "systemd" else f"{name}.service"
+        unit = "init.scope" if name == "systemd" else f"{name}.service"
+        fields |= {
+            "_PID": pid,
+            "_UID": 0,
+            "_GID": 0,
+            "_COMM": name[:15],
+            "_EXE": "/usr/lib/systemd/systemd" if name == "systemd" else f"/usr/sbin/{name}",
+            "_SYSTEMD_CGROUP": f"/{unit}" if name == "systemd" else f"/system.slice/{unit}",
+            "_SYSTEMD_UNIT": unit,
+        }
     if name == "systemd" and ".service" in text:
         fields["UNIT"] = text.partition(".service")[0].rpartition(" ")[2] + ".service"
     return "".join(f"{key}={value}\n" for key, value in fields.items()) + "\n"

@@ -150,7 +150,10 @@ def _by_name(merged: Merged, target: Target, query: Query, node: str | None) -> 
     for event in logged.candidates(merged, replace(query, target=target)):
         who = named_by(event)
         if not any(logged.covers(each, event.time_ns) for each in known.get(who, ())):
-            near = logged.of_pid(merged, who, logged.around(event.time_ns), node, launchers=True)
+            at = event.time_ns
+            near = logged.of_pid(
+                merged, who, logged.around(at), node, launchers=True, near=logged.closely_around(at)
+            )
             known.setdefault(who, []).extend(near)
             waiting += [w for w in near if _in_question(w, target, query.window)]
         # Whoever wants one death must not wait until the one before it is found.

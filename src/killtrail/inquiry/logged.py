@@ -11,6 +11,7 @@ from killtrail.inquiry.lives import ENDINGS, PATIENCE_NS, ZOMBIE_NS, Ending, Lif
 from killtrail.inquiry.logins import Start, login_of
 from killtrail.inquiry.merged import Merged
 from killtrail.model import signals as sg
+from killtrail.model.cgroup_path import unit_of
 from killtrail.model.clock import NS
 from killtrail.model.events import (
     Event,
@@ -22,6 +23,7 @@ from killtrail.model.events import (
 )
 from killtrail.model.process import Key
 from killtrail.model.query import Query, Window
+from killtrail.model.target import Kind, Target
 from killtrail.model.verdict import Host
 
 _AROUND_NS: Final = 60 * NS
@@ -45,6 +47,11 @@ def around(time_ns: int) -> Window:
     return Window(time_ns - DAY_NS, time_ns + ZOMBIE_NS + NS)
 
 
+def closely_around(time_ns: int) -> Window:
+    """What may belong to a death at that time, with what came so soon before that it may matter."""
+    return Window(time_ns - 2 * PATIENCE_NS, time_ns + ZOMBIE_NS + NS)
+
+
 def of_pid(
     merged: Merged,
     who: tuple[int, str | None],
@@ -52,10 +59,15 @@ def of_pid(
     node: str | None,
     *,
     launchers: bool,
+    near: Window | None = None,
 ) -> list[Logged]:
-    """The deaths of all processes that had a PID in a span of time, oldest first."""
+    """The deaths of all processes that had a PID in a span of time, oldest first.
+
+    `near`: all that is needed of it where no pattern can show.
+    """
     pid = who[0]
-    events = merged.logged(Query(pid=pid, window=window, launchers=launchers))
+    query = Query(pid=pid, window=window, launchers=launchers, target=_unit(who))
+    events = merged.logged(query, near)
     if pid == 0:
         events = [e for e in events if isinstance(e, ENDINGS) and named_by(e) == who]
     return [
@@ -64,6 +76,12 @@ def of_pid(
         if node in (None, name)
         for found in of_events(merged, own, pid, name)
     ]
+
+
+# The main process of a unit: systemd's lines are indexed by the unit's name.
+def _unit(who: tuple[int, str | None]) -> Target | None:
+    unit = unit_of(who[1]) if who[0] == 0 else None
+    return None if unit is None else Target(Kind.UNIT, unit)
 
 
 def of_events(merged: Merged, events: list[Event], pid: int, name: str) -> Iterator[Logged]:

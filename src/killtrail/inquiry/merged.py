@@ -24,6 +24,8 @@ from killtrail.sources.base import Source
 _REMEMBERED: Final = 4096
 """Identities that are kept to recognise copies of a record, which are close to it in time."""
 
+_SENDERLESS: Final = ("journal",)
+
 
 class OnClock:
     """A source seen from another clock, and only within a span of it."""
@@ -100,9 +102,14 @@ class Merged:
         """The same, the newest first, read no further than the caller reads."""
         yield from _once(_newest_first([s.events(query) for s in self.recorders]))
 
-    def logged(self, query: Query) -> list[Event]:
-        """What logs hold, oldest first, every record once."""
-        return list(self.newest_logged(query))[::-1]
+    def logged(self, query: Query, near: Window | None = None) -> list[Event]:
+        """What logs hold, oldest first, every record once.
+
+        `near`: a shorter window, for logs that name no senders but the kernel and systemd.
+        """
+        narrow = query if near is None else replace(query, window=near)
+        found = [s.events(narrow if s.id in _SENDERLESS else query) for s in self.logs]
+        return list(_once(_newest_first(found)))[::-1]
 
     def newest_logged(self, query: Query) -> Iterator[Event]:
         """The same, the newest first, read no further than the caller reads."""

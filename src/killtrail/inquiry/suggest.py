@@ -14,6 +14,7 @@ from killtrail.model.events import ProcessExited
 from killtrail.model.process import Process
 from killtrail.model.query import Query
 from killtrail.model.target import Kind, Target
+from killtrail.sources.base import ListsUnits
 
 _LOOKED_AT: Final = 500
 _IN_LOGS: Final = 32
@@ -28,7 +29,9 @@ def near(target: Target, merged: tuple[Merged, ...], *, here: bool) -> list[str]
         return []
     names: dict[str, None] = {}
     for each in merged:
-        for process in _died(each):
+        listed = _units(each) if target.kind is Kind.UNIT else []
+        names.update(dict.fromkeys(listed))
+        for process in () if listed else _died(each):
             names.update(dict.fromkeys(_names(process)))
     if here:
         found = (procfs.read_process(pid) for pid in islice(procfs.pids(), _LOOKED_AT))
@@ -38,6 +41,13 @@ def near(target: Target, merged: tuple[Merged, ...], *, here: bool) -> list[str]
     contained = [n for n in names if wanted in n.lower() and len(wanted) > 2]  # noqa: PLR2004 -- two letters are in everything
     close = get_close_matches(wanted, names, _SHOWN, 0.7)
     return list(dict.fromkeys([*close, *contained]))[:_SHOWN]
+
+
+# An index answers at once; a search for deaths to take names from costs as much as the question.
+def _units(merged: Merged) -> list[str]:
+    logs = () if merged.recorders else merged.logs
+    indexes = [log.source for log in logs if isinstance(log.source, ListsUnits)]
+    return [unit for index in indexes for unit in index.units()]
 
 
 def _died(merged: Merged) -> Iterator[Process]:

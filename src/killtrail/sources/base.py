@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from killtrail._slotted import dataclass
 from killtrail.files.opened import Piece
@@ -49,6 +49,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Closes descriptors."""
+        ...
+
+
+@runtime_checkable
+class ListsUnits(Protocol):
+    """A source with an index of units."""
+
+    def units(self) -> list[str]:
+        """Units that it has entries about: no search, and no proof that any of them died."""
         ...
 
 

@@ -5,64 +5,42 @@ by writer, unit, time and words, as far as it can.
 """
 
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import chain, islice, repeat
+from functools import cached_property
+from itertools import chain, repeat
 from typing import Final
 
-from killtrail._slotted import dataclass, replace
+from killtrail._slotted import replace
 from killtrail.model.clock import NS
 from killtrail.model.coverage import Coverage, Unread
-from killtrail.model.events import (
-    Event,
-    HostEvent,
-    LoginSeen,
-    OomKilled,
-    ParseProblem,
-    ProcessExited,
-    SignalSent,
-)
+from killtrail.model.events import Event, HostEvent, OomKilled, ParseProblem
 from killtrail.model.query import Query
-from killtrail.model.target import Kind
 from killtrail.model.verdict import Host
 from killtrail.sources.base import Source, Usable
-from killtrail.sources.logs import kernel_reports, kernlog, oom
-from killtrail.sources.logs.journal import ID, entry, line_of
-from killtrail.sources.logs.kernel_lines import Line
+from killtrail.sources.logs import journal_terms, oom
+from killtrail.sources.logs.journal import ID
+from killtrail.sources.logs.journal_entries import Entry, Places, Reader, search
+from killtrail.sources.logs.journal_terms import Terms
 from killtrail.sources.logs.searched import resolved, wanted
 from killtrail.sources.logs.stream import WALL
 
 MISSING: Final = "journalctl could not be found: apt-get install systemd"
 FOLDERS: Final = ("/var/log/journal", "/run/log/journal")
-_FIELDS: Final = "MESSAGE,_TRANSPORT,SYSLOG_IDENTIFIER,_COMM,_PID,_HOSTNAME"
-_BATCHES: Final = (8, 64, 1024, 8192)
-"""How many entries are asked for in turn: journalctl writes them out when it has them all."""
+_BATCHES: Final = (2, 8, 64, 1024, 8192)
+"""How many entries are asked for in turn: journalctl writes them out when it has them all.
+
+One more than wanted may be needed, to see that a death has no older record: two, so that it is soon.
+"""
 _REPORT_ENTRIES: Final = (512, 16_384)
 """How many entries before a kill are looked through for the head of its report."""
 _CONTEXT: Final = 64
 """Entries from an event on in which it may be completed."""
 _KNOWN_MOST: Final = 4096
-_APART: Final = 128
-"""Entries have no offsets; this many bytes stand for one, as lines are long."""
-_ENTRY_MOST: Final = 1 << 20
-_COMPLAINTS_KEPT: Final = 20
-_WRITERS: Final[tuple[tuple[str, tuple[type[Event], ...]], ...]] = (
-    ("_TRANSPORT=kernel", (OomKilled, SignalSent, HostEvent)),
-    ("_PID=1", (OomKilled, SignalSent, ProcessExited, HostEvent)),
-    ("SYSLOG_IDENTIFIER=systemd-oomd", (OomKilled,)),
-    *(
-        (f"SYSLOG_IDENTIFIER={name}", (HostEvent,))
-        for name in ("systemd-logind", "systemd-shutdown")
-    ),
-    ("SYSLOG_IDENTIFIER=sudo", (HostEvent, LoginSeen)),
-    *(
-        (f"SYSLOG_IDENTIFIER={name}", (LoginSeen,))
-        for name in ("CRON", "cron", "crond", "atd", "sshd", "sshd-session")
-    ),
-)
+_CGROUP_NS: Final = 600 * NS
+"""How long before an OOM kill its victim's cgroup may be named: journald may be late in a shortage."""
+_SPANS_MOST: Final = 32
+"""So many searches of small spans cost no more than one of all between them."""
 
 
 def there() -> bool:
@@ -100,46 +78,6 @@ def of_files(paths: list[str]) -> Source:
     return Journal(tuple(paths), tuple(f"--file={path}" for path in paths), name)
 
 
-@cache
-def _greps(program: str) -> bool:
-    """Whether this journalctl was built with PCRE2, which its --grep needs."""
-    done = subprocess.run(  # noqa: S603 -- journalctl itself
-        [program, "--version"], capture_output=True, text=True, check=False
-    )
-    return "+PCRE2" in done.stdout
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line, and where it can be found again."""
-
-    line: Line
-    cursor: str
-
-
-class _Places:
-    """Entries in the order of time, counted instead of placed."""
-
-    def __init__(self, name: str, entries: list[_Entry]) -> None:
-        self.name = name
-        self._entries = entries
-
-    def place(self, offset: int) -> str:
-        """The moment of an entry: `journalctl --since @SECONDS` begins there."""
-        wall_ns = self._entries[offset // _APART].line.wall_ns or 0
-        return f"{self.name}@{wall_ns // NS}.{wall_ns % NS // 1000:06d}"
-
-    def events(self) -> Iterator[tuple[str, Event]]:
-        """(cursor, event)."""
-        timed = (
-            (each.line.wall_ns, replace(each.line, offset=number * _APART))
-            for number, each in enumerate(self._entries)
-        )
-        for at, each in kernlog.told(self, timed, ID):
-            if not isinstance(each, ParseProblem):
-                yield self._entries[at // _APART].cursor, each
-
-
 class Journal:
     """Journal files, or this host's journal, as a source."""
 
@@ -149,19 +87,20 @@ class Journal:
 
     def __init__(self, paths: tuple[str, ...], where: tuple[str, ...], name: str) -> None:
         self.names = paths
-        self._where = where
         self._name = name
-        self._bad = 0
-        self._complaints: dict[str, None] = {}
+        self._reader = Reader(where)
 
     def events(self, query: Query) -> Iterator[Event]:
         """Its events for this query, the newest first."""
         query = resolved(query)
-        matches = _matches(query)
-        if query.window.empty or not there() or not matches:
+        if query.window.empty or not there():
+            return
+        terms = journal_terms.of(query, leveled=journal_terms.by_cgroup(query) and self._leveled)
+        if not terms.matches:
             return
         known: dict[str, list[Event]] = {}
-        for batch in self._batches(query, matches):
+        for batch in self._batches(query, terms):
+            known.update((cursor, []) for cursor in self._of_others(batch, query))
             for hit in reversed(batch):
                 if hit.cursor not in known:
                     known.update(self._around(hit, query))
@@ -171,99 +110,91 @@ class Journal:
                 known.clear()
 
     # What its line says, with what other entries add to it.
-    def _around(self, hit: _Entry, query: Query) -> dict[str, list[Event]]:
+    def _around(self, hit: Entry, query: Query) -> dict[str, list[Event]]:
         text = hit.line.text
-        if not hit.line.by_kernel:
-            return self._said([hit])
-        if oom.KILLED.search(text) and query.wants(OomKilled):
+        if hit.kill and query.wants(OomKilled):
             return self._report(hit)
-        if not query.wants(HostEvent):
-            return self._said([hit])
-        before: list[_Entry] = []
+        alone = self._said([hit])
+        if not (alone[hit.cursor] and hit.line.by_kernel and query.wants(HostEvent)):
+            return alone
+        before: list[Entry] = []
         if text.startswith("Linux version "):
             # The last entry before a boot, of any program, says until when the machine was up.
-            last = self._batch(["-r", "-n", "1", f"--after-cursor={hit.cursor}"], [])
+            last = self._reader.batch(["-r", "-n", "1", f"--after-cursor={hit.cursor}"], [])
             before = [replace(e, line=replace(e.line, tag="?")) for e in last]
         near = [f"--cursor={hit.cursor}", "-n", str(_CONTEXT)]
-        said = self._said([*before, *self._batch(near, ["_TRANSPORT=kernel"])])
+        said = self._said([*before, *self._reader.batch(near, [journal_terms.KERNEL])])
         # Of those that follow, what completes them may not be among these.
         return {hit.cursor: said.get(hit.cursor, [])}
 
-    def _report(self, hit: _Entry) -> dict[str, list[Event]]:
-        entries: list[_Entry] = []
+    @cached_property
+    def _leveled(self) -> bool:
+        # journald writes each kernel line's PRIORITY; what made other files may have dropped it.
+        return all(e.leveled for e in self._reader.batch(["-r", "-n", "1"], [journal_terms.KERNEL]))
+
+    # OOM kills that neither name what is asked about nor follow a line that names its cgroup.
+    def _of_others(self, batch: list[Entry], query: Query) -> set[str]:
+        kills = [e for e in batch if e.kill and not journal_terms.names(query, e.line.text)]
+        if not kills or not self._reader.searches:
+            return set()
+        words = search(journal_terms.of_cgroup(query))
+        named = [
+            entry.line.wall_ns or 0
+            for since_ns, until_ns in _spans([e.line.wall_ns or 0 for e in kills])
+            for entry in self._reader.batch(
+                [f"--since=@{since_ns // NS}", f"--until=@{until_ns // NS + 1}", *words],
+                [journal_terms.KERNEL],
+            )
+        ]
+        return {
+            e.cursor
+            for e in kills
+            if not any(0 <= (e.line.wall_ns or 0) - at <= _CGROUP_NS for at in named)
+        }
+
+    def _report(self, hit: Entry) -> dict[str, list[Event]]:
+        entries: list[Entry] = []
         for most in _REPORT_ENTRIES:
             words = ["-r", f"--cursor={hit.cursor}", "-n", str(most)]
-            entries = self._batch(words, ["_TRANSPORT=kernel"])
+            entries = self._reader.batch(words, [journal_terms.KERNEL])
             if len(entries) < most or any(oom.begins(e.line.text) for e in entries):
                 break
         decided = {e.cursor for e in entries[_decided_from(entries) :]} | {hit.cursor}
         return {at: found for at, found in self._said(entries).items() if at in decided}
 
-    def _said(self, entries: list[_Entry]) -> dict[str, list[Event]]:
+    def _said(self, entries: list[Entry]) -> dict[str, list[Event]]:
         found: dict[str, list[Event]] = {each.cursor: [] for each in entries}
-        for cursor, event in _Places(self._name, entries).events():
+        for cursor, event in Places(self._name, entries).events():
             found[cursor].insert(0, event)
         return found
 
-    def _batches(self, query: Query, matches: list[str]) -> Iterator[list[_Entry]]:
+    def _batches(self, query: Query, terms: Terms) -> Iterator[list[Entry]]:
         since_ns = query.window.since_ns or 0
-        words, begin = _words(query), [f"--since=@{max(0, since_ns // NS)}"] if since_ns else []
-        first = min(query.newest or _BATCHES[0], _BATCHES[-1])
-        for most in chain((first,), _BATCHES, repeat(_BATCHES[-1])):
-            batch = self._batch(["-r", *words, "-n", str(most), *begin], matches)
+        words, begin = _until(query), [f"--since=@{max(0, since_ns // NS)}"] if since_ns else []
+        sizes = (min(query.newest, _BATCHES[-1]), *_BATCHES) if query.newest else _BATCHES[1:]
+        for most in chain(sizes, repeat(_BATCHES[-1])):
+            asked = ["-r", *words, "-n", str(most), *begin, *search(terms.pattern)]
+            batch = self._reader.batch(asked, terms.matches)
             yield batch
             if len(batch) < most or (batch[0].line.wall_ns or since_ns) < since_ns:
                 return
             # journalctl takes a cursor or --since, not both.
             begin = [f"--after-cursor={batch[0].cursor}"]
 
-    def _batch(self, words: list[str], matches: list[str]) -> list[_Entry]:
-        program = shutil.which("journalctl")
-        if program is None:
-            return []
-        argv = [program, "-q", "-o", "json", "--no-pager", f"--output-fields={_FIELDS}"]
-        argv += [*self._where, *words, *matches]
-        process = subprocess.Popen(  # noqa: S603 -- journalctl itself
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}
-        )
-        assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
-        assert process.stderr is not None  # noqa: S101 -- as above
-        try:
-            with process.stdout as out, process.stderr as complaints:
-                found = [
-                    e
-                    for raw in iter(lambda: out.readline(_ENTRY_MOST), b"")
-                    if (e := self._read(raw))
-                ]
-                self._complain(complaints.read(1 << 16))
-        finally:
-            process.kill()
-            process.wait()
-        return found[::-1] if "-r" in words else found
-
-    def _read(self, raw: bytes) -> _Entry | None:
-        fields = entry(raw)
-        line = None if fields is None else line_of(0, fields)
-        if line is None or fields is None:
-            self._bad += 1
-            return None
-        return _Entry(line, str(fields.get("__CURSOR")))
-
-    def _complain(self, text: bytes) -> None:
-        for line in islice(text.decode("utf-8", "replace").splitlines(), _COMPLAINTS_KEPT):
-            if line.strip() and len(self._complaints) < _COMPLAINTS_KEPT:
-                self._complaints[line.strip()] = None
+    def units(self) -> list[str]:
+        """Units that systemd and users' managers wrote of, from journalctl's index."""
+        return self._reader.units()
 
     def coverage(self) -> Coverage:
         """What journalctl complained of counts from when it was asked."""
-        problems = [ParseProblem(ID, self._name, text) for text in self._complaints]
+        problems = [ParseProblem(ID, self._name, text) for text in self._reader.complaints]
         if not there():
             problems.append(ParseProblem(ID, self._name, MISSING))
         return Coverage(
             problems=tuple(problems),
             unread=Unread(
-                lines=self._bad,
-                files=tuple(p for p in self.names if any(map(_fails(p), self._complaints))),
+                lines=self._reader.bad,
+                files=tuple(p for p in self.names if any(map(_fails(p), self._reader.complaints))),
             ),
         )
 
@@ -275,43 +206,29 @@ def _fails(path: str) -> Callable[[str], bool]:
     return lambda complaint: path in complaint or complaint.startswith("Failed to open files")
 
 
-def _matches(query: Query) -> list[str]:
-    groups = [[match] for match, kinds in _WRITERS if any(query.wants(kind) for kind in kinds)]
-    unit = query.target
-    if (
-        unit is not None
-        and unit.kind is Kind.UNIT
-        and "." in unit.text
-        and not query.wants(HostEvent)
-    ):
-        # What systemd itself says of a unit is indexed by its name.
-        groups = [["_PID=1", f"UNIT={unit.text}"] if g == ["_PID=1"] else g for g in groups]
-    return [word for group in groups for word in ("+", *group)][1:]
+def _until(query: Query) -> list[str]:
+    until_ns = query.window.until_ns
+    return [] if until_ns is None else [f"--until=@{until_ns // NS + 1}"]
 
 
-def _words(query: Query) -> list[str]:
-    words = []
-    window = query.window
-    if window.until_ns is not None:
-        words.append(f"--until=@{window.until_ns // NS + 1}")
-    program = shutil.which("journalctl")
-    if program is not None and _greps(program):
-        literals = [
-            re.escape(each.text.decode("ascii"))
-            for each in kernel_reports.LITERALS
-            if any(query.wants(kind) for kind in each.kinds)
-        ]
-        words += ["--case-sensitive=yes", f"--grep={'|'.join(literals)}"]
-    return words
+# Spans of time in which the cgroups of these kills may be named.
+def _spans(times_ns: list[int]) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    for at in sorted(times_ns):
+        since = max(0, at - _CGROUP_NS)
+        if spans and since <= spans[-1][1]:
+            since = spans.pop()[0]
+        spans.append((since, at))
+    return spans if len(spans) <= _SPANS_MOST else [(spans[0][0], spans[-1][1])]
 
 
 # From which on nothing older bears on them; a kill without the head of its report is left open.
-def _decided_from(entries: list[_Entry]) -> int:
+def _decided_from(entries: list[Entry]) -> int:
     cut = 0
     for number, each in enumerate(entries):
         if each.line.by_kernel and oom.begins(each.line.text):
             return cut
-        if each.line.by_kernel and oom.KILLED.search(each.line.text):
+        if each.kill:
             cut = number + 1
     # No head far and wide: the older half is context enough for the newer one.
     return len(entries) // 2 if len(entries) >= _REPORT_ENTRIES[-1] else cut

@@ -6,7 +6,6 @@ or any log, and lines of supervisors that print a wait status.
 
 import re
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from killtrail.files.opened import Piece
@@ -70,6 +69,9 @@ def parse(piece: Piece) -> Iterator[Event | ParseProblem]:
 
 
 def _mailed(text: bytes) -> int | None:
+    # It takes longer to import than a small log to read, and most logs are no mails.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         moment = parsedate_to_datetime(text.decode("ascii", "replace"))
         return int(moment.timestamp()) * NS
