@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Questions about big logs through the command, beside grep for the same words, in one run.
 
-Whole processes, start included; interleaved rounds, medians, ratios. The logs are made by
-bench/auditgen.py and bench/textgen.py. grep writes to a pipe: into /dev/null it stops at the first
-match. `--megabytes 1000`, `--rounds 5`.
+Whole processes, start included; interleaved rounds, medians, ratios; `--best` takes the best round of
+each, for machines that others use, too. The logs are made by bench/auditgen.py, bench/textgen.py and
+systemd-journal-remote; the journal's peer is journalctl. grep writes to a pipe: into /dev/null it
+stops at the first match. `--megabytes 1000`, `--journal 350`, `--rounds 5`, `--only journal`.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import auditgen
 import textgen
+import textlog
 
 ENV = {
     **os.environ,
@@ -30,11 +32,12 @@ ENDED = "Killed process|segfault|Kernel panic|code=killed"
 
 
 class Row(NamedTuple):
-    """One question, and the words for which grep is asked."""
+    """One question, and the words for which grep (of a journal: journalctl) is asked."""
 
     log: str
     words: tuple[str, ...]
     grep: tuple[str, ...]
+    note: str = ""
 
 
 def rows(audit_pid: int, text_pid: int) -> list[Row]:
@@ -52,6 +55,23 @@ def rows(audit_pid: int, text_pid: int) -> list[Row]:
     ]
 
 
+def journal_rows() -> list[Row]:
+    """What is asked of the journal. A quiet unit's peer reads a handful of entries by its index."""
+    deaths, every = ("-g", textlog.DEATHS), ("-g", f"{textlog.DEATHS}|{textlog.PANICS}")
+    return [
+        Row("journal", ("why", unit, "-n", "1"), ("-u", unit, *deaths), note)
+        for unit, note in (
+            ("worker.service", "busy unit"),
+            ("mysqld.service", "quiet unit"),
+            ("nginx.service", "OOM, kernel alone"),
+            ("gone.service", "absent"),
+        )
+    ] + [
+        Row("journal", ("list", "-n", "5"), ("-r", "-n", "5", *every)),
+        Row("journal", ("why", "host"), every),
+    ]
+
+
 def seconds(words: list[str]) -> float:
     """Wall time of a process whose output is read, and thrown away."""
     start = time.perf_counter()
@@ -59,13 +79,24 @@ def seconds(words: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def measured(row: Row, path: Path, rounds: int) -> tuple[float, float]:
-    """Medians of both, in seconds: the command's and grep's."""
+def measured(row: Row, path: Path, rounds: int, *, best: bool) -> tuple[float, float]:
+    """Medians or bests of both, in seconds: the command's and its peer's."""
     command = [sys.executable, "-m", "killtrail", *row.words, "--from", str(path)]
     peer = ["grep", "-c", *row.grep, str(path)]
+    if row.log == "journal":
+        peer = ["journalctl", "-q", "--no-pager", "--directory", str(path), *row.grep]
     pairs = [(seconds(command), seconds(peer)) for _ in range(rounds)]
     ours, theirs = zip(*pairs, strict=True)
-    return statistics.median(ours), statistics.median(theirs)
+    pick = min if best else statistics.median
+    return pick(ours), pick(theirs)
+
+
+def show(row: Row, path: Path, rounds: int, *, best: bool) -> None:
+    """One line."""
+    ours, theirs = measured(row, path, rounds, best=best)
+    name = f"{row.log}: {' '.join(row.words)}" + (f" ({row.note})" if row.note else "")
+    peer = "journalctl" if row.log == "journal" else "grep"
+    print(f"{name:<58}{ours:>7.2f} s   {peer} {theirs:>6.3f} s   x{ours / theirs:.1f}", flush=True)
 
 
 def rate(path: Path, deaths: int) -> float:
@@ -96,24 +127,48 @@ def killed_at(path: Path, part: float) -> int:
     raise SystemExit(f"{path}: no signal behind {part:.0%}")
 
 
+def made(folder: Path, options: argparse.Namespace) -> dict[str, Path]:
+    """The logs; no journal where nothing makes one."""
+    logs = {"audit": folder / "audit.log", "text": folder / "messages"}
+    size = int(options.megabytes * 1e6)
+    if options.only != "journal":
+        auditgen.write(logs["audit"], size, enriched=False)
+    textgen.write(logs["text"], size)
+    wanted = options.journal and options.only in (None, "journal")
+    journal = (
+        textlog.journal_of(logs["text"], folder / "journal", int(options.journal * 1e6))
+        if wanted
+        else None
+    )
+    return {**logs, "journal": journal} if journal is not None else logs
+
+
+def pids(logs: dict[str, Path]) -> tuple[int, int]:
+    """A PID in the middle of either log."""
+    return killed_at(logs["audit"], 0.5), textgen.last_pid(logs["text"], 0.4, 0.6)
+
+
 def main() -> int:
-    """Makes both logs, asks, prints."""
+    """Makes the logs, asks, prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megabytes", type=float, default=1000)
+    parser.add_argument("--journal", type=float, default=350)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--best", action="store_true", help="the best round of each, not the median"
+    )
+    parser.add_argument("--only", choices=("audit", "text", "journal"), help="one kind of log")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        logs = {"audit": Path(folder, "audit.log"), "text": Path(folder, "messages")}
-        auditgen.write(logs["audit"], int(options.megabytes * 1e6), enriched=False)
-        textgen.write(logs["text"], int(options.megabytes * 1e6))
-        pids = killed_at(logs["audit"], 0.5), textgen.last_pid(logs["text"], 0.4, 0.6)
-        for row in rows(*pids):
-            ours, theirs = measured(row, logs[row.log], options.rounds)
-            name = f"{row.log}: {' '.join(row.words)}"
-            print(f"{name:<36}{ours:>7.2f} s   grep {theirs:>5.2f} s   x{ours / theirs:.1f}")
-        print(
-            f"{'audit: list --json -n 1000':<36}{rate(logs['audit'], 1000):>7.0f} deaths a second"
-        )
+        logs = made(Path(folder), options)
+        asked = [] if options.only == "journal" else rows(*pids(logs))
+        asked += journal_rows() if "journal" in logs else []
+        for row in asked:
+            if options.only in (None, row.log):
+                show(row, logs[row.log], options.rounds, best=options.best)
+        if options.only in (None, "audit"):
+            speed = rate(logs["audit"], 1000)
+            print(f"{'audit: list --json -n 1000':<58}{speed:>7.0f} deaths a second")
     return 0
 
 

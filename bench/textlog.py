@@ -162,7 +162,8 @@ def entry(number: int, line: str) -> str:
         "MESSAGE": text.partition("] ")[2] if name == "kernel" else text,
     }
     if pid:
-        unit = "init.scope" if name == "systemd" else f"{name}.service"
+        # The application is a busy unit that dies now and then.
+        unit = {"systemd": "init.scope", "app": "worker.service"}.get(name, f"{name}.service")
         fields |= {
             "_PID": pid,
             "_UID": 0,
