@@ -48,6 +48,7 @@ def rows(audit_pid: int, text_pid: int) -> list[Row]:
         Row("audit", ("why", "nowhere", "-n", "1"), ("nowhere",)),
         Row("audit", ("list", "-n", "5"), ("OBJ_PID",)),
         Row("text", ("why", str(text_pid)), (str(text_pid),)),
+        Row("text", ("why", "3999999"), ("3999999",)),
         Row("text", ("why", "nginx", "-n", "1"), ("nginx",)),
         Row("text", ("why", "nowhere", "-n", "1"), ("nowhere",)),
         Row("text", ("list", "-n", "5"), ("-E", ENDED)),
@@ -99,8 +100,8 @@ def show(row: Row, path: Path, rounds: int, *, best: bool) -> None:
     print(f"{name:<58}{ours:>7.2f} s   {peer} {theirs:>6.3f} s   x{ours / theirs:.1f}", flush=True)
 
 
-def rate(path: Path, deaths: int) -> float:
-    """Deaths a second that `list --json` writes."""
+def rate(path: Path, deaths: int) -> tuple[float, float]:
+    """Deaths a second that `list --json` writes, and its peak of memory in MB."""
     command = [
         sys.executable,
         "-m",
@@ -113,8 +114,14 @@ def rate(path: Path, deaths: int) -> float:
         str(path),
     ]
     start = time.perf_counter()
-    found = subprocess.run(command, env=ENV, capture_output=True, check=False).stdout.count(b"\n")
-    return found / (time.perf_counter() - start)
+    with subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        # It writes when it has found all, and waits for who reads.
+        found = len(process.stdout.readline()) > 0
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found += process.stdout.read().count(b"\n")
+    peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return found / (time.perf_counter() - start), int(peak) / 1000
 
 
 def killed_at(path: Path, part: float) -> int:
@@ -148,6 +155,17 @@ def pids(logs: dict[str, Path]) -> tuple[int, int]:
     return killed_at(logs["audit"], 0.5), textgen.last_pid(logs["text"], 0.4, 0.6)
 
 
+def lists(folder: Path, log: Path, options: argparse.Namespace) -> None:
+    """Long lists of an audit log and of one of a tenth of its size: the fastest round of each."""
+    tenth = folder / "tenth.log"
+    auditgen.write(tenth, int(options.megabytes * 1e5), enriched=False)
+    for path, most in ((tenth, 1000), (log, 1000), (log, 20_000)):
+        found = [rate(path, most) for _ in range(options.rounds)]
+        speed, memory = max(each[0] for each in found), max(each[1] for each in found)
+        name = f"audit: list --json -n {most} ({path.stat().st_size / 1e6:.0f} MB)"
+        print(f"{name:<58}{speed:>7.0f} deaths a second, {memory:.0f} MB", flush=True)
+
+
 def main() -> int:
     """Makes the logs, asks, prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -167,8 +185,7 @@ def main() -> int:
             if options.only in (None, row.log):
                 show(row, logs[row.log], options.rounds, best=options.best)
         if options.only in (None, "audit"):
-            speed = rate(logs["audit"], 1000)
-            print(f"{'audit: list --json -n 1000':<58}{speed:>7.0f} deaths a second")
+            lists(Path(folder), logs["audit"], options)
     return 0
 
 
