@@ -22,6 +22,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Argv, Key, Process
+from killtrail.model.redact import redact
 from killtrail.model.signal_context import Basis
 from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.stream import UNTIMED, WALL, text_format
@@ -189,14 +190,14 @@ def _number(raw: bytes | None) -> int | None:
 
 
 def _started(match: re.Match[bytes], pid: int) -> Process:
-    words = tuple(_unescaped(m[1]) for m in _WORD.finditer(match[2]))
+    words, redacted = redact(tuple(_unescaped(m[1]) for m in _WORD.finditer(match[2])))
     cut = bool(match[3]) or any(m[2] for m in _WORD.finditer(match[2]))
     exe = _unescaped(match[1])
     return Process(
         Key(pid, None),
         comm=exe.rsplit("/", 1)[-1][:15],
         exe=exe,
-        argv=Argv(words, cut=cut),
+        argv=Argv(words, cut=cut, redacted=redacted),
         user="",
     )
 

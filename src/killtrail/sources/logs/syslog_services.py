@@ -18,6 +18,7 @@ from killtrail.model.events import (
     SignalSent,
 )
 from killtrail.model.process import Key, Process
+from killtrail.model.redact import redact_text
 from killtrail.model.signal_context import Basis
 from killtrail.model.wait_status import WaitStatus
 from killtrail.sources.logs.kernel_lines import Line
@@ -129,11 +130,12 @@ def _sudo(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     match = _SUDO.match(line.text.strip())
     if match is None:
         return None
-    if not _DOWN.match(match["what"]):
+    what = redact_text(match["what"])
+    if not _DOWN.match(what):
         caller = replace(_process(line, "sudo"), login_user=match["user"])
-        return LoginSeen(time_ns, origin, caller, terminal=match["tty"], command=match["what"])
-    name = match["what"].split()[0].rsplit("/", 1)[-1]
-    text = f"{match['user']} ran {match['what']} by sudo"
+        return LoginSeen(time_ns, origin, caller, terminal=match["tty"], command=what)
+    name = what.split()[0].rsplit("/", 1)[-1]
+    text = f"{match['user']} ran {what} by sudo"
     return HostEvent(
         time_ns, origin, HostEventKind.ASKED, text, _process(line, name, match["user"])
     )
@@ -155,7 +157,7 @@ def _cron(line: Line, time_ns: int, origin: Provenance) -> Event | None:
     if match is None or line.pid is None:
         return None
     process = _process(line, "cron", match["user"])
-    return LoginSeen(time_ns, origin, process, command=match["what"])
+    return LoginSeen(time_ns, origin, process, command=redact_text(match["what"]))
 
 
 def _atd(line: Line, time_ns: int, origin: Provenance) -> Event | None:
