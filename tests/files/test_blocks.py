@@ -91,7 +91,7 @@ def test_a_file_that_is_cut_while_it_is_read():
 
 
 def test_each_block_is_read_once_and_few_ahead(monkeypatch):
-    """Whoever stops at the first has read little; the same text costs no second look."""
+    """A reader that stops at the first has read little; the same text costs no second look."""
     piece = piece_of(DATA + b"abc")
     read = []
     real = os.preadv

@@ -189,7 +189,7 @@ def test_a_list_is_judged_in_chunks_and_keeps_the_order():
 
 
 def test_a_name_is_answered_before_the_death_before_it_is_found():
-    """Whoever wants one does not pay for a search that goes on to the next one."""
+    """A question for one does not pay for a search that goes on to the next one."""
     log = Memory("auditlog", sent(1e6, pid=101), *(sent(10 * n, pid=100) for n in range(50)))
     first = next(find.in_logs(merged(log), parse("comm:job"), Query(newest=1), None))
     assert first.death.process.pid == 101
@@ -207,7 +207,7 @@ def test_a_list_of_a_host_where_signals_are_refused_all_day():
 
 
 def test_a_long_list_takes_no_more_at_once():
-    """Whoever wants a thousand gets the first as soon as whoever wants a hundred."""
+    """A question for a thousand gives the first as soon as one for a hundred."""
     log = Memory("auditlog", *(sent(20 * n, pid=1000 + n) for n in range(10_000)))
     next(find.in_logs(merged(log), None, Query(newest=1000), None))
     assert log.taken < 3000

@@ -23,7 +23,7 @@ from tests.sources.test_searched import LINES, PROGRAMS, QUERIES, entry
 
 WINDOWS = (97, 4096)
 RECORDS = slice(4200, 5250)
-"""With launchers, several hits, and a call that found nobody."""
+"""With launchers, several hits, and a call that found no process."""
 
 
 def audit(form: str) -> bytes:

@@ -108,7 +108,7 @@ def test_screen(lower, planted):
     """What a person reads first is what follows for his scripts."""
     done = roots.inside(lower, planted / "upper", ASK.replace(" --json", ""), planted)
     flat = " ".join(done.stdout.split())
-    assert flat.startswith("/usr/bin/")
+    assert flat.startswith("tools of this host can't be trusted: /usr/bin/ps, ")
     assert SENTENCE in flat
     assert "contradicted /usr/bin/ps; the displaced program: /usr/bin/dpkgd/ps" in flat
     assert "clean" not in flat

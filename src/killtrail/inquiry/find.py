@@ -156,7 +156,7 @@ def _by_name(merged: Merged, target: Target, query: Query, node: str | None) -> 
             )
             known.setdefault(who, []).extend(near)
             waiting += [w for w in near if _in_question(w, target, query.window)]
-        # Whoever wants one death must not wait until the one before it is found.
+        # A question for one death must not wait until the one before it is found.
         ready = [w for w in waiting if w.last_ns >= event.time_ns]
         yield from _newest_first(ready)
         waiting = [w for w in waiting if w.last_ns < event.time_ns]

@@ -133,7 +133,7 @@ class PidSearch:
 class _Tries:
     """Calls with a PID's number for which no record names the target.
 
-    Around a hit those of the same sender count: tries that found nobody show a killer with a stale
+    Around a hit those of the same sender count: tries that found no process show a killer with a stale
     PID. Without any hit they are all there is.
     """
 
